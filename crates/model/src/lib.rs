@@ -1,0 +1,10 @@
+//! Facts, and what they mean: the format of facts, the documents that carry them, how fields fold and prose merges.
+//!
+//! This crate is pure. It has no clock, no randomness, no files, no sockets and no threads: time, nonces and storage come
+//! in as values. It does not sync, store or encrypt anything.
+
+pub mod document;
+pub mod fact;
+pub mod ids;
+pub mod index;
+pub mod membership;
