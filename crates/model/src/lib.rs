@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod fact;
+pub mod gate;
 pub mod ids;
 pub mod index;
 pub mod membership;

@@ -1,0 +1,295 @@
+//! The frames and their bytes.
+
+use automerge::ChangeHash;
+use betwixt_model::ids::HouseholdId;
+
+use super::codec::{Malformed, Reader, write_bytes, write_hashes, write_unsigned};
+use super::{SharedDocumentId, caps};
+
+/// The versions of the protocol that this version of Betwixt speaks.
+pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
+
+/// A range of protocol versions, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionRange {
+    /// The oldest that is still spoken.
+    pub oldest: u32,
+    /// The newest that is spoken.
+    pub newest: u32,
+}
+
+impl VersionRange {
+    /// The newest version that both speak.
+    pub fn common(self, other: Self) -> Option<u32> {
+        let newest = self.newest.min(other.newest);
+        (newest >= self.oldest && newest >= other.oldest).then_some(newest)
+    }
+}
+
+/// What each side says first. Its beginning stays as it is in every version of the protocol, so that versions far apart
+/// can tell each other so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// What the sender speaks.
+    pub versions: VersionRange,
+    /// Whose devices may be spoken with.
+    pub household: HouseholdId,
+    /// How often this device has begun a session; the same number twice means a copied or restored home.
+    pub counter: u64,
+    /// The statements of the roster that no other builds on, sorted.
+    pub roster_heads: Vec<[u8; 32]>,
+}
+
+/// A document and its heads, as one side holds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedDocument {
+    /// Which.
+    pub id: SharedDocumentId,
+    /// Its heads, sorted; none when the sender does not have it.
+    pub heads: Vec<ChangeHash>,
+}
+
+/// Why a side ends the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoodbyeReason {
+    /// The daemon goes down, pauses or leaves: these look the same.
+    Down,
+    /// The other side broke the protocol.
+    Violation,
+    /// There is no version of the protocol that both speak.
+    Version,
+    /// The other side's counter was seen before: its home is a copy, or was restored from one.
+    RepeatedCounter,
+    /// The other side is not, or no longer, a member.
+    NotAMember,
+    /// This side cannot store what it was sent, for now.
+    Storage,
+    /// The other side took too long.
+    Stalled,
+    /// Another connection with the same device takes its place.
+    Replaced,
+    /// A reason that this version does not know.
+    Other(u8),
+}
+
+impl GoodbyeReason {
+    const KNOWN: [(u8, Self); 8] = [
+        (0, Self::Down),
+        (1, Self::Violation),
+        (2, Self::Version),
+        (3, Self::RepeatedCounter),
+        (4, Self::NotAMember),
+        (5, Self::Storage),
+        (6, Self::Stalled),
+        (7, Self::Replaced),
+    ];
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Other(code) => code,
+            known => Self::KNOWN.iter().find(|(_, reason)| *reason == known).map_or(u8::MAX, |(code, _)| *code),
+        }
+    }
+
+    fn from_code(code: u8) -> Self {
+        Self::KNOWN.iter().find(|(known, _)| *known == code).map_or(Self::Other(code), |(_, reason)| *reason)
+    }
+}
+
+/// A frame. The first eight are sent on the control stream, the last three on a document's.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// The first of the control stream.
+    Hello(Hello),
+    /// Statements of the roster, or a part of them.
+    Roster(Vec<Vec<u8>>),
+    /// The roster is complete.
+    RosterDone,
+    /// The dialling side's digest over all shared documents and their heads.
+    Digest([u8; 32]),
+    /// The accepting side has the same digest.
+    InStep,
+    /// The accepting side's documents, all of them; or the dialling side's answer, those that differ.
+    Documents(Vec<ListedDocument>),
+    /// The session ends.
+    Goodbye(GoodbyeReason),
+    /// The first of a document's stream.
+    Open(SharedDocumentId),
+    /// A message of Automerge's sync protocol, or a part of one.
+    Sync {
+        /// Whether the message ends here.
+        last: bool,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A saved document, or a part of one, for a side that has nothing of it.
+    Whole {
+        /// Whether the document ends here.
+        last: bool,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+const HELLO: u8 = 1;
+const ROSTER: u8 = 2;
+const ROSTER_DONE: u8 = 3;
+const DIGEST: u8 = 4;
+const IN_STEP: u8 = 5;
+const DOCUMENTS: u8 = 6;
+const GOODBYE: u8 = 7;
+const OPEN: u8 = 16;
+const SYNC: u8 = 17;
+const WHOLE: u8 = 18;
+
+impl Frame {
+    /// The frame's name, for errors and logs; what is in it belongs into neither.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "Hello",
+            Self::Roster(_) => "Roster",
+            Self::RosterDone => "RosterDone",
+            Self::Digest(_) => "Digest",
+            Self::InStep => "InStep",
+            Self::Documents(_) => "Documents",
+            Self::Goodbye(_) => "Goodbye",
+            Self::Open(_) => "Open",
+            Self::Sync { .. } => "Sync",
+            Self::Whole { .. } => "Whole",
+        }
+    }
+
+    /// The frame's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Hello(hello) => {
+                out.push(HELLO);
+                write_unsigned(&mut out, u64::from(hello.versions.oldest));
+                write_unsigned(&mut out, u64::from(hello.versions.newest));
+                out.extend_from_slice(hello.household.as_bytes());
+                write_unsigned(&mut out, hello.counter);
+                write_hashes(&mut out, hello.roster_heads.iter());
+            }
+            Self::Roster(statements) => {
+                out.push(ROSTER);
+                write_unsigned(&mut out, statements.len() as u64);
+                for statement in statements {
+                    write_bytes(&mut out, statement);
+                }
+            }
+            Self::RosterDone => out.push(ROSTER_DONE),
+            Self::Digest(digest) => {
+                out.push(DIGEST);
+                out.extend_from_slice(digest);
+            }
+            Self::InStep => out.push(IN_STEP),
+            Self::Documents(documents) => {
+                out.push(DOCUMENTS);
+                write_unsigned(&mut out, documents.len() as u64);
+                for document in documents {
+                    document.id.write(&mut out);
+                    write_hashes(&mut out, document.heads.iter().map(|head| &head.0));
+                }
+            }
+            Self::Goodbye(reason) => out.extend([GOODBYE, reason.code()]),
+            Self::Open(document) => {
+                out.push(OPEN);
+                document.write(&mut out);
+            }
+            Self::Sync { last, bytes } => {
+                out.extend([SYNC, u8::from(*last)]);
+                out.extend_from_slice(bytes);
+            }
+            Self::Whole { last, bytes } => {
+                out.extend([WHOLE, u8::from(*last)]);
+                out.extend_from_slice(bytes);
+            }
+        }
+        out
+    }
+
+    /// Reads a frame. Never panics, and never keeps more than the bytes that it was given.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not the one spelling of a frame within the caps.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.len() > caps::FRAME {
+            return Err(Malformed::Cap("bytes of a frame"));
+        }
+        let mut reader = Reader::new(bytes);
+        let frame = match reader.byte()? {
+            HELLO => return read_hello(reader),
+            ROSTER => {
+                let count = reader.count(caps::ROSTER_STATEMENTS, "statements")?;
+                let mut statement = || Ok(reader.bytes(caps::STATEMENT, "bytes of a statement")?.to_vec());
+                Self::Roster((0..count).map(|_| statement()).collect::<Result<_, Malformed>>()?)
+            }
+            ROSTER_DONE => Self::RosterDone,
+            DIGEST => Self::Digest(reader.array()?),
+            IN_STEP => Self::InStep,
+            DOCUMENTS => Self::Documents(read_documents(&mut reader)?),
+            GOODBYE => Self::Goodbye(GoodbyeReason::from_code(reader.byte()?)),
+            OPEN => Self::Open(SharedDocumentId::read(&mut reader)?),
+            SYNC => {
+                let (last, bytes) = read_part(&mut reader)?;
+                Self::Sync { last, bytes }
+            }
+            WHOLE => {
+                let (last, bytes) = read_part(&mut reader)?;
+                Self::Whole { last, bytes }
+            }
+            unknown => return Err(Malformed::UnknownFrame(unknown)),
+        };
+        reader.finish()?;
+        Ok(frame)
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    /// The name alone: frames carry what people wrote.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+fn read_hello(mut reader: Reader<'_>) -> Result<Frame, Malformed> {
+    let mut version = || u32::try_from(reader.unsigned()?).map_err(|_| Malformed::Value("version"));
+    let versions = VersionRange { oldest: version()?, newest: version()? };
+    if versions.oldest > versions.newest {
+        return Err(Malformed::Value("range of versions"));
+    }
+    let household = HouseholdId::from_bytes(reader.array()?);
+    let counter = reader.unsigned()?;
+    let roster_heads = reader.hashes(caps::ROSTER_HEADS, "heads of a roster")?;
+    // A newer version may have more to say, to its like.
+    if versions.newest <= VERSIONS.newest {
+        reader.finish()?;
+    }
+    Ok(Frame::Hello(Hello { versions, household, counter, roster_heads }))
+}
+
+fn read_documents(reader: &mut Reader<'_>) -> Result<Vec<ListedDocument>, Malformed> {
+    let count = reader.count(caps::DOCUMENTS, "documents")?;
+    let document = |reader: &mut Reader<'_>| {
+        let id = SharedDocumentId::read(reader)?;
+        let heads = reader.hashes(caps::HEADS, "heads of a document")?;
+        Ok(ListedDocument { id, heads: heads.into_iter().map(ChangeHash).collect() })
+    };
+    let documents = (0..count).map(|_| document(reader)).collect::<Result<Vec<_>, _>>()?;
+    let sorted = documents.is_sorted_by(|left, right| left.id < right.id);
+    if sorted { Ok(documents) } else { Err(Malformed::Unsorted("documents")) }
+}
+
+fn read_part(reader: &mut Reader<'_>) -> Result<(bool, Vec<u8>), Malformed> {
+    let last = match reader.byte()? {
+        0 => false,
+        1 => true,
+        _ => return Err(Malformed::Value("mark of a last part")),
+    };
+    let bytes = reader.take(reader.rest().len())?;
+    if bytes.len() > caps::PART {
+        return Err(Malformed::Cap("bytes of a part"));
+    }
+    Ok((last, bytes.to_vec()))
+}

@@ -1,0 +1,20 @@
+//! The wire format: what frames there are, their bytes, and how much of anything is accepted.
+//!
+//! A frame is one tag byte and the fields that belong to it; integers are unsigned LEB128, identifiers and hashes their
+//! bytes as they are. Frames travel on unidirectional QUIC streams, each with a length before it, which is the
+//! transport's to write and read. This module knows nothing of when a frame may be sent: [`crate::session`] does.
+//!
+//! There is one spelling of every frame: what is decoded is refused unless encoding it again gives the same bytes
+//! (a [`Frame::Hello`] of a newer version excepted, which may say more than this version reads).
+
+pub mod caps;
+pub mod chunk;
+mod codec;
+mod frame;
+mod message;
+mod stream;
+
+pub use codec::Malformed;
+pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, VERSIONS, VersionRange};
+pub use message::decode_sync_message;
+pub use stream::{IncomingStream, SharedDocumentId, StreamKey};
