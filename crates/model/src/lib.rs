@@ -9,3 +9,4 @@ pub mod gate;
 pub mod ids;
 pub mod index;
 pub mod membership;
+pub mod prose;

@@ -1,0 +1,111 @@
+//! What changed between two texts, word by word, for showing. Nothing is decided by it.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::align::{Interner, align};
+use super::segment::is_white;
+
+/// A stretch of two compared texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// In both texts.
+    Same(&'a str),
+    /// Only in the text before.
+    Removed(&'a str),
+    /// Only in the text after.
+    Added(&'a str),
+}
+
+/// The differences between two texts by whole words, never inside a grapheme (a character as people see it).
+///
+/// What is same and removed, put one after the other, is `before`; what is same and added is `after`. Where both changed,
+/// what was removed comes first. No piece is empty and no two in a row are of one kind. White space between two changed
+/// words counts as changed with them. Bounded time; what is rewritten on a large scale is given as one removal and one
+/// addition.
+pub fn word_differences<'a>(before: &'a str, after: &'a str) -> Vec<Piece<'a>> {
+    let (left, right) = (words(before), words(after));
+    let mut interner = Interner::default();
+    let left_numbers: Vec<u32> = left.iter().map(|word| interner.number(word)).collect();
+    let right_numbers: Vec<u32> = right.iter().map(|word| interner.number(word)).collect();
+
+    // Hunks of changed words as ranges of words, with what lies between them the same in both.
+    let mut hunks: Vec<Hunk> = Vec::new();
+    let mut push = |hunk: Hunk| {
+        if hunk.left.0 == hunk.left.1 && hunk.right.0 == hunk.right.1 {
+            return;
+        }
+        match hunks.last_mut() {
+            Some(last) if left[last.left.1..hunk.left.0].iter().all(|word| word.chars().all(is_white)) => {
+                last.left.1 = hunk.left.1;
+                last.right.1 = hunk.right.1;
+            }
+            _ => hunks.push(hunk),
+        }
+    };
+    let (mut here, mut there) = (0, 0);
+    for (index, matched) in align(&left_numbers, &right_numbers).into_iter().enumerate() {
+        if let Some(matched) = matched {
+            push(Hunk { left: (here, index), right: (there, matched) });
+            (here, there) = (index + 1, matched + 1);
+        }
+    }
+    push(Hunk { left: (here, left.len()), right: (there, right.len()) });
+
+    let left_ends = ends(&left);
+    let right_ends = ends(&right);
+    let mut pieces = Vec::new();
+    let mut same_from = 0;
+    for hunk in hunks {
+        let removed = &before[left_ends[hunk.left.0]..left_ends[hunk.left.1]];
+        let added = &after[right_ends[hunk.right.0]..right_ends[hunk.right.1]];
+        let same = &before[same_from..left_ends[hunk.left.0]];
+        same_from = left_ends[hunk.left.1];
+        pieces.extend([Piece::Same(same), Piece::Removed(removed), Piece::Added(added)]);
+    }
+    pieces.push(Piece::Same(&before[same_from..]));
+    pieces.retain(|piece| {
+        let (Piece::Same(text) | Piece::Removed(text) | Piece::Added(text)) = piece;
+        !text.is_empty()
+    });
+    pieces
+}
+
+/// A changed stretch: from and to which word, on either side.
+struct Hunk {
+    left: (usize, usize),
+    right: (usize, usize),
+}
+
+/// Where each word begins, and at last where the text ends.
+fn ends(words: &[&str]) -> Vec<usize> {
+    let mut ends = vec![0];
+    let mut position = 0;
+    for word in words {
+        position += word.len();
+        ends.push(position);
+    }
+    ends
+}
+
+/// The words of a text and what is between them, as Unicode Standard Annex 29 has it, without losing anything.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    let mut end = 0;
+    let mut grapheme_end = 0;
+    let mut graphemes = text.graphemes(true);
+    for word in text.split_word_bounds() {
+        end += word.len();
+        while grapheme_end < end {
+            grapheme_end += graphemes.next().map_or(text.len(), str::len);
+        }
+        if grapheme_end == end {
+            words.push(&text[start..end]);
+            start = end;
+        }
+    }
+    if start < end {
+        words.push(&text[start..end]);
+    }
+    words
+}
