@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What the end-to-end tests share: network namespaces joined by a virtual cable, and homes with real daemons.
+//!
+//! Everything here starts real programs. The tests themselves are in `tests/tests/`, one program a subject.
+
+pub mod namespaces;

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What Betwixt's tests share: the simulated network of devices, the disk that crashes, and what a machine has for tests.
+//!
+//! Nothing here is part of the product, and nothing in the product depends on it. It drives the same state machines, fold
+//! and store that the daemon drives, with no trait between.
+
+pub mod needs;

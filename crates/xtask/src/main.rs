@@ -1,2 +1,61 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: every kind of test, the benchmarks and the long runs, each with one command.
+//!
+//! It starts cargo and reads what cargo prints; it tests nothing itself.
+
+// The only program here whose output is for a person at a terminal and whose prints are its purpose.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod cargo;
+#[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests, which use the other half
+#[path = "../../testkit/src/needs.rs"]
+mod needs;
+mod soak;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Betwixt's own tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every kind of test: unit, property and documentation tests, end-to-end tests, tests in network namespaces.
+    Test(test::Options),
+    /// Measure speed and memory against the floor of this machine, in release mode.
+    Bench {
+        /// Handed to the benchmarks; `--help` lists what they understand.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the seeded and crashing tests for long: thousands of simulated networks, hundreds of kill -9.
+    Soak(soak::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Bench { arguments } => bench(&arguments),
+        Task::Soak(options) => soak::run(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(arguments: &[String]) -> anyhow::Result<bool> {
+    let binary = cargo::binary("release")?;
+    let mut command = cargo::command(&["run", "--locked", "--release", "--package", "betwixt-bench", "--"]);
+    Ok(command.args(arguments).env("BETWIXT_BIN", binary).status()?.success())
+}

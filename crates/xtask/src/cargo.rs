@@ -1,0 +1,42 @@
+//! Starting cargo.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).to_path_buf()
+}
+
+/// The directory of this profile's programs.
+fn programs(profile: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join(if profile == "dev" { "debug" } else { profile })
+}
+
+/// A command of the cargo that runs this, in the workspace's root.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// Builds `betwixt` and answers its path. With the whole workspace selected cargo builds dependencies with the same
+/// features as for the tests, so only once.
+pub(crate) fn binary(profile: &str) -> anyhow::Result<PathBuf> {
+    let arguments = ["build", "--locked", "--profile", profile, "--workspace", "--bin", "betwixt"];
+    let status = command(&arguments).status().context("cargo does not start")?;
+    ensure!(status.success(), "`betwixt` does not build");
+    let path = programs(profile).join("betwixt");
+    ensure!(path.exists(), "cargo built `betwixt`, but not as {}", path.display());
+    Ok(path)
+}
+
+/// Whether cargo-nextest is installed.
+pub(crate) fn has_nextest() -> bool {
+    let output = command(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    output.is_ok_and(|status| status.success())
+}

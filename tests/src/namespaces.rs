@@ -1,0 +1,155 @@
+//! Two machines on one network, as network namespaces of this one joined by a virtual cable.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// Which of the two machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// 192.0.2.1 (RFC 5737: an address for documentation, so nobody's).
+    Left,
+    /// 192.0.2.2
+    Right,
+}
+
+/// Two network namespaces joined by a veth pair. Both are removed when the value is dropped.
+#[derive(Debug)]
+pub struct Cable {
+    names: [String; 2],
+}
+
+impl Cable {
+    /// Makes both namespaces and plugs the cable in. Each has a loopback interface, an IPv4 address on the cable, a
+    /// route for multicast, and the other side as its gateway; duplicate address detection is off, so that IPv6 addresses
+    /// work at once.
+    ///
+    /// # Errors
+    /// When `ip` fails; needs [`betwixt_testkit::needs::Need::NetworkNamespaces`].
+    pub fn plug() -> anyhow::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let cable = Self { names: [format!("bx-{serial}-a"), format!("bx-{serial}-b")] };
+        for name in &cable.names {
+            ip(&["netns", "add", name])?;
+            cable.set(name, "net.ipv6.conf.default.accept_dad", "0")?;
+        }
+        let [left, right] = &cable.names;
+        ip(&["-n", left, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", right])?;
+        for side in [Side::Left, Side::Right] {
+            let name = cable.name(side);
+            ip(&["-n", name, "address", "add", &format!("{}/24", side.address()), "dev", "eth0"])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+            cable.set_link(side, true)?;
+        }
+        Ok(cable)
+    }
+
+    /// The namespace's name, for `ip netns exec`.
+    pub fn name(&self, side: Side) -> &str {
+        &self.names[side as usize]
+    }
+
+    /// A command that runs on one of the machines.
+    pub fn command(&self, side: Side, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.name(side), program]);
+        command
+    }
+
+    /// Takes the cable out (both ends go down), or puts it back in with its routes.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn set_plugged(&self, plugged: bool) -> anyhow::Result<()> {
+        self.set_link(Side::Left, plugged)?;
+        self.set_link(Side::Right, plugged)
+    }
+
+    fn set_link(&self, side: Side, up: bool) -> anyhow::Result<()> {
+        let name = self.name(side);
+        ip(&["-n", name, "link", "set", "eth0", if up { "up" } else { "down" }])?;
+        if up {
+            // Routes go with the link.
+            ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])?;
+            ip(&["-n", name, "route", "replace", "default", "via", side.other().address()])?;
+        }
+        Ok(())
+    }
+
+    /// Lets no multicast through, as guest networks and some access points do.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn block_multicast(&self) -> anyhow::Result<()> {
+        for name in &self.names {
+            ip(&["-n", name, "route", "replace", "prohibit", "224.0.0.0/4"])?;
+            ip(&["-n", name, "-6", "route", "replace", "prohibit", "ff00::/8", "table", "local", "metric", "1"])?;
+            ip(&["-n", name, "link", "set", "eth0", "multicast", "off"])?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
+        let path = format!("/proc/sys/{}", key.replace('.', "/"));
+        inside(name, || std::fs::write(&path, value))?.with_context(|| format!("{path} cannot be written"))
+    }
+
+    /// Runs something on a thread of its own that is on this machine: sockets made in it are, too.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn inside<T: Send>(&self, side: Side, run: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        inside(self.name(side), run)
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+impl Side {
+    /// The machine's address on the cable.
+    pub const fn address(self) -> &'static str {
+        match self {
+            Self::Left => "192.0.2.1",
+            Self::Right => "192.0.2.2",
+        }
+    }
+
+    /// The other machine.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+}
+
+fn inside<T: Send>(name: &str, run: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let namespace = File::open(format!("/run/netns/{name}"))?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            anyhow::Ok(run())
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+    .with_context(|| format!("namespace {name} cannot be entered"))
+}
+
+fn ip(arguments: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("ip").args(arguments).stdin(Stdio::null()).output().context("`ip` does not start")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`ip {}` says: {}", arguments.join(" "), said.trim());
+    Ok(())
+}
