@@ -1,1 +1,49 @@
-//! Placeholder.
+//! The local API of a Betwixt home: the types that its requests and answers are made of, and a client for the daemon's
+//! Unix socket.
+//!
+//! This crate knows nothing of facts, stores or networks and depends on none of the other crates, so that a frontend can
+//! be written against it alone. It decides nothing: what a field holds, or whether two versions differ, is the daemon's to
+//! say. It starts no daemon either (the `betwixt` command does).
+//!
+//! Everything is JSON under `/v1`. What is read carries a [`Seen`] token a field; what is said about a field that was said
+//! before carries one back. Everything that goes wrong is a [`Problem`].
+
+pub mod client;
+pub mod event;
+pub mod field;
+pub mod home;
+pub mod item;
+pub mod pairing;
+pub mod peer;
+pub mod problem;
+pub mod secret;
+pub mod upkeep;
+
+pub use client::{Client, ClientError};
+pub use event::{Notice, NoticeKind};
+pub use field::{Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
+pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};
+pub use item::{
+    Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,
+    ProgressEntry, Say, Scope, Tally, Thread,
+};
+pub use pairing::{ConfirmPairing, EnterCode, Pairing, Purpose, StartPairing};
+pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
+pub use problem::{ExitCode, Problem, ProblemKind};
+pub use secret::Secret;
+pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};
+
+/// The most bytes that a request's body may have.
+pub const MAX_REQUEST: usize = 1024 * 1024;
+
+/// The most bytes that the client reads of an answer.
+pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
+
+/// The socket's name in a home's directory. The directory's mode is 0700, the socket's 0600.
+pub const SOCKET_NAME: &str = "api.sock";
+
+/// The header that makes a repeated `POST` harmless: the same key gives the same item.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The most bytes that an idempotency key may have.
+pub const MAX_IDEMPOTENCY_KEY: usize = 64;

@@ -1,0 +1,130 @@
+//! The home itself: founding it, opening and locking it, and how it is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// How far a home is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The directory holds nothing yet: `POST /v1/home` founds it.
+    New,
+    /// There is a home, and nothing of it can be read until it is unlocked.
+    Locked,
+    /// What is shared is open: devices merge. What is private may still be locked, see [`Status::private_locked`].
+    Open,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partner {
+    /// The partner's id.
+    pub id: String,
+    /// The name that they go by.
+    pub name: String,
+}
+
+/// How a home is: `GET /v1/status`. Answered in every phase; what is not known while locked is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// The daemon's process id.
+    pub process: u32,
+    /// The home's directory.
+    pub home: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// Whether the private part is locked.
+    pub private_locked: bool,
+    /// Whose home it is.
+    pub me: Option<Partner>,
+    /// The other partner, once paired.
+    pub partner: Option<Partner>,
+    /// Whether there is a household.
+    pub paired: bool,
+    /// Whether it pauses: dials nobody, answers nobody.
+    pub paused: bool,
+    /// Other devices of the household.
+    #[serde(default)]
+    pub peers: Vec<PeerStatus>,
+    /// The UDP port that it listens on.
+    pub port: Option<u16>,
+    /// The addresses at which it can be reached now, `host:port`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// The documents that it holds.
+    #[serde(default)]
+    pub documents: Vec<DocumentStatus>,
+    /// How many fields wait to be settled.
+    #[serde(default)]
+    pub differences: u64,
+    /// How many facts are kept whose past is not all here.
+    #[serde(default)]
+    pub arriving: u64,
+    /// The versions of the wire protocol that it speaks.
+    #[serde(default)]
+    pub protocol: Vec<u32>,
+    /// The format of facts that it writes.
+    #[serde(default)]
+    pub format: u32,
+    /// What went wrong lately and still stands, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
+}
+
+/// Another device of the household, as this one sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// The device's id.
+    pub device: String,
+    /// What its partner calls it.
+    pub name: String,
+    /// Whether it is one's own.
+    pub own: bool,
+    /// Whether a session is open.
+    pub connected: bool,
+    /// Whether both had the same when last compared, and nothing has been said since.
+    pub in_step: bool,
+    /// Days since they last met; 0 is today, `None` never.
+    pub last_met_days: Option<u32>,
+}
+
+/// A document, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentStatus {
+    /// `ours/2027`, `mine/2027`.
+    pub id: String,
+    /// How many facts it carries.
+    pub facts: u64,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
+}
+
+/// Founds a home: `POST /v1/home`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitRequest {
+    /// The name that one goes by.
+    pub name: String,
+    /// What to call this device.
+    pub device: String,
+    /// The passphrase that will open it.
+    pub passphrase: Secret,
+}
+
+/// A home that was founded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Initialised {
+    /// How it is now.
+    pub status: Status,
+    /// Opens the home when the passphrase is lost. Shown once, kept nowhere.
+    pub recovery_code: Option<Secret>,
+}
+
+/// Opens a home: `POST /v1/unlock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnlockRequest {
+    /// The passphrase, or the recovery code.
+    pub passphrase: Secret,
+}

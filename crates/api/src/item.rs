@@ -1,0 +1,230 @@
+//! Items: what people say things about, generic over collections.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::field::{Field, Seen};
+
+/// Who may see an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Both partners.
+    Ours,
+    /// One partner alone: it never leaves their own devices.
+    Mine,
+}
+
+/// The collections: `/v1/{collection}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Collection {
+    /// The one vision: `/v1/vision`, without an id.
+    Vision,
+    /// Core values.
+    Values,
+    /// Goals.
+    Goals,
+    /// Milestones of goals; their field `goal` names the goal.
+    Milestones,
+    /// Reflections.
+    Reflections,
+    /// Private entries; always [`Scope::Mine`].
+    Journal,
+    /// Thanks.
+    Thanks,
+    /// The partners themselves: names, pronouns, terms.
+    Members,
+}
+
+impl Collection {
+    /// Every collection.
+    pub const ALL: [Self; 8] = [
+        Self::Vision,
+        Self::Values,
+        Self::Goals,
+        Self::Milestones,
+        Self::Reflections,
+        Self::Journal,
+        Self::Thanks,
+        Self::Members,
+    ];
+
+    /// Its name in paths.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vision => "vision",
+            Self::Values => "values",
+            Self::Goals => "goals",
+            Self::Milestones => "milestones",
+            Self::Reflections => "reflections",
+            Self::Journal => "journal",
+            Self::Thanks => "thanks",
+            Self::Members => "members",
+        }
+    }
+
+    /// The collection of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|collection| collection.name() == name)
+    }
+}
+
+/// An item as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its id.
+    pub id: String,
+    /// Where it belongs.
+    pub collection: Collection,
+    /// Who may see it.
+    pub scope: Scope,
+    /// Who founded it, by partner id; `None` for what both found, such as the vision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whether that is the reader.
+    #[serde(default)]
+    pub own: bool,
+    /// The date on which it was founded, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// Its fields, those included about which nothing was said yet.
+    pub fields: BTreeMap<String, Field>,
+    /// What belongs to it: a goal's `milestones`, for one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, Vec<Item>>,
+    /// For a milestone of counts or amounts: how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
+    /// Fields or values of a newer version that this one keeps and cannot show.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newer: bool,
+}
+
+/// The sum over a milestone's progress entries, which both partners may add to apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The sum, in the smallest unit.
+    pub sum: i64,
+    /// What is aimed at, if that is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<i64>,
+    /// What is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// How many entries there are.
+    pub entries: u64,
+}
+
+/// Founds an item: `POST /v1/{collection}`, with an `Idempotency-Key` so that it may be repeated.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NewItem {
+    /// Who may see it; by default both partners once paired, and oneself before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// What is said about it to begin with. At least one field.
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// Says something about a field: `PUT /v1/{collection}/{id}/{field}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Say {
+    /// What is said. `null` takes back what one said before.
+    pub value: Value,
+    /// The token that the field was read with; not needed where nothing was said yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// An entry of progress: `POST /v1/milestones/{id}/progress`, with an `Idempotency-Key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressEntry {
+    /// How much was added, in the smallest unit; 1 for a milestone of yes or no.
+    pub amount: i64,
+    /// A word about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// An item by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemReference {
+    /// Its id.
+    pub id: String,
+    /// Where it belongs.
+    pub collection: Collection,
+    /// Who may see it.
+    pub scope: Scope,
+    /// Its title, or the beginning of its text.
+    pub title: String,
+}
+
+/// What waits to be settled: `GET /v1/differences`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Differences {
+    /// One thread an item.
+    pub threads: Vec<Thread>,
+}
+
+/// The fields of one item that wait to be settled: those that differ, and wordings that wait for an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Thread {
+    /// The item.
+    pub item: ItemReference,
+    /// Its fields that wait.
+    pub fields: BTreeMap<String, Field>,
+}
+
+/// What was ever said about an item, oldest first: `GET /v1/{collection}/{id}/history`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// The field.
+    pub field: String,
+    /// What was said; `None` when it was erased by both.
+    pub value: Option<Value>,
+    /// Who said it, and when.
+    #[serde(flatten)]
+    pub said: crate::field::Said,
+    /// Whether it still stands.
+    pub live: bool,
+}
+
+/// What is private and could be brought over: `GET /v1/bring`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BringChoice {
+    /// The private item.
+    pub item: ItemReference,
+    /// The shared item that it was brought to already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought_to: Option<String>,
+}
+
+/// Brings private items to the household, as new facts: `POST /v1/bring`. Bringing twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bring {
+    /// Everything but journal entries.
+    All,
+    /// These, by id or the unique beginning of one.
+    Items(Vec<String>),
+}
+
+/// What was brought over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BringReport {
+    /// Now.
+    pub brought: Vec<Brought>,
+    /// Earlier.
+    pub already: Vec<Brought>,
+}
+
+/// One item that was brought over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// The private item.
+    pub from: String,
+    /// The shared one.
+    pub to: ItemReference,
+}

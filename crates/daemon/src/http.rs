@@ -1,0 +1,42 @@
+//! The local API's server: HTTP/JSON under `/v1` over a Unix socket.
+//!
+//! It parses and nothing more: each request becomes one [`Request`], is sent to the daemon's loop as a [`Call`] through a
+//! bounded channel, and what the loop answers is written back. It holds no state of the home, reads no document, decides
+//! nothing, and logs neither bodies nor paths (they hold private text and ids).
+//!
+//! Who may connect: processes of the user whose home it is. The directory is 0700, the socket 0600, and the uid of every
+//! peer is checked besides (`SO_PEERCRED`).
+
+mod events;
+mod parse;
+mod request;
+mod routes;
+mod socket;
+
+pub use request::{Answer, Call, Request, Response, Target};
+pub use socket::{BindError, Socket};
+
+use std::future::Future;
+
+use tokio::sync::mpsc;
+
+/// How many calls may wait for the loop. A caller beyond that waits for room.
+pub const MAX_WAITING_CALLS: usize = 64;
+
+/// How many connections may be open at once.
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// How many notices may wait for a reader of the event stream before it is dropped (and told so by a gap).
+pub const MAX_WAITING_NOTICES: usize = 256;
+
+/// Serves the API until `shutdown` is done; then answers what was asked already, and returns.
+///
+/// # Errors
+/// None that a caller could mend: failing connections are closed one by one. What is left is given on.
+pub async fn serve(
+    socket: Socket,
+    calls: mpsc::Sender<Call>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(socket, routes::router(calls)).with_graceful_shutdown(shutdown).await
+}

@@ -1,0 +1,205 @@
+//! The closed set of what can be asked of the daemon, and of what it answers.
+
+use std::net::SocketAddr;
+
+use betwixt_api as api;
+use betwixt_api::{Collection, NoticeKind, Problem, Scope};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the loop gives back.
+pub type Answer = Result<Response, Problem>;
+
+/// A request and where its answer goes. When the receiving end is gone, the caller is, and the request is still carried
+/// out as if they waited.
+#[derive(Debug)]
+pub struct Call {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes. Dropped without an answer, the caller is told that the daemon is going down.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// Which item, as the path says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The vision: of this scope, or the shared one once there is one and the private one before.
+    Vision(Option<Scope>),
+    /// An item by the beginning of its id: 1 to 52 characters of `a-z` and `2-7`. Whether it is unique is not known yet.
+    Item(Collection, String),
+}
+
+impl Target {
+    /// The collection that the item belongs to.
+    pub fn collection(&self) -> Collection {
+        match self {
+            Self::Vision(_) => Collection::Vision,
+            Self::Item(collection, _) => *collection,
+        }
+    }
+}
+
+/// What is asked. Bodies are the API's own types; paths and headers are parsed.
+#[derive(Debug)]
+pub enum Request {
+    /// `GET /v1/status`: [`Response::Status`], in every phase.
+    Status,
+    /// `POST /v1/home`: [`Response::Initialised`].
+    Init(api::InitRequest),
+    /// `POST /v1/unlock`: [`Response::Status`].
+    Unlock(api::UnlockRequest),
+    /// `POST /v1/lock`: [`Response::Status`].
+    Lock,
+    /// `POST /v1/down`: [`Response::Done`], and then the daemon ends.
+    Down,
+    /// `POST /v1/pause`: [`Response::Status`].
+    Pause,
+    /// `POST /v1/resume`: [`Response::Status`].
+    Resume,
+    /// `GET /v1/pairing`: [`Response::Pairing`].
+    Pairing,
+    /// `POST /v1/pairing`: [`Response::Pairing`].
+    PairingStart(api::StartPairing),
+    /// `POST /v1/pairing/code`: [`Response::Pairing`].
+    PairingEnter(api::EnterCode),
+    /// `POST /v1/pairing/confirm`: [`Response::Pairing`].
+    PairingConfirm(api::ConfirmPairing),
+    /// `DELETE /v1/pairing`: [`Response::Pairing`].
+    PairingCancel,
+    /// `GET /v1/devices`: [`Response::Devices`].
+    Devices,
+    /// `GET /v1/peers`: [`Response::Addresses`].
+    Addresses,
+    /// `POST /v1/peers`: [`Response::Addresses`].
+    AddressAdd(SocketAddr),
+    /// `POST /v1/peers/remove`: [`Response::Addresses`].
+    AddressRemove(SocketAddr),
+    /// `POST /v1/here`: [`Response::Here`].
+    Here,
+    /// `POST /v1/sync`: [`Response::Sync`].
+    Sync,
+    /// `GET /v1/doctor`: [`Response::Doctor`].
+    Doctor,
+    /// `GET /v1/{collection}`: [`Response::Items`].
+    Items {
+        /// Never [`Collection::Vision`].
+        collection: Collection,
+        /// Both when not given.
+        scope: Option<Scope>,
+    },
+    /// `GET /v1/{collection}/{id}`, `GET /v1/vision`: [`Response::Item`].
+    Item(Target),
+    /// `GET /v1/{collection}/{id}/history`: [`Response::History`].
+    History(Target),
+    /// `POST /v1/{collection}`: [`Response::Item`].
+    Create {
+        /// Never [`Collection::Vision`], which nobody has to found.
+        collection: Collection,
+        /// The same key gives the same item.
+        key: Option<String>,
+        /// What is said to begin with.
+        item: api::NewItem,
+    },
+    /// `PUT /v1/{collection}/{id}/{field}`, `PUT /v1/vision/{field}`: [`Response::Saying`].
+    Say {
+        /// Which item.
+        target: Target,
+        /// Which field: 1 to 32 characters of `a-z` and `_`.
+        field: String,
+        /// What is said, and the token.
+        say: api::Say,
+    },
+    /// `POST /v1/milestones/{id}/progress`: [`Response::Item`], the milestone.
+    Progress {
+        /// Which milestone.
+        target: Target,
+        /// The same key adds once.
+        key: Option<String>,
+        /// What is added.
+        entry: api::ProgressEntry,
+    },
+    /// `GET /v1/differences`: [`Response::Differences`].
+    Differences,
+    /// `GET /v1/bring`: [`Response::BringChoices`].
+    BringChoices,
+    /// `POST /v1/bring`: [`Response::BringReport`].
+    Bring(api::Bring),
+    /// `POST /v1/verify`: [`Response::Verified`].
+    Verify,
+    /// `GET /v1/backups`: [`Response::Backups`].
+    Backups,
+    /// `POST /v1/backups`: [`Response::Backup`].
+    Backup(api::BackupRequest),
+    /// `POST /v1/restore`: [`Response::Restored`].
+    Restore(api::RestoreRequest),
+    /// `GET /v1/events`: [`Response::Events`].
+    Events {
+        /// The last notice that the reader knows; `None` for what comes from now on.
+        after: Option<u64>,
+    },
+}
+
+/// What is answered. Which one belongs to which request is said at [`Request`].
+#[derive(Debug)]
+pub enum Response {
+    /// Done, and nothing to tell.
+    Done,
+    /// How the home is.
+    Status(api::Status),
+    /// The home was founded.
+    Initialised(api::Initialised),
+    /// How far pairing is.
+    Pairing(api::Pairing),
+    /// Every device.
+    Devices(Vec<api::Device>),
+    /// Every address that is known, after the change.
+    Addresses(Vec<api::Address>),
+    /// This network is taken for a home.
+    Here(api::Here),
+    /// What came of trying to meet.
+    Sync(api::SyncReport),
+    /// What was found.
+    Doctor(Vec<api::Finding>),
+    /// Items, in their order.
+    Items(Vec<api::Item>),
+    /// One item.
+    Item(Box<api::Item>),
+    /// What was ever said about one.
+    History(Vec<api::HistoryEntry>),
+    /// Something was said.
+    Saying(Box<api::Saying>),
+    /// What waits to be settled.
+    Differences(api::Differences),
+    /// What could be brought over.
+    BringChoices(Vec<api::BringChoice>),
+    /// What was brought over.
+    BringReport(api::BringReport),
+    /// What was checked.
+    Verified(api::VerifyReport),
+    /// The backups in the home.
+    Backups(Vec<api::Backup>),
+    /// A backup was written.
+    Backup(api::Backup),
+    /// A backup was put in place.
+    Restored(api::Restored),
+    /// Notices from now on (after those that were asked for). The loop keeps the sender, with room for
+    /// [`super::MAX_WAITING_NOTICES`], and drops it when that is full: the reader comes back and sees the gap.
+    Events(mpsc::Receiver<api::Notice>),
+}
+
+impl Response {
+    /// Whether this tells that something was founded (201).
+    pub(super) fn founded(request: &Request) -> bool {
+        matches!(request, Request::Create { .. } | Request::Init(_) | Request::Backup(_))
+    }
+}
+
+/// The name of a kind of notice on the event stream.
+pub(super) fn notice_name(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Item => "item",
+        NoticeKind::Peer => "peer",
+        NoticeKind::Pairing => "pairing",
+        NoticeKind::Home => "home",
+        NoticeKind::Resync => "resync",
+    }
+}

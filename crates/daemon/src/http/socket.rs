@@ -1,0 +1,192 @@
+//! The Unix socket: made where nobody else can reach it, and never in the place of one that lives.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::MAX_CONNECTIONS;
+
+/// The longest path that a socket can have on the systems that we know (`sun_path`, with its final zero).
+const MAX_PATH: usize = 103;
+
+/// How long to rest when the system refuses a connection, for want of file descriptors, say.
+const REFUSED_REST: Duration = Duration::from_millis(100);
+
+/// Why the socket could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another daemon listens there.
+    #[error("a daemon runs for this home already; `betwixt status` shows it, `betwixt down` ends it")]
+    Running {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else than a socket lies there.
+    #[error("{path} is in the way: it is no socket. Move it elsewhere")]
+    InTheWay {
+        /// What lies there.
+        path: PathBuf,
+    },
+    /// The home's path is too long for a socket.
+    #[error(
+        "the path {path} is too long for a socket: it may have {MAX_PATH} bytes. Set BETWIXT_HOME to a shorter one"
+    )]
+    TooLong {
+        /// The socket that was wanted.
+        path: PathBuf,
+    },
+    /// The home's directory belongs to somebody else.
+    #[error("the directory {path} belongs to another user")]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot make the socket {path}: {source}")]
+    System {
+        /// The socket that was wanted.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A listening socket, removed when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    owner: u32,
+    room: Arc<Semaphore>,
+}
+
+impl Socket {
+    /// Listens at `path`, inside a directory that is made, or made private (0700), first. A socket that nobody listens
+    /// on is replaced. To be called only by the daemon that holds the home's lock: two that start at once do not see
+    /// each other here.
+    ///
+    /// # Errors
+    /// [`BindError`], whose text says what to do.
+    pub fn bind(path: impl Into<PathBuf>) -> Result<Self, BindError> {
+        let path = path.into();
+        if path.as_os_str().len() > MAX_PATH {
+            return Err(BindError::TooLong { path });
+        }
+        let owner = rustix::process::geteuid().as_raw();
+        if let Some(directory) = path.parent() {
+            make_private(directory, owner)?;
+        }
+        let system = |source| BindError::System { path: path.clone(), source };
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(system(error)),
+            Ok(metadata) if !metadata.file_type().is_socket() => return Err(BindError::InTheWay { path }),
+            Ok(_) => match BlockingStream::connect(&path) {
+                Ok(_) => return Err(BindError::Running { path }),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    fs::remove_file(&path).map_err(system)?;
+                }
+                Err(error) => return Err(system(error)),
+            },
+        }
+        let listener = UnixListener::bind(&path).map_err(system)?;
+        // Between these two lines the directory's mode is what keeps others out.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(system)?;
+        Ok(Self { listener, path, owner, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
+    }
+
+    /// The socket's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // A socket that stays is found to be dead, and replaced, by the next daemon.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn make_private(directory: &Path, owner: u32) -> Result<(), BindError> {
+    use std::os::unix::fs::MetadataExt;
+    let system = |source| BindError::System { path: directory.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(system)?;
+    let metadata = fs::metadata(directory).map_err(system)?;
+    if metadata.uid() != owner {
+        return Err(BindError::Foreign { path: directory.to_owned() });
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(system)?;
+    }
+    Ok(())
+}
+
+impl Listener for Socket {
+    type Io = Connection;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Connection, ()) {
+        loop {
+            let room = Arc::clone(&self.room).acquire_owned().await;
+            let room = room.expect("the semaphore is never closed");
+            match self.listener.accept().await {
+                Ok((stream, _)) => match stream.peer_cred() {
+                    Ok(peer) if peer.uid() == self.owner => return (Connection { stream, _room: room }, ()),
+                    Ok(_) => tracing::warn!("a connection of another user was refused"),
+                    Err(error) => tracing::warn!(%error, "a connection whose user is not known was refused"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(REFUSED_REST).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection of the home's own user, which counts against [`MAX_CONNECTIONS`] until it is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
