@@ -381,6 +381,10 @@ fn disconnected(error: impl std::error::Error + Send + Sync + 'static) -> Client
 
 fn json(body: &impl Serialize) -> Result<Bytes, ClientError> {
     let bytes = serde_json::to_vec(body).map_err(|error| ClientError::NotUnderstood(error.into()))?;
+    // The daemon would close the connection in the middle of it, and its answer be lost.
+    if bytes.len() > MAX_REQUEST {
+        return Err(Problem::new(ProblemKind::TooLarge, "One thing said may have up to 1 MiB.").into());
+    }
     Ok(bytes.into())
 }
 

@@ -150,11 +150,15 @@ impl FromRequest<Calls> for Asking {
     async fn from_request(request: axum::extract::Request, calls: &Calls) -> Result<Self, Self::Rejection> {
         let headers = request.headers().clone();
         let query = request.uri().query().map(str::to_owned);
+        let too_large = || Problem::new(ProblemKind::TooLarge, "A request's body may have up to 1 MiB.");
+        // By what it announces, before any of it is read; the limit on what is read stands behind.
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: u64| length > MAX_REQUEST as u64) {
+            return Ok(Self { calls: calls.clone(), parts: Err(too_large()) });
+        }
         let parts = match Bytes::from_request(request, calls).await {
             Ok(bytes) => Ok(Parts { headers, query, bytes }),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(ProblemKind::TooLarge, "A request's body may have up to 1 MiB."))
-            }
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
             Err(_) => Err(Problem::new(ProblemKind::NotUnderstood, "The body ended early.")),
         };
         Ok(Self { calls: calls.clone(), parts })
