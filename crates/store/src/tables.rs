@@ -1,0 +1,227 @@
+//! The tables of the database, and reading and writing their sealed rows.
+//!
+//! Every table exists once a scope, sealed under that scope's key. A row's key in the file is made of keyed hashes and,
+//! where order matters, a big-endian number; the key that the caller knows it by is sealed with the value.
+
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use betwixt_model::document::Scope;
+use redb::{ReadableTable, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Damage, StoreError};
+use crate::seal::ScopeKey;
+
+pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// What is readable without a key: the format, which data keys the rows are sealed under, how many commits there were.
+pub(crate) const PLAIN: Definition = TableDefinition::new("betwixt");
+
+pub(crate) const SCOPES: [Scope; 2] = [Scope::Ours, Scope::Mine];
+
+macro_rules! areas {
+    ($($(#[$documentation:meta])* $area:ident = $name:literal),* $(,)?) => {
+        /// A kind of row; with a scope it is a table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Area {
+            $($(#[$documentation])* $area),*
+        }
+
+        impl Area {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$area),*];
+
+            /// The table's name, in the file and in the associated data of its rows.
+            pub(crate) const fn table(self, scope: Scope) -> &'static str {
+                match (scope, self) {
+                    $((Scope::Ours, Self::$area) => concat!("ours.", $name),
+                    (Scope::Mine, Self::$area) => concat!("mine.", $name)),*
+                }
+            }
+        }
+    };
+}
+
+areas! {
+    /// A document's heads, and where its bytes stand. Group: none.
+    Documents = "documents",
+    /// Appended changes. Group: document; ordered by sequence.
+    Changes = "changes",
+    /// Snapshots of documents. Group: document; ordered by slot.
+    Snapshots = "snapshots",
+    /// The fact index. Group: table and group of the index.
+    Rows = "rows",
+    /// Automerge's sync states. Group: peer.
+    SyncStates = "sync_states",
+    /// The roster's statements, in the order in which they were learnt.
+    Statements = "statements",
+    /// The statements' hashes, to find them.
+    StatementHashes = "statement_hashes",
+    /// Identity and whatever else the daemon keeps by name.
+    Settings = "settings",
+    /// Responses to requests with an idempotency key.
+    Responses = "responses",
+    /// The order in which responses were remembered.
+    ResponseOrder = "response_order",
+    /// What is known of peers.
+    Peers = "peers",
+    /// When facts arrived, and from whom; in order.
+    Arrivals = "arrivals",
+}
+
+impl Area {
+    pub(crate) const fn definition(self, scope: Scope) -> Definition {
+        TableDefinition::new(self.table(scope))
+    }
+}
+
+/// Runs what calls redb. redb promises errors, not panics, for a failing disk; for a file that something else altered
+/// while it was open it promises neither.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(StoreError::Damaged(Damage::File("the database could not make sense of its own pages".into())))
+    })
+}
+
+/// Where rows are read: a transaction of either kind.
+pub(crate) trait Source {
+    /// The scope's key.
+    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError>;
+
+    /// A row's sealed value.
+    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The rows from `from` on (inclusive) whose keys begin with `prefix`, until `each` says stop by answering false.
+    fn scan(
+        &self,
+        scope: Scope,
+        area: Area,
+        range: Span<'_>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// Part of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span<'a> {
+    /// What the keys begin with.
+    pub(crate) prefix: &'a [u8],
+    /// What they follow, inclusive; not before `prefix`.
+    pub(crate) from: &'a [u8],
+    /// From the last to the first.
+    pub(crate) backwards: bool,
+}
+
+impl<'a> Span<'a> {
+    pub(crate) const ALL: Self = Span { prefix: &[], from: &[], backwards: false };
+
+    pub(crate) const fn of(prefix: &'a [u8]) -> Self {
+        Span { prefix, from: prefix, backwards: false }
+    }
+}
+
+/// Scans an open table, with errors for what it holds that cannot be read.
+pub(crate) fn scan_table(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    span: Span<'_>,
+    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    guarded(|| {
+        let end = after(span.prefix);
+        let bounds = (Bound::Included(span.from), end.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
+        let mut rows = table.range::<&[u8]>(bounds)?;
+        loop {
+            let Some(row) = (if span.backwards { rows.next_back() } else { rows.next() }) else { break };
+            let (key, value) = row?;
+            if !each(key.value(), value.value())? {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The first key after all that begin with a prefix; `None` when there is none.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// A row as its caller knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
+/// Puts key and value into what is sealed.
+pub(crate) fn pack(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(4 + key.len() + value.len());
+    packed.extend_from_slice(&(key.len() as u32).to_le_bytes());
+    packed.extend_from_slice(key);
+    packed.extend_from_slice(value);
+    packed
+}
+
+/// The reverse of [`pack`].
+pub(crate) fn unpack(mut packed: Vec<u8>) -> Option<Row> {
+    let length = packed.first_chunk::<4>().map(|length| u32::from_le_bytes(*length) as usize)?;
+    let value = packed.split_off(4usize.checked_add(length).filter(|end| *end <= packed.len())?);
+    Some(Row { key: packed.split_off(4), value })
+}
+
+/// The name of a row that is found by its key alone.
+pub(crate) fn single(key: &ScopeKey, area: Area, name: &[u8]) -> Vec<u8> {
+    key.name(area.table(Scope::Ours), name).to_vec()
+}
+
+/// The prefix of a group's rows.
+pub(crate) fn group(key: &ScopeKey, area: Area, group: &[u8]) -> [u8; 16] {
+    key.name(area.table(Scope::Ours), group)
+}
+
+/// The name of a row in a group.
+pub(crate) fn member(key: &ScopeKey, area: Area, of: &[u8], name: &[u8]) -> Vec<u8> {
+    let prefix = group(key, area, of);
+    let mut row = prefix.to_vec();
+    row.extend_from_slice(&key.name("member", &[&prefix, name].concat()));
+    row
+}
+
+/// The name of a numbered row in a group.
+pub(crate) fn numbered(key: &ScopeKey, area: Area, of: &[u8], number: u64) -> Vec<u8> {
+    let mut row = group(key, area, of).to_vec();
+    row.extend_from_slice(&number.to_be_bytes());
+    row
+}
+
+/// The number of a row that [`numbered`] named.
+pub(crate) fn number_of(row: &[u8]) -> Option<u64> {
+    row.last_chunk::<8>().map(|number| u64::from_be_bytes(*number))
+}
+
+/// Opens a row's sealed value.
+pub(crate) fn opened(key: &ScopeKey, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<Row, StoreError> {
+    let packed = key.open(table, row, sealed).map_err(|_| StoreError::row(table))?;
+    unpack(packed).ok_or_else(|| StoreError::row(table))
+}
+
+/// A structure's bytes (postcard).
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(value).map_err(|error| StoreError::Unstorable(error.to_string()))
+}
+
+/// The reverse of [`encode`].
+pub(crate) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(StoreError::row(table)),
+    }
+}

@@ -1,0 +1,63 @@
+//! Reading: one consistent state of the store.
+
+use std::sync::Arc;
+
+use betwixt_model::document::Scope;
+use redb::ReadTransaction;
+
+use crate::error::StoreError;
+use crate::reader::Reader;
+use crate::seal::ScopeKey;
+use crate::store::{Inner, Keys};
+use crate::tables::{Area, Source, Span, guarded, scan_table};
+
+/// One state of the store, unchanged by what is committed meanwhile. May be sent to another thread. While it lives, the
+/// database file cannot reuse the room of what was replaced since: drop it soon.
+pub struct View {
+    inner: Arc<Inner>,
+    keys: Keys,
+    transaction: ReadTransaction,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("View").finish_non_exhaustive()
+    }
+}
+
+impl View {
+    pub(crate) fn new(inner: Arc<Inner>, keys: Keys, transaction: ReadTransaction) -> Self {
+        Self { inner, keys, transaction }
+    }
+
+    /// What can be read.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self, &self.inner)
+    }
+}
+
+impl Source for View {
+    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
+        self.keys.of(scope)
+    }
+
+    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.watch(guarded(|| {
+            let table = self.transaction.open_table(area.definition(scope))?;
+            Ok(table.get(row)?.map(|value| value.value().to_vec()))
+        }))
+    }
+
+    fn scan(
+        &self,
+        scope: Scope,
+        area: Area,
+        span: Span<'_>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.inner.watch(guarded(|| {
+            let table = self.transaction.open_table(area.definition(scope))?;
+            scan_table(&table, span, each)
+        }))
+    }
+}
