@@ -129,7 +129,7 @@ impl Batch {
         let number = reader.edge(Scope::Ours, Area::Statements, &[], true)?.map_or(0, |last| last + 1);
         let key = self.keys.of(Scope::Ours)?;
         let row = numbered(key, Area::Statements, &[], number);
-        self.put_sealed(Scope::Ours, Area::Statements, &row, &pack(hash, statement))?;
+        self.put_sealed(Scope::Ours, Area::Statements, &row, &pack(&[], hash, statement))?;
         self.put_single(Scope::Ours, Area::StatementHashes, hash, &encode(&number)?)?;
         Ok(true)
     }
@@ -175,7 +175,7 @@ impl Batch {
         let next = reader.edge(scope, Area::ResponseOrder, &[], true)?.map_or(0, |last| last + 1);
         let first = reader.edge(scope, Area::ResponseOrder, &[], false)?.unwrap_or(next);
         let row = numbered(self.keys.of(scope)?, Area::ResponseOrder, &[], next);
-        self.put_sealed(scope, Area::ResponseOrder, &row, &pack(key.as_bytes(), &[]))?;
+        self.put_sealed(scope, Area::ResponseOrder, &row, &pack(&[], key.as_bytes(), &[]))?;
         let keep = self.inner.options.responses.max(1) as u64;
         for number in first..(next + 1).saturating_sub(keep) {
             if let Some(oldest) = self.reader().by_number(scope, Area::ResponseOrder, &[], number)? {
@@ -295,7 +295,7 @@ impl Batch {
     ) -> Result<(), StoreError> {
         let name = document.to_string();
         let row = numbered(self.keys.of(document.scope)?, area, name.as_bytes(), number);
-        self.put_sealed(document.scope, area, &row, &pack(name.as_bytes(), bytes))
+        self.put_sealed(document.scope, area, &row, &pack(name.as_bytes(), &[], bytes))
     }
 
     pub(crate) fn remove_numbered(&mut self, document: DocumentId, area: Area, number: u64) -> Result<(), StoreError> {
@@ -305,12 +305,12 @@ impl Batch {
 
     fn put_single(&mut self, scope: Scope, area: Area, name: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let row = single(self.keys.of(scope)?, area, name);
-        self.put_sealed(scope, area, &row, &pack(name, value))
+        self.put_sealed(scope, area, &row, &pack(&[], name, value))
     }
 
     fn put_member(&mut self, scope: Scope, area: Area, of: &[u8], name: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let row = member(self.keys.of(scope)?, area, of, name);
-        self.put_sealed(scope, area, &row, &pack(name, value))
+        self.put_sealed(scope, area, &row, &pack(of, name, value))
     }
 
     fn put_sealed(&mut self, scope: Scope, area: Area, row: &[u8], packed: &[u8]) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 mod aside;
 mod batch;
 pub mod disk;
+mod documents;
 mod error;
 mod files;
 pub mod keys;
@@ -21,6 +22,7 @@ mod tables;
 mod view;
 
 pub use batch::Batch;
+pub use documents::{CompactError, Compacted, MAX_FRAME, MAX_FRAMES};
 pub use error::{Damage, StoreError};
 pub use reader::Reader;
 pub use records::{ArrivalRecord, CounterVerdict, DocumentState, PeerRecord, StoredDocument};

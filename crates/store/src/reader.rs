@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
             missing.extend(expected..sequence);
             expected = sequence + 1;
             match opened(key, table, at, sealed) {
-                Ok(found) if found.key == name.as_bytes() => stored.changes.push(found.value),
+                Ok(found) if found.group == name.as_bytes() => stored.changes.push(found.value),
                 _ => broken.push((sequence, sealed.to_vec())),
             }
             Ok(true)
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         let sealed = self.source.raw(document.scope, area, &row)?;
         if let Some(sealed) = sealed {
             match opened(key, area.table(document.scope), &row, &sealed) {
-                Ok(found) if found.key == name.as_bytes() => return Ok(Some(found.value)),
+                Ok(found) if found.group == name.as_bytes() => return Ok(Some(found.value)),
                 _ => self.inner.aside.keep(&format!("piece-{number}"), &sealed)?,
             };
         }

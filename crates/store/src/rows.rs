@@ -99,8 +99,9 @@ impl ReadRows for BatchRows<'_> {
 
 impl WriteRows for BatchRows<'_> {
     fn put(&mut self, table: Table, of: &[u8], key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let row = member(self.key, AREA, &qualified(table, of), key);
-        let sealed = self.key.seal(AREA.table(self.scope), &row, &pack(key, value));
+        let of = qualified(table, of);
+        let row = member(self.key, AREA, &of, key);
+        let sealed = self.key.seal(AREA.table(self.scope), &row, &pack(&of, key, value));
         let rows = &mut self.table;
         self.inner.watch(guarded(|| {
             rows.insert(row.as_slice(), sealed.as_slice())?;

@@ -70,7 +70,31 @@ areas! {
     Arrivals = "arrivals",
 }
 
+/// How the rows of an area are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// By a hash of their key.
+    Single,
+    /// By a hash of their group and one of their key.
+    Member,
+    /// By a hash of their group and a number.
+    Numbered,
+}
+
 impl Area {
+    pub(crate) const fn shape(self) -> Shape {
+        match self {
+            Self::Documents
+            | Self::StatementHashes
+            | Self::Settings
+            | Self::Responses
+            | Self::Peers
+            | Self::Arrivals => Shape::Single,
+            Self::Rows | Self::SyncStates => Shape::Member,
+            Self::Changes | Self::Snapshots | Self::Statements | Self::ResponseOrder => Shape::Numbered,
+        }
+    }
+
     pub(crate) const fn definition(self, scope: Scope) -> Definition {
         TableDefinition::new(self.table(scope))
     }
@@ -157,24 +181,29 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 /// A row as its caller knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
+    pub(crate) group: Vec<u8>,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
 }
 
-/// Puts key and value into what is sealed.
-pub(crate) fn pack(key: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(4 + key.len() + value.len());
+/// Puts group, key and value into what is sealed: the names in the file are hashes, and new data keys need new ones.
+pub(crate) fn pack(group: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(8 + group.len() + key.len() + value.len());
+    packed.extend_from_slice(&(group.len() as u32).to_le_bytes());
     packed.extend_from_slice(&(key.len() as u32).to_le_bytes());
+    packed.extend_from_slice(group);
     packed.extend_from_slice(key);
     packed.extend_from_slice(value);
     packed
 }
 
 /// The reverse of [`pack`].
-pub(crate) fn unpack(mut packed: Vec<u8>) -> Option<Row> {
-    let length = packed.first_chunk::<4>().map(|length| u32::from_le_bytes(*length) as usize)?;
-    let value = packed.split_off(4usize.checked_add(length).filter(|end| *end <= packed.len())?);
-    Some(Row { key: packed.split_off(4), value })
+pub(crate) fn unpack(packed: &[u8]) -> Option<Row> {
+    let (group_length, rest) = packed.split_first_chunk::<4>()?;
+    let (key_length, rest) = rest.split_first_chunk::<4>()?;
+    let (group, rest) = rest.split_at_checked(u32::from_le_bytes(*group_length) as usize)?;
+    let (key, value) = rest.split_at_checked(u32::from_le_bytes(*key_length) as usize)?;
+    Some(Row { group: group.to_vec(), key: key.to_vec(), value: value.to_vec() })
 }
 
 /// The name of a row that is found by its key alone.
@@ -210,7 +239,7 @@ pub(crate) fn number_of(row: &[u8]) -> Option<u64> {
 /// Opens a row's sealed value.
 pub(crate) fn opened(key: &ScopeKey, table: &'static str, row: &[u8], sealed: &[u8]) -> Result<Row, StoreError> {
     let packed = key.open(table, row, sealed).map_err(|_| StoreError::row(table))?;
-    unpack(packed).ok_or_else(|| StoreError::row(table))
+    unpack(&packed).ok_or_else(|| StoreError::row(table))
 }
 
 /// A structure's bytes (postcard).
@@ -224,4 +253,13 @@ pub(crate) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> 
         Ok((value, [])) => Ok(value),
         _ => Err(StoreError::row(table)),
     }
+}
+
+/// The name that a row must have under a key: what it was found under, unless somebody moved it.
+pub(crate) fn renamed(key: &ScopeKey, area: Area, row: &Row, at: &[u8]) -> Option<Vec<u8>> {
+    Some(match area.shape() {
+        Shape::Single => single(key, area, &row.key),
+        Shape::Member => member(key, area, &row.group, &row.key),
+        Shape::Numbered => numbered(key, area, &row.group, number_of(at)?),
+    })
 }
