@@ -3,10 +3,15 @@
 //! This crate is pure. It has no clock, no randomness, no files, no sockets and no threads: time, nonces and storage come
 //! in as values. It does not sync, store or encrypt anything.
 
+pub mod bring;
 pub mod document;
 pub mod fact;
+pub mod field;
 pub mod gate;
 pub mod ids;
 pub mod index;
 pub mod membership;
 pub mod prose;
+pub mod say;
+pub mod schema;
+pub mod view;

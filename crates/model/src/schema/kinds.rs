@@ -1,0 +1,98 @@
+//! The kinds of items that this version knows.
+
+use super::{Field, FieldKind, Kind, Naming, Owner, Shape};
+
+const OWN: FieldKind = FieldKind::Owned(Owner::Founder);
+const EACH: FieldKind = FieldKind::Owned(Owner::EachPartner);
+const SHARED: FieldKind = FieldKind::Shared;
+const CONSENT: FieldKind = FieldKind::Consent;
+const LIGHT: FieldKind = FieldKind::Light;
+
+const fn field(name: &'static str, kind: FieldKind, shape: Shape) -> Field {
+    Field { name, kind, shape }
+}
+
+/// Every kind that this version knows.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "member",
+        naming: Naming::OnePerPartner,
+        fields: &[
+            field("name", OWN, Shape::Line),
+            field("pronouns", OWN, Shape::Line),
+            field("terms", OWN, Shape::Terms),
+        ],
+    },
+    Kind {
+        name: "vision",
+        naming: Naming::One,
+        fields: &[field("draft", SHARED, Shape::Prose), field("wording", CONSENT, Shape::Prose)],
+    },
+    Kind {
+        name: "value",
+        naming: Naming::Founded { first: "title" },
+        fields: &[
+            field("title", SHARED, Shape::Line),
+            field("draft", SHARED, Shape::Prose),
+            field("wording", CONSENT, Shape::Prose),
+            field("rank", LIGHT, Shape::Rank),
+        ],
+    },
+    Kind {
+        name: "goal",
+        naming: Naming::Founded { first: "title" },
+        fields: &[
+            field("title", SHARED, Shape::Line),
+            field("why", EACH, Shape::Prose),
+            field("area", SHARED, Shape::Line),
+            field("state", CONSENT, Shape::OneOf(&["exploring", "agreed", "paused", "released", "reached"])),
+            field("from", SHARED, Shape::Date),
+            field("until", SHARED, Shape::Date),
+            field("draft", SHARED, Shape::Prose),
+            field("wording", CONSENT, Shape::Prose),
+            field("rank", LIGHT, Shape::Rank),
+        ],
+    },
+    Kind {
+        name: "milestone",
+        naming: Naming::Founded { first: "goal" },
+        fields: &[
+            field("goal", SHARED, Shape::Link("goal")),
+            field("title", SHARED, Shape::Line),
+            field("measure", SHARED, Shape::Measure),
+            field("done", EACH, Shape::Flag),
+            field("rank", LIGHT, Shape::Rank),
+        ],
+    },
+    Kind {
+        name: "progress",
+        naming: Naming::Founded { first: "milestone" },
+        fields: &[
+            field("milestone", OWN, Shape::Link("milestone")),
+            field("amount", OWN, Shape::Amount),
+            field("note", OWN, Shape::Prose),
+        ],
+    },
+    Kind {
+        name: "reflection",
+        naming: Naming::Founded { first: "text" },
+        fields: &[field("text", OWN, Shape::Prose), field("prompt", OWN, Shape::Prompt)],
+    },
+    Kind {
+        name: "journal",
+        naming: Naming::Founded { first: "text" },
+        fields: &[field("text", OWN, Shape::Prose), field("title", OWN, Shape::Line)],
+    },
+    Kind {
+        name: "thanks",
+        naming: Naming::Founded { first: "what" },
+        fields: &[
+            field("what", OWN, Shape::Prose),
+            field("showed", OWN, Shape::Prose),
+            field("value", OWN, Shape::Link("value")),
+            field("to", OWN, Shape::Partner),
+        ],
+    },
+    // Kept in `mine` by `crate::bring`, so that bringing twice is harmless.
+    Kind { name: "brought", naming: Naming::Internal, fields: &[field("as", OWN, Shape::Brought)] },
+];
