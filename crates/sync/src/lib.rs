@@ -4,5 +4,9 @@
 //! This crate is pure and sans-IO. It has no clock, no randomness, no files, no sockets and no threads: time comes in as
 //! [`std::time::Instant`], randomness as a generator, bytes as frames; what is to be done comes out as values.
 
+pub mod dialer;
+pub mod keys;
+pub mod pairing;
+pub mod roster;
 pub mod session;
 pub mod wire;
