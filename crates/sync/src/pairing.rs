@@ -155,7 +155,7 @@ pub enum Failure {
 
 macro_rules! machine {
     ($name:ident) => {
-        #[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
+        #[allow(unused_variables, clippy::todo, reason = "the bodies follow")]
         impl $name {
             /// A connection to the pairing endpoint stands.
             pub fn handle_connected(
