@@ -1,34 +1,34 @@
 //! The roster: who belongs to the household, as signed statements that everybody verifies for themselves.
+//!
+//! Each partner's devices form a chain that starts at their first device ([`Statement::Beginning`]), before any pairing. A
+//! household is founded by a device of each partner signing the same statement. Only devices (and the recovery key) of a
+//! partner add and remove that partner's devices; a removed key never returns. What counts follows from the set of
+//! statements alone (see `standing`), so everybody who has the same set sees the same members.
+//!
+//! The roster says whose facts count ([`Roster::membership`]); it reads no fact. It holds no names: names are facts.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use betwixt_model::document::Scope;
 use betwixt_model::ids::{DeviceId, EpochId, FactId, HouseholdId, PartnerId};
-use betwixt_model::membership::Membership;
-use rand_core::CryptoRngCore;
-use serde::{Deserialize, Serialize};
+use betwixt_model::membership::{Accepted, Membership, Standing};
+use ed25519_dalek::SigningKey;
 
 use crate::keys::{AgreementKey, DeviceKeys};
 
-/// A statement: the BLAKE3 hash of its body's exact bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct StatementId([u8; 32]);
+mod standing;
+mod statement;
+#[cfg(test)]
+mod tests;
 
-/// One signed statement, its signatures verified. Whether its signers may say it is for [`Roster`] to tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedStatement {
-    id: StatementId,
-    bytes: Vec<u8>,
-}
+use standing::{Founding, Standings};
+pub use statement::{Draft, MAX_AFTER, MAX_STATEMENT, SignedStatement, Statement, StatementError, StatementId};
 
-/// Bytes that are no signed statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StatementError {
-    /// Cut short, not canonical, or over a cap.
-    #[error("not a roster statement")]
-    Malformed,
-    /// A signature is not by the key that it should be by.
-    #[error("a roster statement with a wrong signature")]
-    WrongSignature,
-}
+/// The most statements that a roster holds. Removals may pass it, so that no flood keeps a device from being removed.
+pub const MAX_STATEMENTS: usize = 4096;
+
+/// The most statements by one author that a roster holds.
+pub const MAX_BY_AUTHOR: usize = 512;
 
 /// A device as the roster knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,50 +39,107 @@ pub struct RosterDevice {
     pub agreement: AgreementKey,
     /// The epochs of its store, oldest first; the last is the current one.
     pub epochs: Vec<EpochId>,
-    /// Whether it was removed.
+    /// Whether it was removed, or came in by a device that had been.
     pub removed: bool,
+}
+
+/// What a merge did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// By nobody that this roster knows, or not allowed to its author.
+    #[error("roster statement {0:?} is by nobody who may make it")]
+    NotAMember(StatementId),
+    /// It builds on statements that are not here. It comes again with them.
+    #[error("roster statement {0:?} builds on others that have not arrived")]
+    Incomplete(StatementId),
+    /// Over [`MAX_STATEMENTS`] or [`MAX_BY_AUTHOR`].
+    #[error("roster statement {0:?} is more than the roster holds")]
+    TooMany(StatementId),
+}
+
+/// What came of [`Roster::merge`].
+#[derive(Debug, Clone)]
+pub struct Merged {
+    /// The roster with what was new.
+    pub roster: Roster,
+    /// What was new and has to be stored.
+    pub added: Vec<SignedStatement>,
+    /// What was not taken.
+    pub refused: Vec<Refused>,
 }
 
 /// Who belongs to the household, from one partner's point of view.
 #[derive(Debug, Clone)]
 pub struct Roster {
     partner: PartnerId,
+    anchor: Option<HouseholdId>,
+    household: Option<(HouseholdId, PartnerId)>,
+    statements: BTreeMap<StatementId, SignedStatement>,
+    standings: Standings,
+    devices: BTreeMap<DeviceId, RosterDevice>,
 }
 
-#[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
-impl SignedStatement {
-    /// Reads the bytes that [`SignedStatement::to_bytes`] wrote, and verifies the signatures.
-    pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
-        todo!()
-    }
-
-    /// Its id.
-    pub fn id(&self) -> StatementId {
-        self.id
-    }
-
-    /// Its exact bytes, signatures included: to be stored and sent as they are.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        todo!()
-    }
-}
-
-#[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
 impl Roster {
-    /// A new partner, whose first device this is: the statements that found them (beginning, and the device's epoch).
-    /// `Roster::from_statements(PartnerId::founded_by(&keys.device()), None, statements)` is the solo roster.
+    /// A new partner, whose first device this is: the statements that every chain begins with. The solo roster is
+    /// `Roster::from_statements(PartnerId::founded_by(&keys.device()), None, statements)`.
     pub fn begin(keys: &DeviceKeys, epoch: EpochId) -> Vec<SignedStatement> {
-        todo!()
+        let beginning = Statement::Beginning { agreement: keys.agreement() };
+        let beginning = Draft::new(beginning, Vec::new(), vec![keys.device()]).sign_all(&[keys.signing()]);
+        let epoch = Statement::Epoch { epoch, number: 0 };
+        let epoch = Draft::new(epoch, vec![beginning.id()], vec![keys.device()]).sign_all(&[keys.signing()]);
+        vec![beginning, epoch]
     }
 
-    /// The roster of `partner`'s devices from everything known, in whatever order. `household` is the one that was
-    /// persisted when it was founded; `None` before, or on a device that has yet to learn it.
+    /// The roster of `partner`'s devices from everything known, in whatever order.
+    ///
+    /// `household` is the one that was persisted when it was founded, and no other is ever taken in its place. With `None`,
+    /// the household is the one founding that a present device of the partner signed; if there are several, there is none,
+    /// and a person has to choose ([`Roster::foundings`]).
     pub fn from_statements(
         partner: PartnerId,
         household: Option<HouseholdId>,
         statements: impl IntoIterator<Item = SignedStatement>,
     ) -> Self {
-        todo!()
+        let mut all: BTreeMap<StatementId, SignedStatement> = BTreeMap::new();
+        for statement in statements {
+            let kept = all.entry(statement.id()).or_insert_with(|| statement.clone());
+            if statement.signature_bytes() < kept.signature_bytes() {
+                *kept = statement;
+            }
+        }
+        let standings = Standings::of(&all);
+        let mut roster =
+            Self { partner, anchor: household, household: None, statements: all, standings, devices: BTreeMap::new() };
+        roster.household = roster.find_household();
+        let ours = roster.standings.devices.iter().filter(|(_, device)| roster.is_partner(&device.partner));
+        let ours = ours.map(|(id, device)| {
+            let removed = device.removal.is_some() || !device.granted;
+            let epochs = device.epochs.clone();
+            (*id, RosterDevice { partner: device.partner, agreement: device.agreement, epochs, removed })
+        });
+        roster.devices = ours.collect();
+        roster
+    }
+
+    fn find_household(&self) -> Option<(HouseholdId, PartnerId)> {
+        let other = |founding: &Founding| {
+            let [first, second] = founding.partners;
+            if first == self.partner { second } else { first }
+        };
+        if let Some(anchor) = self.anchor {
+            let founding = self.standings.foundings.get(&anchor)?;
+            return founding.partners.contains(&self.partner).then(|| (anchor, other(founding)));
+        }
+        let own = self.standings.foundings.iter().filter(|(_, founding)| founding.partners.contains(&self.partner));
+        let mut firm = own.filter(|(_, founding)| !founding.voided);
+        match (firm.next(), firm.next()) {
+            (Some((household, founding)), None) => Some((*household, other(founding))),
+            _ => None,
+        }
+    }
+
+    fn is_partner(&self, partner: &PartnerId) -> bool {
+        *partner == self.partner || self.household.is_some_and(|(_, other)| other == *partner)
     }
 
     /// The partner whose roster this is.
@@ -92,75 +149,219 @@ impl Roster {
 
     /// The other partner; `None` before pairing.
     pub fn other_partner(&self) -> Option<PartnerId> {
-        todo!()
+        self.household.map(|(_, other)| other)
     }
 
     /// The household; `None` before pairing.
     pub fn household(&self) -> Option<HouseholdId> {
-        todo!()
+        self.household.map(|(household, _)| household)
+    }
+
+    /// The statement that founded the household.
+    pub fn founding(&self) -> Option<&SignedStatement> {
+        self.statements
+            .values()
+            .find(|statement| statement.founds().is_some() && statement.founds() == self.household())
+    }
+
+    /// Every founding in which the own partner took part and the devices that signed it, removed ones too.
+    pub fn foundings(&self) -> impl Iterator<Item = (HouseholdId, [DeviceId; 2])> {
+        let own = self.standings.foundings.iter().filter(|(_, founding)| founding.partners.contains(&self.partner));
+        own.map(|(household, founding)| (*household, founding.signers))
     }
 
     /// Whether this device may connect and be dialled: a present member of either partner.
     pub fn may_connect(&self, device: &DeviceId) -> bool {
-        todo!()
+        self.devices.get(device).is_some_and(|device| !device.removed)
     }
 
-    /// Every device that ever was a member, with its keys and epochs.
+    /// Every device of both partners that ever was a member, by id: everyone sees every device that holds their data.
     pub fn devices(&self) -> impl Iterator<Item = (&DeviceId, &RosterDevice)> {
-        std::iter::empty()
+        self.devices.iter()
     }
 
-    /// One device.
+    /// One device of either partner, removed ones included.
     pub fn device(&self, device: &DeviceId) -> Option<&RosterDevice> {
-        todo!()
+        self.devices.get(device)
     }
 
-    /// Whose facts count in a scope, and how far.
+    /// Whose facts count in a scope, and how far: in `ours` both partners', in `mine` the own partner's.
     pub fn membership(&self, scope: Scope) -> Membership {
-        todo!()
+        let mut membership = Membership::default();
+        for (id, device) in &self.standings.devices {
+            let belongs = match scope {
+                Scope::Ours => self.is_partner(&device.partner),
+                Scope::Mine => device.partner == self.partner,
+            };
+            if !belongs {
+                continue;
+            }
+            let accepted = match (&device.removal, device.granted) {
+                (_, false) => Accepted::Nothing,
+                (None, true) => Accepted::Everything,
+                (Some(removal), true) => {
+                    let last = if scope == Scope::Ours { removal.ours } else { removal.mine };
+                    last.map_or(Accepted::Nothing, Accepted::UpTo)
+                }
+            };
+            membership.set(*id, Standing { partner: device.partner, accepted });
+        }
+        membership
+    }
+
+    /// All statements, by id: what the store holds.
+    pub fn statements(&self) -> impl Iterator<Item = &SignedStatement> {
+        self.statements.values()
+    }
+
+    /// The statements that a device of `audience` may see: private ones are for the own partner's devices alone
+    /// (PrivateStaysHome).
+    fn visible(&self, audience: &PartnerId) -> impl Iterator<Item = &SignedStatement> {
+        let is_own = *audience == self.partner;
+        self.statements.values().filter(move |statement| is_own || !statement.is_private())
     }
 
     /// The ids of all statements that a device of `audience` may see, sorted.
     pub fn ids(&self, audience: &PartnerId) -> Vec<StatementId> {
-        todo!()
+        self.visible(audience).map(SignedStatement::id).collect()
     }
 
-    /// A hash over [`Roster::ids`], for the hello: equal means that both have the same statements.
+    /// A hash over [`Roster::ids`], for the hello. Two devices of different partners ask for each other's partner, two of
+    /// the same for that one; equal means that both have the same statements.
     pub fn digest(&self, audience: &PartnerId) -> [u8; 32] {
-        todo!()
+        let mut hasher = blake3::Hasher::new_derive_key("betwixt 1 roster digest");
+        for statement in self.visible(audience) {
+            hasher.update(statement.id().as_bytes());
+        }
+        *hasher.finalize().as_bytes()
     }
 
     /// What a device of `audience` that has `theirs` lacks.
     pub fn missing(&self, audience: &PartnerId, theirs: &[StatementId]) -> Vec<SignedStatement> {
-        todo!()
+        let theirs: BTreeSet<&StatementId> = theirs.iter().collect();
+        self.visible(audience).filter(|statement| !theirs.contains(&statement.id())).cloned().collect()
     }
 
-    /// Whether a statement that arrived is new and worth keeping.
-    pub fn is_new(&self, statement: &SignedStatement) -> bool {
-        todo!()
+    /// Takes in statements that arrived. Unknown kinds by members are kept; what is by nobody, incomplete or over a cap is
+    /// refused and harms nothing (HostileInputIsAnError).
+    pub fn merge(&self, arrived: impl IntoIterator<Item = SignedStatement>) -> Merged {
+        let mut fresh: BTreeMap<StatementId, SignedStatement> = BTreeMap::new();
+        for statement in arrived {
+            let better = self.statements.get(&statement.id()).is_some_and(|kept| !is_lesser(&statement, kept));
+            if !better && fresh.len() < MAX_STATEMENTS {
+                fresh.insert(statement.id(), statement);
+            }
+        }
+        let everything = || self.statements.values().chain(fresh.values()).cloned();
+        let trial = Self::from_statements(self.partner, self.anchor, everything());
+        let mut counts: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        for statement in self.statements.values() {
+            *counts.entry(statement.author()).or_default() += 1;
+        }
+        let mut total = self.statements.len();
+        let (mut added, mut refused) = (Vec::new(), Vec::new());
+        for (id, statement) in &fresh {
+            let of_us = trial.standings.counted.get(id).is_some_and(|partner| trial.is_partner(partner))
+                || statement.founds().is_some_and(|household| trial.involves(&household));
+            let complete = statement.after().iter().all(|before| trial.statements.contains_key(before));
+            let by_author = counts.entry(statement.author()).or_default();
+            let removal = matches!(statement.statement(), Statement::RemoveDevice { .. });
+            if !complete {
+                refused.push(Refused::Incomplete(*id));
+            } else if !of_us {
+                refused.push(Refused::NotAMember(*id));
+            } else if *by_author >= MAX_BY_AUTHOR || (total >= MAX_STATEMENTS && !removal) {
+                refused.push(Refused::TooMany(*id));
+            } else {
+                *by_author += 1;
+                total += 1;
+                added.push(statement.clone());
+            }
+        }
+        // Nearly always everything is taken, and then the trial is the outcome.
+        let roster = if refused.is_empty() {
+            trial
+        } else {
+            let kept = self.statements.values().chain(&added).cloned();
+            Self::from_statements(self.partner, self.anchor, kept)
+        };
+        Merged { roster, added, refused }
     }
 
-    /// The same roster with more statements.
-    #[must_use]
-    pub fn with(&self, statements: impl IntoIterator<Item = SignedStatement>) -> Self {
-        todo!()
+    fn involves(&self, household: &HouseholdId) -> bool {
+        self.standings.foundings.get(household).is_some_and(|founding| founding.partners.contains(&self.partner))
+    }
+
+    fn heads(&self, partner: &PartnerId) -> Vec<StatementId> {
+        self.standings.heads.get(partner).into_iter().flatten().copied().collect()
     }
 
     /// Says that this device's store begins a new epoch.
     pub fn begin_epoch(&self, keys: &DeviceKeys, epoch: EpochId) -> SignedStatement {
-        todo!()
+        let numbers = self.statements.values().filter(|statement| statement.author() == keys.device());
+        let numbers = numbers.filter_map(|statement| match statement.statement() {
+            Statement::Epoch { number, .. } => Some(*number),
+            _ => None,
+        });
+        let number = numbers.max().map_or(0, |last| last.saturating_add(1));
+        let statement = Statement::Epoch { epoch, number };
+        Draft::new(statement, self.heads(&self.partner), vec![keys.device()]).sign_all(&[keys.signing()])
     }
 
-    /// Removes a device of the own partner. `ours` is the last fact of it that is accepted in the shared scope, `mine`
-    /// the same for the private scope, which only own devices ever see. Answers the statements to keep and spread.
+    /// What `author`, a device or recovery key of the own partner, and the new device have to sign, in this order, to make
+    /// it one of the partner's devices.
+    pub fn draft_add_device(&self, author: DeviceId, device: DeviceId, agreement: AgreementKey) -> Draft {
+        Draft::new(Statement::AddDevice { agreement }, self.heads(&self.partner), vec![author, device])
+    }
+
+    /// Lets the key of a recovery code add and remove devices of the own partner.
+    pub fn add_recovery_key(&self, keys: &DeviceKeys, recovery: &SigningKey) -> SignedStatement {
+        let key = DeviceId::from_bytes(recovery.verifying_key().to_bytes());
+        let draft = Draft::new(Statement::AddRecoveryKey, self.heads(&self.partner), vec![keys.device(), key]);
+        draft.sign_all(&[keys.signing(), recovery])
+    }
+
+    /// Removes a device (or recovery key) of the own partner, by the key of another, or by its own: `ours` is the last fact
+    /// of it that is accepted in the shared scope, `mine` the same for the private one. Answers the statements to keep; what
+    /// is said of the private scope only own devices ever see.
     pub fn remove_device(
         &self,
-        keys: &DeviceKeys,
+        by: &SigningKey,
         device: DeviceId,
         ours: Option<FactId>,
         mine: Option<FactId>,
-        rng: &mut impl CryptoRngCore,
     ) -> Vec<SignedStatement> {
-        todo!()
+        let author = DeviceId::from_bytes(by.verifying_key().to_bytes());
+        let statement = Statement::RemoveDevice { device, accepts: ours };
+        let removal = Draft::new(statement, self.heads(&self.partner), vec![author]).sign_all(&[by]);
+        let private = Statement::AcceptPrivate { fact: mine };
+        let private = Draft::new(private, vec![removal.id()], vec![author]).sign_all(&[by]);
+        vec![removal, private]
     }
+
+    /// What both devices have to sign, the one of the lesser partner first, to found a household. Built from the same two
+    /// chains and nonces it is the same on both sides. `None` when both are of one partner.
+    pub(crate) fn draft_founding(&self, own: FoundingSide, other: FoundingSide) -> Option<Draft> {
+        let sides = match own.partner.cmp(&other.partner) {
+            std::cmp::Ordering::Less => [own, other],
+            std::cmp::Ordering::Greater => [other, own],
+            std::cmp::Ordering::Equal => return None,
+        };
+        let partners = sides.map(|side| side.partner);
+        let statement = Statement::Founding { partners, nonces: sides.map(|side| side.nonce) };
+        let after = partners.iter().flat_map(|partner| self.heads(partner)).collect();
+        Some(Draft::new(statement, after, sides.map(|side| side.device).to_vec()))
+    }
+}
+
+/// One side of a founding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundingSide {
+    pub(crate) partner: PartnerId,
+    pub(crate) device: DeviceId,
+    pub(crate) nonce: [u8; 16],
+}
+
+fn is_lesser(left: &SignedStatement, right: &SignedStatement) -> bool {
+    left.signature_bytes() < right.signature_bytes()
 }
