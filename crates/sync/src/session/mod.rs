@@ -25,33 +25,118 @@
 //! every change that it holds: the session tells the peer of all of them. The caller commits first.
 
 mod config;
+mod control;
 mod counters;
+mod documents;
+mod exchange;
 mod output;
 mod violation;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use betwixt_model::document::Document;
 use betwixt_model::gate::GateError;
 
-use crate::wire::{GoodbyeReason, IncomingStream, SharedDocumentId};
+use crate::wire::{Frame, GoodbyeReason, Hello, IncomingStream, SharedDocumentId, StreamKey, caps};
 
 pub use config::{Role, RosterOffer, SessionConfig, SharedDocument};
 pub use counters::CounterWindow;
 pub use output::{CloseReason, Event, Output, PersistId};
 pub use violation::ProtocolViolation;
 
+use exchange::Exchange;
+
+/// How far the control stream has come. What a phase waits for has a deadline, unless the caller is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The peer's Hello has not come.
+    Greeting { until: Instant },
+    /// The rosters differ; the peer's has not come, or (`None`) the caller is looking at it.
+    Rosters { until: Option<Instant> },
+    /// Dialling: the digest is sent, the answer has not come.
+    DigestSent { until: Instant },
+    /// Accepting: the digest has not come.
+    AwaitingDigest { until: Instant },
+    /// Accepting: the documents are listed, the answer has not come.
+    AwaitingDocuments { until: Instant },
+    /// Both know what differs; documents may speak. While something differs, something has to come by `until`.
+    Exchanging { until: Option<Instant> },
+    /// Over.
+    Closed,
+}
+
 /// The state machine of one connection. See the [module](self) on how to drive it.
 #[derive(Debug)]
 pub struct Session {
-    outputs: std::collections::VecDeque<Output>,
+    config: SessionConfig,
+    phase: Phase,
+    /// What each of the peer's streams is for.
+    streams: BTreeMap<IncomingStream, StreamKey>,
+    /// This side's document streams that were opened.
+    opened: BTreeSet<SharedDocumentId>,
+    exchanges: BTreeMap<SharedDocumentId, Exchange>,
+    persisting: BTreeMap<PersistId, SharedDocumentId>,
+    next_persist: u64,
+    /// The peer's roster as far as it has come.
+    roster: Vec<Vec<u8>>,
+    /// The roster changed before the peer's Hello came.
+    roster_changed: bool,
+    /// The peer's digest came while the caller looked at its roster.
+    held_digest: Option<[u8; 32]>,
+    /// Bytes of frames that wait, over all documents.
+    waiting_bytes: usize,
+    /// Whether [`Event::InStep`] was said and still holds.
+    in_step: bool,
+    outputs: VecDeque<Output>,
 }
 
 impl Session {
     /// Begins a session over a connection that was just made: its first output is this side's Hello.
-    pub fn new(now: Instant, config: SessionConfig) -> Self {
-        let _ = (now, config);
-        Self { outputs: std::collections::VecDeque::new() }
+    pub fn new(now: Instant, mut config: SessionConfig) -> Self {
+        config.roster.heads.sort_unstable();
+        config.roster.heads.dedup();
+        config.documents.retain(|_, document| !document.heads.is_empty());
+        let hello = Frame::Hello(Hello {
+            versions: config.versions,
+            household: config.household,
+            counter: config.counter,
+            roster_heads: config.roster.heads.clone(),
+        });
+        let exchanges = std::mem::take(&mut config.documents).into_iter();
+        let exchanges: BTreeMap<_, _> = exchanges.map(|(id, document)| (id, Exchange::new(document))).collect();
+        let too_large = if exchanges.len() > caps::DOCUMENTS {
+            Some("the number of shared documents")
+        } else if exchanges.values().any(|exchange| exchange.claimed.len() > caps::HEADS) {
+            Some("the number of a document's heads")
+        } else if config.roster.heads.len() > caps::ROSTER_HEADS {
+            Some("the roster")
+        } else {
+            None
+        };
+        let mut session = Self {
+            config,
+            phase: Phase::Greeting { until: now + caps::HELLO_WITHIN },
+            streams: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            exchanges,
+            persisting: BTreeMap::new(),
+            next_persist: 0,
+            roster: Vec::new(),
+            roster_changed: false,
+            held_digest: None,
+            waiting_bytes: 0,
+            in_step: false,
+            outputs: VecDeque::new(),
+        };
+        match too_large {
+            None => session.send(StreamKey::Control, &hello),
+            Some(what) => session.end(None, CloseReason::TooLarge(what)),
+        }
+        session
     }
 
     /// A frame of the peer's came, whole, on one of its streams.
@@ -64,30 +149,59 @@ impl Session {
         stream: IncomingStream,
         frame: &[u8],
     ) -> Result<(), ProtocolViolation> {
-        let _ = (now, stream, frame);
-        Ok(())
+        if self.phase == Phase::Closed {
+            return Ok(());
+        }
+        let outcome = self.receive(now, stream, frame);
+        self.progressed(now);
+        outcome.inspect_err(|violation| self.fail(violation.clone()))
     }
 
     /// Answers [`Output::Roster`]: the roster was merged and stored; `member` says whether the peer belongs to it.
     pub fn handle_roster_settled(&mut self, now: Instant, member: bool) {
-        let _ = (now, member);
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if !member {
+            self.end(Some(GoodbyeReason::NotAMember), CloseReason::NotAMember);
+        } else if self.phase == (Phase::Rosters { until: None }) {
+            self.compare(now);
+        }
     }
 
     /// This device's roster has changed, by its own doing or another peer's, and is on disk: the peer is told.
-    pub fn handle_roster_changed(&mut self, now: Instant, roster: RosterOffer) {
-        let _ = (now, roster);
+    pub fn handle_roster_changed(&mut self, _now: Instant, roster: RosterOffer) {
+        self.config.roster = roster;
+        match self.phase {
+            Phase::Closed => {}
+            Phase::Greeting { .. } => self.roster_changed = true,
+            _ => self.send_roster(),
+        }
     }
 
     /// A shared document has changed, or is new, by this device's doing or another peer's, and is on disk.
     pub fn handle_local_change(&mut self, now: Instant, document: SharedDocumentId) {
-        let _ = (now, document);
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.exchanges.entry(document).or_default().changed();
+        if self.exchanges.len() > caps::DOCUMENTS {
+            self.end(None, CloseReason::TooLarge("the number of shared documents"));
+            return;
+        }
+        self.in_step = false;
+        self.ask(document);
+        self.progressed(now);
     }
 
     /// Answers [`Output::Generate`]: says to the peer what there is to be said about a document. Harmless at other times.
     ///
     /// The document must be on disk entirely (DurableBeforeTold).
     pub fn generate(&mut self, now: Instant, document: &Document) {
-        let _ = (now, document);
+        if let (Ok(id), Phase::Exchanging { .. }) = (SharedDocumentId::try_from(document.id()), self.phase) {
+            self.speak(id, document);
+            self.progressed(now);
+        }
     }
 
     /// Answers [`Output::Persist`]: what the gate admitted is applied and on disk. An id that was answered before is
@@ -96,34 +210,56 @@ impl Session {
     /// The document must be on disk entirely (DurableBeforeTold). It is not changed by this: Automerge's sync protocol
     /// asks for the reference.
     pub fn handle_persisted(&mut self, now: Instant, id: PersistId, document: &mut Document) {
-        let _ = (now, id, document);
+        let Some(key) = self.persisting.remove(&id) else { return };
+        if self.phase == Phase::Closed || document.id() != key.document() {
+            return;
+        }
+        if let Err(violation) = self.persisted(key, document) {
+            self.fail(violation);
+        }
+        self.progressed(now);
     }
 
     /// Answers [`Output::Persist`]: the changes could not be stored, for a reason that is not theirs. The session ends;
     /// the peer has them still, and the next session brings them again.
-    pub fn handle_persist_failed(&mut self, now: Instant, id: PersistId) {
-        let _ = (now, id);
+    pub fn handle_persist_failed(&mut self, _now: Instant, id: PersistId) {
+        if self.persisting.remove(&id).is_some() {
+            self.end(Some(GoodbyeReason::Storage), CloseReason::StorageFailed);
+        }
     }
 
     /// Answers [`Output::Persist`]: the gate refused the changes, and nothing was applied. The session ends.
-    pub fn handle_refused(&mut self, now: Instant, id: PersistId, reason: &GateError) {
-        let _ = (now, id, reason);
+    pub fn handle_refused(&mut self, _now: Instant, id: PersistId, reason: &GateError) {
+        if let Some(document) = self.persisting.remove(&id) {
+            self.fail(ProtocolViolation::Refused { document, reason: reason.clone() });
+        }
     }
 
-    /// Answers [`Output::Persist`]: Automerge refused the changes or panicked over them, and the document was loaded again.
-    /// The session ends.
-    pub fn handle_apply_failed(&mut self, now: Instant, id: PersistId) {
-        let _ = (now, id);
+    /// Answers [`Output::Persist`]: Automerge refused the changes or panicked over them, and the document was loaded
+    /// again. The session ends.
+    pub fn handle_apply_failed(&mut self, _now: Instant, id: PersistId) {
+        if let Some(document) = self.persisting.remove(&id) {
+            self.fail(ProtocolViolation::Inapplicable(document));
+        }
     }
 
     /// The time of [`Session::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        let Some(until) = self.poll_timeout() else { return };
+        if now < until {
+            return;
+        }
+        // While this side's own disk is what is waited for, the peer is not late.
+        let own = !self.persisting.is_empty() || self.exchanges.values().any(Exchange::is_asked);
+        match &mut self.phase {
+            Phase::Exchanging { until } if own => *until = Some(now + caps::STORED_WITHIN),
+            _ => self.end(Some(GoodbyeReason::Stalled), CloseReason::Stalled),
+        }
     }
 
     /// Ends the session and tells the peer why.
-    pub fn close(&mut self, now: Instant, reason: GoodbyeReason) {
-        let _ = (now, reason);
+    pub fn close(&mut self, _now: Instant, reason: GoodbyeReason) {
+        self.end(Some(reason), CloseReason::Here(reason));
     }
 
     /// What is to be done next; `None` when nothing is, until the next input.
@@ -133,16 +269,116 @@ impl Session {
 
     /// When to call [`Session::handle_timeout`] if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        match self.phase {
+            Phase::Greeting { until }
+            | Phase::DigestSent { until }
+            | Phase::AwaitingDigest { until }
+            | Phase::AwaitingDocuments { until } => Some(until),
+            Phase::Rosters { until } | Phase::Exchanging { until } => until,
+            Phase::Closed => None,
+        }
     }
 
-    /// Whether the peer's Hello was accepted.
+    /// Whether the peer's Hello was accepted and the session goes on.
     pub fn is_met(&self) -> bool {
-        false
+        !matches!(self.phase, Phase::Greeting { .. } | Phase::Closed)
     }
 
     /// Whether all shared documents are the same on both sides, as far as this side knows.
     pub fn is_in_step(&self) -> bool {
-        false
+        self.in_step
+    }
+
+    /// One frame, to the stream that it came on.
+    fn receive(&mut self, now: Instant, stream: IncomingStream, frame: &[u8]) -> Result<(), ProtocolViolation> {
+        let frame = Frame::decode(frame)?;
+        let name = frame.name();
+        match (self.streams.get(&stream).copied(), frame) {
+            (None, Frame::Hello(hello)) if matches!(self.phase, Phase::Greeting { .. }) => {
+                self.streams.insert(stream, StreamKey::Control);
+                self.meet(now, &hello)
+            }
+            (None, Frame::Open(document)) if self.documents_may_speak() => self.open(stream, document),
+            (Some(StreamKey::Control), frame) => self.receive_control(now, frame),
+            (Some(StreamKey::Document(document)), Frame::Sync { last, bytes }) => {
+                self.receive_part(document, exchange::Kind::Message, last, &bytes)
+            }
+            (Some(StreamKey::Document(document)), Frame::Whole { last, bytes }) => {
+                self.receive_part(document, exchange::Kind::Whole, last, &bytes)
+            }
+            _ => Err(ProtocolViolation::OutOfOrder(name)),
+        }
+    }
+
+    fn open(&mut self, stream: IncomingStream, document: SharedDocumentId) -> Result<(), ProtocolViolation> {
+        let key = StreamKey::Document(document);
+        if self.streams.values().any(|known| *known == key) {
+            return Err(ProtocolViolation::OutOfOrder("Open"));
+        }
+        self.streams.insert(stream, key);
+        self.exchanges.entry(document).or_default();
+        if self.exchanges.len() > caps::DOCUMENTS {
+            return Err(ProtocolViolation::TooManyDocuments);
+        }
+        Ok(())
+    }
+
+    /// Streams are independent of each other: a document's may bring its first frame before the control stream brings
+    /// what was sent before it. So documents may speak as soon as the peer may have been told to.
+    fn documents_may_speak(&self) -> bool {
+        matches!(self.phase, Phase::DigestSent { .. } | Phase::AwaitingDocuments { .. } | Phase::Exchanging { .. })
+    }
+
+    fn send(&mut self, stream: StreamKey, frame: &Frame) {
+        if let StreamKey::Document(document) = stream
+            && self.opened.insert(document)
+        {
+            self.outputs.push_back(Output::Send { stream, frame: Frame::Open(document).encode() });
+        }
+        let frame = frame.encode();
+        if frame.len() > caps::FRAME {
+            self.end(None, CloseReason::TooLarge("a frame"));
+        } else {
+            self.outputs.push_back(Output::Send { stream, frame });
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Something came or was done: the peer has its time anew while something differs, and none when nothing does.
+    fn progressed(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Exchanging { .. }) {
+            return;
+        }
+        let in_step = self.exchanges.values().all(Exchange::is_synced);
+        self.phase = Phase::Exchanging { until: (!in_step).then(|| now + caps::STORED_WITHIN) };
+        if in_step && !self.in_step {
+            self.event(Event::InStep);
+        }
+        self.in_step = in_step;
+    }
+
+    fn fail(&mut self, violation: ProtocolViolation) {
+        let goodbye = match violation {
+            ProtocolViolation::Version { .. } => GoodbyeReason::Version,
+            ProtocolViolation::RepeatedCounter(_) => GoodbyeReason::RepeatedCounter,
+            _ => GoodbyeReason::Violation,
+        };
+        self.end(Some(goodbye), CloseReason::Violation(violation));
+    }
+
+    fn end(&mut self, goodbye: Option<GoodbyeReason>, reason: CloseReason) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.in_step = false;
+        if let Some(goodbye) = goodbye {
+            let frame = Frame::Goodbye(goodbye).encode();
+            self.outputs.push_back(Output::Send { stream: StreamKey::Control, frame });
+        }
+        self.outputs.push_back(Output::Close(reason));
     }
 }

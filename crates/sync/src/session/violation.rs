@@ -1,5 +1,6 @@
 //! How a peer can break the protocol.
 
+use betwixt_model::gate::GateError;
 use betwixt_model::ids::HouseholdId;
 
 use crate::wire::chunk::ChunkError;
@@ -58,6 +59,9 @@ pub enum ProtocolViolation {
         /// The document.
         document: SharedDocumentId,
         /// What the gate says.
-        reason: String,
+        reason: GateError,
     },
+    /// Changes that Automerge refused, or panicked over, after the gate had admitted them.
+    #[error("changes of document {0} cannot be applied")]
+    Inapplicable(SharedDocumentId),
 }

@@ -1,0 +1,289 @@
+//! The documents' streams: taking in what the peer says, and saying what there is to be said.
+
+use std::collections::BTreeSet;
+
+use automerge::sync::{ChunkList, Have, Message, MessageVersion, State, SyncDoc};
+use automerge::{Change, ChangeHash};
+use betwixt_model::document::Document;
+
+use super::exchange::{Arrived, Exchange, Kind, Persisting, heads_of};
+use super::{CloseReason, Event, Output, PersistId, Phase, ProtocolViolation, Session};
+use crate::wire::chunk::{ChunkError, change_hash, decode_document, measure_document};
+use crate::wire::{Frame, SharedDocumentId, StreamKey, caps, decode_sync_message};
+
+impl Session {
+    /// Gives turns to documents that differ, latest year first.
+    pub(super) fn start_catching_up(&mut self) {
+        let mut running = self.exchanges.values().filter(|exchange| exchange.catching_up).count();
+        let mut started = Vec::new();
+        for (id, exchange) in self.exchanges.iter_mut().rev().filter(|(_, exchange)| exchange.queued) {
+            if running == caps::CATCHING_UP {
+                break;
+            }
+            exchange.queued = false;
+            exchange.catching_up = true;
+            running += 1;
+            started.push(*id);
+        }
+        for id in started {
+            self.ask(id);
+        }
+    }
+
+    /// Asks the caller for a document, if there is something to say about it and nothing has to come first.
+    pub(super) fn ask(&mut self, id: SharedDocumentId) {
+        if !matches!(self.phase, Phase::Exchanging { .. }) {
+            return;
+        }
+        if let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| exchange.wants_to_speak()) {
+            exchange.asked = true;
+            self.outputs.push_back(Output::Generate(id));
+        }
+    }
+
+    pub(super) fn receive_part(
+        &mut self,
+        id: SharedDocumentId,
+        kind: Kind,
+        last: bool,
+        bytes: &[u8],
+    ) -> Result<(), ProtocolViolation> {
+        self.waiting_bytes += bytes.len();
+        if self.waiting_bytes > caps::WAITING_BYTES {
+            return Err(ProtocolViolation::TooMuchAhead);
+        }
+        let exchange = self.exchanges.entry(id).or_default();
+        let mut arrived = exchange.partial.take().unwrap_or(Arrived { kind, bytes: Vec::new() });
+        // A part that is empty and not the last would let a peer speak for ever without saying anything.
+        if arrived.kind != kind || (bytes.is_empty() && !last) {
+            return Err(ProtocolViolation::OutOfOrder("part"));
+        }
+        arrived.bytes.extend_from_slice(bytes);
+        let cap = match kind {
+            Kind::Message => caps::MESSAGE,
+            Kind::Whole => caps::WHOLE,
+        };
+        if arrived.bytes.len() > cap {
+            return Err(ProtocolViolation::TooLong(id));
+        }
+        if !last {
+            exchange.partial = Some(arrived);
+            return Ok(());
+        }
+        if exchange.waiting.len() == caps::WAITING_FRAMES {
+            return Err(ProtocolViolation::TooMuchAhead);
+        }
+        exchange.waiting.push_back(arrived);
+        self.take_next(id)
+    }
+
+    /// Hands the next thing that came to the caller, unless the one before it is still being stored.
+    pub(super) fn take_next(&mut self, id: SharedDocumentId) -> Result<(), ProtocolViolation> {
+        if !matches!(self.phase, Phase::Exchanging { .. }) {
+            return Ok(());
+        }
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| exchange.persisting.is_none()) else {
+            return Ok(());
+        };
+        let Some(arrived) = exchange.waiting.pop_front() else { return Ok(()) };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(arrived.bytes.len());
+        let decoded = match arrived.kind {
+            Kind::Message => decode_sync_message(&arrived.bytes),
+            Kind::Whole => decode_document(&arrived.bytes).map(whole_as_message),
+        };
+        let (message, mut changes) =
+            decoded.map_err(|reason| ProtocolViolation::SyncMessage { document: id, reason })?;
+        let brought_changes = !changes.is_empty();
+        if brought_changes {
+            changes.append(&mut exchange.parked);
+        }
+        let persist = PersistId(self.next_persist);
+        self.next_persist += 1;
+        // The peer speaks of it, so it has its turn.
+        exchange.catching_up |= std::mem::take(&mut exchange.queued);
+        exchange.synced = false;
+        exchange.persisting = Some(Persisting { message, changes: changes.clone(), brought_changes });
+        self.persisting.insert(persist, id);
+        self.outputs.push_back(Output::Persist { id: persist, document: id, changes });
+        Ok(())
+    }
+
+    /// The caller has stored what it was handed.
+    pub(super) fn persisted(&mut self, id: SharedDocumentId, document: &mut Document) -> Result<(), ProtocolViolation> {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return Ok(()) };
+        let Some(Persisting { message, changes, brought_changes, .. }) = exchange.persisting.take() else {
+            return Ok(());
+        };
+        if brought_changes {
+            exchange.park(changes, document);
+            if exchange.parked.len() > caps::PARKED {
+                return Err(ProtocolViolation::TooManyParked(id));
+            }
+        }
+        exchange
+            .hear(message, brought_changes, document)
+            .map_err(|reason| ProtocolViolation::SyncMessage { document: id, reason })?;
+        exchange.unanswered = false;
+        let state = exchange.state(document).encode();
+        if state != exchange.stored {
+            exchange.stored.clone_from(&state);
+            self.outputs.push_back(Output::SyncState { document: id, state });
+        }
+        self.speak(id, document);
+        self.take_next(id)
+    }
+
+    /// Says what there is to be said about a document that is on disk entirely.
+    pub(super) fn speak(&mut self, id: SharedDocumentId, document: &Document) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        exchange.asked = false;
+        if !exchange.unanswered {
+            exchange.dirty = false;
+            let frames = match exchange.whole_to_send(document) {
+                Some(saved) => Ok(parts(&saved, |last, bytes| Frame::Whole { last, bytes })),
+                None => exchange.message_to_send(document),
+            };
+            match frames {
+                Ok(frames) => {
+                    for frame in frames {
+                        self.send(StreamKey::Document(id), &frame);
+                    }
+                }
+                Err(reason) => return self.end(None, reason),
+            }
+        }
+        self.settle(id, document);
+    }
+
+    /// Notes whether both sides have the same now.
+    fn settle(&mut self, id: SharedDocumentId, document: &Document) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let heads = exchange.state.as_ref().and_then(|state| state.their_heads.as_ref());
+        let synced = heads.is_some_and(|theirs| *theirs == document.heads())
+            && !exchange.dirty
+            && !exchange.unanswered
+            && exchange.parked.is_empty()
+            && exchange.waiting.is_empty();
+        if synced && !exchange.synced {
+            exchange.synced = true;
+            exchange.catching_up = false;
+            self.event(Event::Synced { document: id });
+            self.start_catching_up();
+        }
+        self.ask(id);
+    }
+}
+
+impl Exchange {
+    /// Keeps what the document does not hold after it was offered, and what it waits for.
+    fn park(&mut self, offered: Vec<Change>, document: &Document) {
+        let mut seen = BTreeSet::new();
+        self.parked = offered;
+        self.parked.retain(|change| !document.holds(&change.hash()) && seen.insert(change.hash()));
+        let dependencies = self.parked.iter().flat_map(Change::deps).copied();
+        self.missing = dependencies.filter(|hash| !seen.contains(hash) && !document.holds(hash)).collect();
+    }
+
+    /// Takes in what the peer says of itself. The document holds the message's changes already and is not changed.
+    fn hear(&mut self, message: Message, brought_changes: bool, document: &mut Document) -> Result<(), ChunkError> {
+        let is_reset = message.need.is_empty() && matches!(message.have.as_slice(), [have] if *have == Have::default());
+        let state = self.state(document);
+        let last_sent_heads = state.last_sent_heads.clone();
+        if is_reset && !brought_changes {
+            // The peer does not have what this side remembers as shared: its document was restored. What it has is its
+            // heads, and what it says next.
+            state.shared_heads.clear();
+            state.sent_hashes.clear();
+        }
+        document.automerge_mut().receive_sync_message(state, message).map_err(|_| ChunkError::Refused)?;
+        if is_reset && !brought_changes {
+            state.their_have = None;
+        }
+        if brought_changes {
+            // Automerge takes a message without changes for an acknowledgement, which it need not answer. This one did
+            // bring changes; they were applied before.
+            state.last_sent_heads = last_sent_heads;
+        }
+        Ok(())
+    }
+
+    /// The saved document, for a peer that has nothing of it. `None` when it has something, or when the document is too
+    /// large to go at once.
+    fn whole_to_send(&mut self, document: &Document) -> Option<Vec<u8>> {
+        if self.state.is_some() || !self.theirs.is_empty() {
+            return None;
+        }
+        let saved = document.save();
+        if saved.len() > caps::WHOLE || measure_document(&saved).is_err() {
+            return None;
+        }
+        let sent_hashes: BTreeSet<ChangeHash> =
+            document.automerge().get_changes_meta(&[]).into_iter().map(|change| change.hash).collect();
+        if sent_hashes.len() > caps::WHOLE_CHANGES {
+            return None;
+        }
+        self.state =
+            Some(State { last_sent_heads: document.heads(), have_responded: true, sent_hashes, ..State::default() });
+        self.unanswered = true;
+        Some(saved)
+    }
+
+    /// What Automerge has to say, within the caps.
+    fn message_to_send(&mut self, document: &Document) -> Result<Vec<Frame>, CloseReason> {
+        let missing = std::mem::take(&mut self.missing);
+        let state = self.state(document);
+        // Once only: to a peer that claims a last meeting that this side does not know, it would answer for ever.
+        let Some(mut message) = document.automerge().generate_sync_message(state) else { return Ok(Vec::new()) };
+        message.flags = None;
+        message.version = MessageVersion::V1;
+        let needed: BTreeSet<_> = message.need.iter().copied().chain(missing).take(caps::HEADS).collect();
+        message.need = needed.into_iter().collect();
+        cut(&mut message, state)?;
+        self.unanswered = !message.changes.is_empty();
+        let bytes = message.encode();
+        if bytes.len() > caps::MESSAGE {
+            return Err(CloseReason::TooLarge("a sync message"));
+        }
+        Ok(parts(&bytes, |last, bytes| Frame::Sync { last, bytes }))
+    }
+}
+
+/// Leaves to the next message what would make this one too long.
+fn cut(message: &mut Message, state: &mut State) -> Result<(), CloseReason> {
+    let mut bytes = 0;
+    let fits = message.changes.iter().take(caps::CHANGES_CUT).take_while(|change| {
+        let first = bytes == 0;
+        bytes += change.len();
+        first || bytes <= caps::MESSAGE_CUT
+    });
+    let kept = fits.count();
+    if kept == message.changes.len() {
+        return Ok(());
+    }
+    for change in message.changes.iter().skip(kept) {
+        let hash = change_hash(change).map_err(|_| CloseReason::TooLarge("a change"))?;
+        state.sent_hashes.remove(&hash);
+    }
+    message.changes = message.changes.iter().take(kept).map(<[u8]>::to_vec).collect::<Vec<_>>().into();
+    Ok(())
+}
+
+/// A whole document says of its sender what a message with its heads would.
+fn whole_as_message(changes: Vec<Change>) -> (Message, Vec<Change>) {
+    let heads = heads_of(&changes);
+    let message = Message {
+        have: vec![Have { last_sync: heads.clone(), ..Have::default() }],
+        heads,
+        need: Vec::new(),
+        changes: ChunkList::empty(),
+        flags: None,
+        version: MessageVersion::V1,
+    };
+    (message, changes)
+}
+
+fn parts(bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) -> Vec<Frame> {
+    let count = bytes.len().div_ceil(caps::PART);
+    let chunks = bytes.chunks(caps::PART).enumerate();
+    chunks.map(|(index, chunk)| frame(index + 1 == count, chunk.to_vec())).collect()
+}
