@@ -5,27 +5,40 @@
 //! as values. It draws nonces and new keys from the system's randomness. Its failures are answers: no error of a disk, no
 //! damaged file and no wrong passphrase makes it panic, and after a failure has passed it goes on (see [`Store::recover`]).
 
+mod archive;
 mod aside;
 mod batch;
 pub mod disk;
 mod documents;
 mod error;
 mod files;
+mod home;
 pub mod keys;
+mod place;
 mod reader;
+mod rebuild;
 mod records;
+mod rekey;
 mod rows;
 mod seal;
 mod settings;
+mod snapshots;
 mod store;
 mod tables;
+mod verify;
 mod view;
 
+pub use archive::ArchiveError;
 pub use batch::Batch;
 pub use documents::{CompactError, Compacted, MAX_FRAME, MAX_FRAMES};
 pub use error::{Damage, StoreError};
+pub use home::{Home, HomeError};
+pub use place::{Break, Continuity};
 pub use reader::Reader;
 pub use records::{ArrivalRecord, CounterVerdict, DocumentState, PeerRecord, StoredDocument};
+pub use rekey::RekeyError;
 pub use rows::{BatchRows, Rows};
+pub use snapshots::{DAYS, RestoreError, SnapshotError, SnapshotInfo, WEEKS};
 pub use store::{FORMAT, OpenError, Recovery, Store, StoreOptions};
+pub use verify::{ArchiveReport, Report, verify_archive};
 pub use view::View;

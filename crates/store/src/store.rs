@@ -1,7 +1,7 @@
 //! Opening, closing and reopening the database; beginning transactions.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use betwixt_model::document::Scope;
@@ -296,6 +296,18 @@ impl Store {
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
+    /// How many batches were ever committed to this database: grows with every one, and shows an older copy of the file.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn commits(&self) -> Result<u64, StoreError> {
+        Ok(self.read()?.plain()?.commits)
+    }
 }
 
 impl Inner {
@@ -348,6 +360,7 @@ impl Inner {
 }
 
 /// What the table without encryption says.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Plain {
     pub(crate) keys: [KeyId; 2],
     pub(crate) commits: u64,
@@ -374,7 +387,7 @@ fn load(disk: &dyn Disk, options: &StoreOptions) -> Result<(Database, Plain), Op
     Ok((database, plain))
 }
 
-fn build(backend: Box<dyn redb::StorageBackend>, options: &StoreOptions) -> Result<Database, StoreError> {
+pub(crate) fn build(backend: Box<dyn redb::StorageBackend>, options: &StoreOptions) -> Result<Database, StoreError> {
     guarded(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(options.cache).set_check_integrity_on_open(options.check);
@@ -393,8 +406,11 @@ fn opening(path: &Option<PathBuf>, error: StoreError) -> OpenError {
 }
 
 fn read_plain(database: &Database) -> Result<(u32, Option<Plain>), StoreError> {
+    read_plain_of(&database.begin_read()?)
+}
+
+pub(crate) fn read_plain_of(transaction: &redb::ReadTransaction) -> Result<(u32, Option<Plain>), StoreError> {
     let damaged = || StoreError::Damaged(Damage::File("what it says of itself is not readable".into()));
-    let transaction = database.begin_read()?;
     let table = transaction.open_table(PLAIN).map_err(|error| match error {
         redb::TableError::TableDoesNotExist(_) => damaged(),
         other => other.into(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use betwixt_model::document::Scope;
 use redb::ReadTransaction;
 
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::reader::Reader;
 use crate::seal::ScopeKey;
-use crate::store::{Inner, Keys};
+use crate::store::{Inner, Keys, Plain, read_plain_of};
 use crate::tables::{Area, Source, Span, guarded, scan_table};
 
 /// One state of the store, unchanged by what is committed meanwhile. May be sent to another thread. While it lives, the
@@ -28,6 +28,11 @@ impl std::fmt::Debug for View {
 impl View {
     pub(crate) fn new(inner: Arc<Inner>, keys: Keys, transaction: ReadTransaction) -> Self {
         Self { inner, keys, transaction }
+    }
+
+    pub(crate) fn plain(&self) -> Result<Plain, StoreError> {
+        let read = self.inner.watch(guarded(|| read_plain_of(&self.transaction)))?;
+        read.1.ok_or_else(|| StoreError::Damaged(Damage::File("its format changed while it was open".into())))
     }
 
     /// What can be read.

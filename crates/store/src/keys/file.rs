@@ -211,11 +211,6 @@ impl KeysFile {
         }
         Err(if none { KeysError::NoSuchWay(way) } else { KeysError::Wrong(way) })
     }
-
-    /// Whether a way to open is there.
-    pub(crate) fn has(&self, way: Way) -> bool {
-        self.wraps.iter().any(|wrap| wrap.way == way)
-    }
 }
 
 fn bytes<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], KeysError> {

@@ -1,0 +1,392 @@
+//! A home: the directory of one installation.
+//!
+//! `keys` holds the wrapped data keys, `betwixt.redb` the database, `lock` who uses them, `place` where the home was
+//! last, `snapshots/` rolling copies of the database, `aside/` what could not be read. Directories can be entered, and
+//! files read and written, by their owner only.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use rand_core::{CryptoRngCore, OsRng};
+use zeroize::Zeroizing;
+
+use crate::aside::Aside;
+use crate::disk::FileDisk;
+use crate::files;
+use crate::keys::file::{KeysFile, MAX_FILE};
+use crate::keys::{Cost, DataKeys, KeysError, RecoveryCode, Secret, Way, WrapInfo};
+use crate::place::{self, Continuity};
+use crate::store::{Inner, OpenError, Store, StoreOptions};
+
+pub(crate) const KEYS: &str = "keys";
+pub(crate) const DATABASE: &str = "betwixt.redb";
+const LOCK: &str = "lock";
+pub(crate) const SNAPSHOTS: &str = "snapshots";
+pub(crate) const ASIDE: &str = "aside";
+
+/// Why a home could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// There is no home in this directory.
+    #[error("{} is no home of Betwixt yet: make one with `betwixt init`", .0.display())]
+    NotThere(PathBuf),
+    /// There is one already.
+    #[error("{} is a home of Betwixt already", .0.display())]
+    Exists(PathBuf),
+    /// Another process uses it.
+    #[error("{} is in use{}: stop that one first (`betwixt down`)", path.display(), pid.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    InUse {
+        /// The home.
+        path: PathBuf,
+        /// The process, if it said so.
+        pid: Option<u32>,
+    },
+    /// The home cannot be written to.
+    #[error("{} cannot be written to: check its permissions and whether its disk is mounted read-only", .0.display())]
+    ReadOnly(PathBuf),
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// What was read or written.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The keys file is in the way.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The database is.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl HomeError {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly(path),
+            _ => Self::File { path, source },
+        }
+    }
+}
+
+/// An installation's directory, held by this process as long as the value lives.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    keys: Mutex<KeysFile>,
+    pub(crate) store: Mutex<Weak<Inner>>,
+    /// Unlocks when dropped.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes a home: two new data keys, wrapped by a first secret (a passphrase, ordinarily), and an empty database. The
+    /// keys file comes last, so that an interrupted attempt leaves no home, and can be repeated.
+    ///
+    /// # Errors
+    /// [`HomeError::Exists`] when there is one, otherwise what keeps it from being made.
+    pub fn init(path: &Path, secret: &Secret<'_>, rng: &mut impl CryptoRngCore) -> Result<(Self, DataKeys), HomeError> {
+        files::make_directory(path).map_err(HomeError::file(path))?;
+        let lock = take_lock(path)?;
+        let keys_path = path.join(KEYS);
+        if keys_path.exists() {
+            return Err(HomeError::Exists(path.to_owned()));
+        }
+        let database = path.join(DATABASE);
+        // Left by an attempt that did not come to writing its keys: unreadable for ever, but not ours to delete.
+        set_aside(path, &database)?;
+        let keys = DataKeys::random(rng);
+        let mut file = KeysFile::new(&keys, rng)?;
+        file.add(&keys, secret, rng)?;
+        let store = Store::create(FileDisk::new(&database), &keys, StoreOptions::default())?;
+        place::write(path, &keys.shared, &store).map_err(HomeError::file(path))?;
+        drop(store);
+        files::replace(&keys_path, &file.clone().seal()?).map_err(HomeError::file(&keys_path))?;
+        let home = Self { path: path.to_owned(), keys: Mutex::new(file), store: Mutex::default(), _lock: lock };
+        Ok((home, keys))
+    }
+
+    /// Opens a home and holds it: no other process can until this value is dropped.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        let keys_path = path.join(KEYS);
+        if !keys_path.exists() {
+            return Err(HomeError::NotThere(path.to_owned()));
+        }
+        let lock = take_lock(path)?;
+        let file = KeysFile::parse(&read_capped(&keys_path)?)?;
+        Ok(Self { path: path.to_owned(), keys: Mutex::new(file), store: Mutex::default(), _lock: lock })
+    }
+
+    /// Whether a directory holds a home, without opening it.
+    pub fn exists(path: &Path) -> bool {
+        path.join(KEYS).exists()
+    }
+
+    /// The process that holds a home, if one does and said so. A `lock` file that nobody holds means nothing.
+    ///
+    /// # Errors
+    /// [`HomeError::File`].
+    pub fn holder(path: &Path) -> Result<Option<u32>, HomeError> {
+        match File::open(path.join(LOCK)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(HomeError::file(&path.join(LOCK))(error)),
+            Ok(mut file) => match file.try_lock_shared() {
+                Ok(()) => Ok(None),
+                Err(_) => Ok(read_pid(&mut file)),
+            },
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the keys: the shared one, and `mine` where asked for. A passphrase takes the time that its cost demands.
+    ///
+    /// # Errors
+    /// [`KeysError::Wrong`] for a wrong passphrase, key file or code.
+    pub fn unlock(&self, secret: &Secret<'_>, with_mine: bool) -> Result<DataKeys, KeysError> {
+        let file = self.keys_file().clone();
+        Ok(file.open(secret, with_mine)?.0)
+    }
+
+    /// As [`Home::unlock`], with a key file.
+    ///
+    /// # Errors
+    /// [`KeysError::File`] when it cannot be read, otherwise as [`Home::unlock`].
+    pub fn unlock_with_key_file(&self, key_file: &Path, with_mine: bool) -> Result<DataKeys, KeysError> {
+        let failed = |source| KeysError::File { path: key_file.to_owned(), source };
+        let text = Zeroizing::new(fs::read_to_string(key_file).map_err(failed)?);
+        let bytes = betwixt_model::ids::decode_base32(text.trim()).map_err(|_| KeysError::Wrong(Way::KeyFile))?;
+        let bytes = Zeroizing::new(bytes);
+        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeysError::Wrong(Way::KeyFile))?;
+        self.unlock(&Secret::Random(Way::KeyFile, Zeroizing::new(key)), with_mine)
+    }
+
+    /// As [`Home::unlock`], with the system's keyring.
+    ///
+    /// # Errors
+    /// [`KeysError::Keyring`] when there is none or it has no entry; then the passphrase opens the home as ever.
+    #[cfg(feature = "keyring")]
+    pub fn unlock_with_keyring(&self, with_mine: bool) -> Result<DataKeys, KeysError> {
+        let key = crate::keys::keyring::load(&self.keys_file().home.0)?;
+        self.unlock(&Secret::Random(Way::Keyring, key), with_mine)
+    }
+
+    /// The ways to open this home.
+    pub fn ways(&self) -> Vec<WrapInfo> {
+        self.keys_file().list()
+    }
+
+    /// Adds a way to open the keys that are given, and answers its id. With `keys.mine` being `None` it opens the shared
+    /// documents alone.
+    ///
+    /// # Errors
+    /// [`KeysError`]; the keys file is as it was then.
+    pub fn add_way(
+        &self,
+        keys: &DataKeys,
+        secret: &Secret<'_>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<String, KeysError> {
+        self.change(|file| file.add(keys, secret, rng))
+    }
+
+    /// Adds a recovery code. Show it once.
+    ///
+    /// # Errors
+    /// As [`Home::add_way`].
+    pub fn add_recovery_code(&self, keys: &DataKeys, rng: &mut impl CryptoRngCore) -> Result<RecoveryCode, KeysError> {
+        let code = RecoveryCode::random(rng);
+        self.add_way(keys, &Secret::Recovery(&code), rng)?;
+        Ok(code)
+    }
+
+    /// Adds a key file at a path where nothing is yet. Without `keys.mine` it opens the shared documents alone.
+    ///
+    /// # Errors
+    /// As [`Home::add_way`], and [`KeysError::File`].
+    pub fn add_key_file(
+        &self,
+        keys: &DataKeys,
+        key_file: &Path,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<String, KeysError> {
+        let failed = |source| KeysError::File { path: key_file.to_owned(), source };
+        let mut key = Zeroizing::new([0; 32]);
+        rng.fill_bytes(key.as_mut());
+        let text = Zeroizing::new(betwixt_model::ids::encode_base32(key.as_ref()) + "\n");
+        let mut file = files::create_new(key_file).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        files::sync_parent(key_file).map_err(failed)?;
+        self.add_way(keys, &Secret::Random(Way::KeyFile, key), rng)
+    }
+
+    /// Lets the system's keyring open the keys that are given.
+    ///
+    /// # Errors
+    /// As [`Home::add_way`], and [`KeysError::Keyring`].
+    #[cfg(feature = "keyring")]
+    pub fn add_keyring(&self, keys: &DataKeys, rng: &mut impl CryptoRngCore) -> Result<String, KeysError> {
+        let mut key = Zeroizing::new([0; 32]);
+        rng.fill_bytes(key.as_mut());
+        crate::keys::keyring::save(&self.keys_file().home.0, &key)?;
+        self.add_way(keys, &Secret::Random(Way::Keyring, key), rng)
+    }
+
+    /// Removes a way to open this home. What it wrapped is gone from the file, though not from copies of it: after a leak
+    /// new keys are needed (see [`Home::rekey`]).
+    ///
+    /// # Errors
+    /// [`KeysError::LastWrap`] when nothing else opens everything.
+    pub fn remove_way(&self, id: &str) -> Result<(), KeysError> {
+        let keyring = self.ways().iter().any(|way| way.id == id && way.way == Way::Keyring);
+        self.change(|file| file.remove(id))?;
+        #[cfg(feature = "keyring")]
+        if keyring {
+            crate::keys::keyring::forget(&self.keys_file().home.0)?;
+        }
+        let _ = keyring;
+        Ok(())
+    }
+
+    /// Wraps the same keys by a new passphrase instead of the old one.
+    ///
+    /// # Errors
+    /// [`KeysError::Wrong`] when the old one is not right.
+    pub fn change_passphrase(
+        &self,
+        old: &str,
+        new: &str,
+        cost: Cost,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), KeysError> {
+        self.change(|file| {
+            let (keys, id) = file.open(&Secret::Passphrase(old, cost), true)?;
+            file.add(&keys, &Secret::Passphrase(new, cost), rng)?;
+            file.remove(&id)
+        })
+    }
+
+    /// Opens the database. The answer says whether this is still the home that it was (see [`Continuity`]).
+    ///
+    /// # Errors
+    /// [`OpenError`]; for a damaged one with the name of the newest snapshot.
+    pub fn open_store(&self, keys: &DataKeys, options: StoreOptions) -> Result<(Store, Continuity), OpenError> {
+        let path = self.path.join(DATABASE);
+        let in_the_way = |error: io::Error| OpenError::Disk { path: Some(path.clone()), source: error.into() };
+        crate::rekey::finish(self).map_err(in_the_way)?;
+        let aside = Aside::Directory(self.path.join(ASIDE));
+        let store = Store::open_in(FileDisk::new(&path), keys, options, aside);
+        let store = store.map_err(|error| match error {
+            OpenError::Damaged { path, what, .. } => {
+                let newest = self.snapshots().ok().and_then(|mut snapshots| snapshots.pop());
+                OpenError::Damaged { path, what, snapshot: newest.map(|snapshot| snapshot.name) }
+            }
+            other => other,
+        })?;
+        let continuity = place::compare(&self.path, &keys.shared, &store);
+        if continuity == Continuity::Unbroken {
+            // Fails on a disk that is full; the mark of before then still holds.
+            if let Err(error) = place::write(&self.path, &keys.shared, &store) {
+                tracing::warn!(%error, "the home's place could not be written down");
+            }
+        }
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = store.downgrade();
+        Ok((store, continuity))
+    }
+
+    /// Writes down that this is where the home is, and how far it has come: after a new epoch was begun, and before the
+    /// store is closed.
+    ///
+    /// # Errors
+    /// [`HomeError::File`], [`HomeError::ReadOnly`].
+    pub fn settle(&self, keys: &DataKeys, store: &Store) -> Result<(), HomeError> {
+        place::write(&self.path, &keys.shared, store).map_err(HomeError::file(&self.path))
+    }
+
+    pub(crate) fn keys_file(&self) -> MutexGuard<'_, KeysFile> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the keys file, on disk first.
+    fn change<T>(&self, change: impl FnOnce(&mut KeysFile) -> Result<T, KeysError>) -> Result<T, KeysError> {
+        let mut current = self.keys_file();
+        let mut next = current.clone();
+        let answer = change(&mut next)?;
+        let path = self.path.join(KEYS);
+        let bytes = next.clone().seal()?;
+        files::replace(&path, &bytes).map_err(|source| KeysError::File { path, source })?;
+        *current = next;
+        Ok(answer)
+    }
+
+    pub(crate) fn put_keys(&self, file: KeysFile) -> Result<(), KeysError> {
+        self.change(|current| {
+            *current = file;
+            Ok(())
+        })
+    }
+}
+
+/// Moves a file into `aside/` under a name of its own.
+pub(crate) fn set_aside(home: &Path, path: &Path) -> Result<(), HomeError> {
+    let length = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(HomeError::file(path))?.len(),
+    };
+    if length == 0 {
+        return fs::remove_file(path).map_err(HomeError::file(path));
+    }
+    let aside = home.join(ASIDE);
+    files::make_directory(&aside).map_err(HomeError::file(&aside))?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    let mut distinct = [0; 8];
+    rand_core::RngCore::fill_bytes(&mut OsRng, &mut distinct);
+    let to = aside.join(format!("{name}-{}", betwixt_model::ids::encode_base32(&distinct)));
+    fs::rename(path, &to).and_then(|()| files::sync_parent(&to)).map_err(HomeError::file(path))
+}
+
+pub(crate) fn read_capped(path: &Path) -> Result<Vec<u8>, HomeError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map_err(HomeError::file(path))?;
+    Ok(bytes)
+}
+
+pub(crate) fn take_lock(home: &Path) -> Result<File, HomeError> {
+    let path = home.join(LOCK);
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path).map_err(HomeError::file(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(HomeError::InUse { path: home.to_owned(), pid: read_pid(&mut file) });
+        }
+        Err(TryLockError::Error(source)) => return Err(HomeError::File { path, source }),
+    }
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+    match written {
+        // The lock is held; only its holder's number could not be written.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+        other => other.map_err(HomeError::file(&path))?,
+    }
+    Ok(file)
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

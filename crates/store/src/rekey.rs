@@ -1,0 +1,210 @@
+//! New data keys for a home whose old ones, or whose passphrase, may be known to somebody.
+//!
+//! Everything is sealed anew into files beside the present ones. Replacing the keys file is what decides: before it, the
+//! new files are leftovers; after it, the old ones are. [`finish`] clears up after a crash in either case.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use betwixt_model::document::Scope;
+use rand_core::CryptoRngCore;
+
+use crate::archive::{Archive, ArchiveError, Writer};
+use crate::error::StoreError;
+use crate::files;
+use crate::home::{DATABASE, Home, HomeError, SNAPSHOTS};
+use crate::keys::file::KeysFile;
+use crate::keys::{DataKeys, KeysError, Secret};
+use crate::place;
+use crate::rebuild::rebuild;
+use crate::seal::ScopeKey;
+use crate::snapshots::RestoreError;
+use crate::store::{OpenError, Plain, Store, StoreOptions};
+use crate::tables::{Area, SCOPES, Source, Span, opened, pack, renamed};
+
+const SUFFIX: &str = ".rekey";
+const PENDING: &str = "rekey";
+
+/// Why no new keys were made. The home is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RekeyError {
+    /// The database is open.
+    #[error("the database is in use: close it first (`betwixt down`)")]
+    InUse,
+    /// A row does not decrypt, and could not be sealed anew.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A snapshot could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The secret is not right, or the keys file could not be written.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+impl From<RekeyError> for RestoreError {
+    fn from(error: RekeyError) -> Self {
+        Self::Store(StoreError::Unstorable(error.to_string()))
+    }
+}
+
+/// Seals rows under new keys, and names them anew.
+struct Resealing {
+    old: [ScopeKey; 2],
+    new: [ScopeKey; 2],
+}
+
+impl Resealing {
+    fn new(old: &DataKeys, new: &DataKeys) -> Result<Self, KeysError> {
+        let keys = |keys: &DataKeys| -> Result<[ScopeKey; 2], KeysError> {
+            let mine = keys.mine.as_ref().ok_or(KeysError::MineNeeded)?;
+            Ok([ScopeKey::new(Scope::Ours, &keys.shared), ScopeKey::new(Scope::Mine, mine)])
+        };
+        Ok(Self { old: keys(old)?, new: keys(new)? })
+    }
+
+    fn row(&self, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+        let table = area.table(scope);
+        let which = usize::from(scope == Scope::Mine);
+        let row = opened(&self.old[which], table, at, sealed)?;
+        let name = renamed(&self.new[which], area, &row, at).ok_or_else(|| StoreError::row(table))?;
+        let sealed = self.new[which].seal(table, &name, &pack(&row.group, &row.key, &row.value));
+        Ok((name, sealed))
+    }
+
+    fn ids(&self) -> [crate::keys::KeyId; 2] {
+        [self.new[0].id(), self.new[1].id()]
+    }
+}
+
+impl Home {
+    /// Makes new data keys and seals everything anew, the snapshots too; afterwards only `new` opens the home, and every
+    /// other way has to be added again. Takes the room of the database and its snapshots once more while it works. Copies
+    /// of the old files elsewhere, backups among them, still open as they did; so may what the disk has not overwritten.
+    ///
+    /// # Errors
+    /// [`RekeyError`]; a home with damaged rows is to be mended first.
+    pub fn rekey(
+        &self,
+        present: &Secret<'_>,
+        new: &Secret<'_>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<DataKeys, RekeyError> {
+        if self.store.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0 {
+            return Err(RekeyError::InUse);
+        }
+        let old = self.unlock(present, true)?;
+        let keys = DataKeys::random(rng);
+        let mut file = KeysFile::new(&keys, rng)?;
+        file.home = self.keys_file().home.clone();
+        file.add(&keys, new, rng)?;
+        let outcome = self.seal_anew(&Resealing::new(&old, &keys)?, &old).and_then(|()| Ok(self.put_keys(file)?));
+        if outcome.is_err() {
+            discard(self.path()).map_err(HomeError::file(self.path()))?;
+        }
+        outcome?;
+        finish(self).map_err(HomeError::file(self.path()))?;
+        let (store, _) = self.open_store(&keys, StoreOptions::default())?;
+        place::write(self.path(), &keys.shared, &store).map_err(HomeError::file(self.path()))?;
+        Ok(keys)
+    }
+
+    fn seal_anew(&self, resealing: &Resealing, old: &DataKeys) -> Result<(), RekeyError> {
+        let pending = self.path().join(PENDING);
+        let ids = [*resealing.ids()[0].as_bytes(), *resealing.ids()[1].as_bytes()].concat();
+        files::replace(&pending, &ids).map_err(HomeError::file(&pending))?;
+        let (store, _): (Store, _) = self.open_store_for_rekey(old)?;
+        let view = store.read()?;
+        let plain = Plain { keys: resealing.ids(), commits: view.plain()?.commits };
+        rebuild(&with_suffix(&self.path().join(DATABASE)), &plain, |database| {
+            for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
+                view.scan(scope, area, Span::ALL, &mut |at, sealed| {
+                    let (name, sealed) = resealing.row(scope, area, at, sealed)?;
+                    database.put(scope, area, &name, &sealed)?;
+                    Ok(true)
+                })?;
+            }
+            Ok::<_, RekeyError>(())
+        })?;
+        for snapshot in self.snapshots().map_err(HomeError::file(self.path()))? {
+            let path = self.snapshot_path(&snapshot.name);
+            let failed = |source| ArchiveError::File { path: path.clone(), source };
+            let archive = Archive::open(&path)?;
+            let plain = Plain { keys: resealing.ids(), commits: archive.plain.commits };
+            let file = files::create_new(&with_suffix(&path)).map_err(failed)?;
+            let mut writer = Writer::begin(&file, &plain, &[]).map_err(failed)?;
+            archive.rows(|scope, area, at, sealed| {
+                let (name, sealed) = resealing.row(scope, area, at, sealed)?;
+                writer.table(scope, area).and_then(|()| writer.row(&name, &sealed)).map_err(failed)?;
+                Ok::<_, RekeyError>(())
+            })?;
+            writer.finish().and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        files::sync_parent(&self.path().join(SNAPSHOTS).join(PENDING))
+            .or_else(missing)
+            .map_err(HomeError::file(self.path()))?;
+        Ok(())
+    }
+
+    /// Opens the database without clearing up what is being made.
+    fn open_store_for_rekey(&self, keys: &DataKeys) -> Result<(Store, ()), OpenError> {
+        let disk = crate::disk::FileDisk::new(self.path().join(DATABASE));
+        Ok((Store::open_in(disk, keys, StoreOptions::default(), crate::aside::Aside::memory())?, ()))
+    }
+}
+
+fn with_suffix(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(SUFFIX);
+    PathBuf::from(name)
+}
+
+/// Clears up after a rekeying that a crash interrupted.
+pub(crate) fn finish(home: &Home) -> io::Result<()> {
+    let pending = home.path().join(PENDING);
+    let made_for = match fs::read(&pending) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let ids = home.keys_file().key_ids();
+    if made_for == [*ids[0].as_bytes(), *ids[1].as_bytes()].concat() {
+        for path in made(home.path())? {
+            let old = path.with_extension("");
+            fs::rename(&path, &old)?;
+            files::sync_parent(&old)?;
+        }
+        fs::remove_file(&pending)?;
+        files::sync_parent(&pending)
+    } else {
+        discard(home.path())
+    }
+}
+
+fn discard(home: &Path) -> io::Result<()> {
+    for path in made(home)? {
+        fs::remove_file(path)?;
+    }
+    fs::remove_file(home.join(PENDING)).or_else(missing)?;
+    files::sync_parent(&home.join(PENDING))
+}
+
+fn made(home: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for directory in [home.to_owned(), home.join(SNAPSHOTS)] {
+        let files = files::list(&directory)?.into_iter().filter(|(name, _)| name.ends_with(SUFFIX));
+        paths.extend(files.map(|(name, _)| directory.join(name)));
+    }
+    Ok(paths)
+}
+
+fn missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

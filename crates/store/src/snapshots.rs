@@ -1,0 +1,271 @@
+//! Rolling snapshots of the database, backups, and restoring both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use jiff::civil::Date;
+
+use crate::archive::{self, Archive, ArchiveError};
+use crate::error::StoreError;
+use crate::files;
+use crate::home::{DATABASE, Home, HomeError, KEYS, SNAPSHOTS, set_aside, take_lock};
+use crate::keys::file::KeysFile;
+use crate::keys::{DataKeys, KeysError};
+use crate::place;
+use crate::rebuild::rebuild;
+use crate::store::Store;
+use crate::verify::verify_archive;
+
+const SUFFIX: &str = ".snapshot";
+
+/// How many of the last days with a snapshot keep theirs.
+pub const DAYS: usize = 3;
+
+/// How many of the last weeks with a snapshot keep one, their newest.
+pub const WEEKS: usize = 4;
+
+/// A snapshot in `snapshots/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotInfo {
+    /// The day on which it was taken.
+    pub date: Date,
+    /// Its name: the day.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Why a snapshot or a backup was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Something is at the path already.
+    #[error("{} is there already: choose another name", .0.display())]
+    Exists(PathBuf),
+    /// The database could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was written did not read back whole, or could not be written. The snapshots of before are all there.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The database has rows that do not decrypt: a snapshot of it would take the place of a better one.
+    #[error("the database has {0} damaged rows, so that no snapshot was made: run `betwixt verify`")]
+    Damaged(usize),
+}
+
+/// Why nothing was restored. Unless the error says otherwise, everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is a home, and it was not said that it may be replaced.
+    #[error("{} is a home of Betwixt already: say that it is to be replaced, or restore into another directory", .0.display())]
+    HomeThere(PathBuf),
+    /// The home's database is open.
+    #[error("the database is in use: close it first (`betwixt down`)")]
+    InUse,
+    /// No snapshot of that name.
+    #[error("there is no snapshot named {0}")]
+    Unknown(String),
+    /// A snapshot, which has no keys, where a backup is needed; or one of another home.
+    #[error("{} belongs to another home's keys, or has none: restore a backup, or a snapshot in the home that it is of", .0.display())]
+    OtherKeys(PathBuf),
+    /// The file is not readable or not whole.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The new database could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The home could not be changed.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The keys file could not be.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+}
+
+impl Home {
+    /// Takes today's snapshot, in the place of an earlier one of the same day, and lets go of those that are older than
+    /// the last [`DAYS`] days with one and are not the newest of one of the last [`WEEKS`] weeks. It is read back and
+    /// verified, row by row as far as keys are there, before it takes a name or anything is let go.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; all snapshots of before are there then.
+    pub fn take_snapshot(&self, store: &Store, keys: &DataKeys, today: Date) -> Result<SnapshotInfo, SnapshotError> {
+        let directory = self.path().join(SNAPSHOTS);
+        let failed = |source| ArchiveError::File { path: directory.clone(), source };
+        files::make_directory(&directory).map_err(failed)?;
+        let path = directory.join(format!("{today}{SUFFIX}"));
+        write_verified(store, keys, &path, &[])?;
+        let all = self.snapshots().map_err(failed)?;
+        for old in superfluous(&all, today) {
+            fs::remove_file(directory.join(format!("{}{SUFFIX}", old.name))).map_err(failed)?;
+        }
+        let bytes = fs::metadata(&path).map_err(failed)?.len();
+        Ok(SnapshotInfo { date: today, name: today.to_string(), bytes })
+    }
+
+    /// The snapshots that there are, oldest first.
+    ///
+    /// # Errors
+    /// What reading the directory gives.
+    pub fn snapshots(&self) -> std::io::Result<Vec<SnapshotInfo>> {
+        let info = |(name, bytes): (String, u64)| {
+            let name = name.strip_suffix(SUFFIX)?.to_owned();
+            let date = name.parse().ok()?;
+            Some(SnapshotInfo { date, name, bytes })
+        };
+        let mut all: Vec<_> = files::list(&self.path().join(SNAPSHOTS))?.into_iter().filter_map(info).collect();
+        all.sort();
+        Ok(all)
+    }
+
+    /// Where a snapshot lies.
+    pub fn snapshot_path(&self, name: &str) -> PathBuf {
+        self.path().join(SNAPSHOTS).join(format!("{name}{SUFFIX}"))
+    }
+
+    /// Writes everything, with the wrapped keys, into one file that [`Home::restore`] takes: it opens with the passphrase
+    /// of today, also when that is changed later. Verified before it takes its name.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Exists`]: nothing is overwritten.
+    pub fn backup(&self, store: &Store, keys: &DataKeys, path: &Path) -> Result<(), SnapshotError> {
+        if path.exists() {
+            return Err(SnapshotError::Exists(path.to_owned()));
+        }
+        let keys_file = self.keys_file().clone().seal();
+        let keys_file = keys_file.map_err(|error| StoreError::Unstorable(error.to_string()))?;
+        write_verified(store, keys, path, &keys_file)
+    }
+
+    /// Puts a snapshot of this home in the place of its database, which is kept in `aside/`. What was written since comes
+    /// back from the partner's device when they meet. The next opening says that the home was restored.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. The snapshot is verified before anything is touched.
+    pub fn restore_snapshot(&self, name: &str) -> Result<(), RestoreError> {
+        let known = self.snapshots().map_err(HomeError::file(self.path()))?;
+        if known.iter().all(|snapshot| snapshot.name != name) {
+            return Err(RestoreError::Unknown(name.to_owned()));
+        }
+        if self.store.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0 {
+            return Err(RestoreError::InUse);
+        }
+        let path = self.snapshot_path(name);
+        let archive = Archive::open(&path)?;
+        if archive.plain.keys != self.keys_file().key_ids() {
+            return Err(RestoreError::OtherKeys(path));
+        }
+        put_database(self.path(), archive)
+    }
+
+    /// Makes a home out of a backup, or replaces one, where `replace` says so: what was there is kept in its `aside/`. The
+    /// new home opens as the backup's did; its first opening says that it was restored.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. The backup is verified before anything is touched.
+    pub fn restore(backup: &Path, home: &Path, replace: bool) -> Result<(), RestoreError> {
+        let archive = Archive::open(backup)?;
+        let keys_file = archive.keys_file.clone();
+        if keys_file.is_empty() || KeysFile::parse(&keys_file)?.key_ids() != archive.plain.keys {
+            return Err(RestoreError::OtherKeys(backup.to_owned()));
+        }
+        let there = [KEYS, DATABASE].iter().any(|name| home.join(name).exists());
+        if there && !replace {
+            return Err(RestoreError::HomeThere(home.to_owned()));
+        }
+        files::make_directory(home).map_err(HomeError::file(home))?;
+        let _lock = take_lock(home)?;
+        let keys = home.join(KEYS);
+        put_database(home, archive)?;
+        // A crash here leaves a database that says that it belongs to other keys; restoring again mends it.
+        if fs::read(&keys).ok().as_deref() != Some(&keys_file) {
+            set_aside(home, &keys)?;
+            files::replace(&keys, &keys_file).map_err(HomeError::file(&keys))?;
+        }
+        Ok(())
+    }
+}
+
+fn put_database(home: &Path, archive: Archive) -> Result<(), RestoreError> {
+    let path = home.join(DATABASE);
+    let new = home.join("betwixt.redb.new");
+    let plain = archive.plain;
+    rebuild(&new, &plain, |database| {
+        archive.rows(|scope, area, key, sealed| Ok::<_, RestoreError>(database.put(scope, area, key, sealed)?))?;
+        Ok::<_, RestoreError>(())
+    })?;
+    // First of all: from here on the home counts as restored, however far this comes.
+    place::forget(home).map_err(HomeError::file(home))?;
+    set_aside(home, &path)?;
+    fs::rename(&new, &path).and_then(|()| files::sync_parent(&path)).map_err(HomeError::file(&path))?;
+    Ok(())
+}
+
+fn write_verified(store: &Store, keys: &DataKeys, path: &Path, keys_file: &[u8]) -> Result<(), SnapshotError> {
+    let failed = |source| ArchiveError::File { path: path.to_owned(), source };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error).into()),
+        _ => {}
+    }
+    let outcome = (|| {
+        let file = files::create_new(&new).map_err(failed)?;
+        archive::write(&store.read()?, &file, keys_file)?;
+        file.sync_all().map_err(failed)?;
+        let report = verify_archive(&new, keys)?;
+        if report.damaged > 0 {
+            return Err(SnapshotError::Damaged(report.damaged));
+        }
+        fs::rename(&new, path).and_then(|()| files::sync_parent(path)).map_err(failed)?;
+        Ok(())
+    })();
+    if outcome.is_err() {
+        // Gives back the room; the first failure is the one that counts.
+        let _ = fs::remove_file(&new);
+    }
+    outcome
+}
+
+/// Those that rolling lets go. Snapshots of days to come, which a clock that was ahead leaves, stay until they are past.
+fn superfluous(all: &[SnapshotInfo], today: Date) -> Vec<&SnapshotInfo> {
+    let past: Vec<_> = all.iter().rev().filter(|snapshot| snapshot.date <= today).collect();
+    let mut weeks = Vec::new();
+    let mut superfluous = Vec::new();
+    for (position, snapshot) in past.into_iter().enumerate() {
+        let week = snapshot.date.iso_week_date();
+        let week = (week.year(), week.week());
+        let first_of_week = !weeks.contains(&week);
+        if first_of_week {
+            weeks.push(week);
+        }
+        if position >= DAYS && !(first_of_week && weeks.len() <= WEEKS) {
+            superfluous.push(snapshot);
+        }
+    }
+    superfluous
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rolling_keeps_three_days_and_four_weeks() {
+        let start: Date = "2026-01-01".parse().unwrap();
+        let mut kept: Vec<SnapshotInfo> = Vec::new();
+        for day in 0..60 {
+            let today = start.checked_add(jiff::Span::new().days(day)).unwrap();
+            kept.push(SnapshotInfo { date: today, name: today.to_string(), bytes: 0 });
+            let gone: Vec<_> = superfluous(&kept, today).into_iter().cloned().collect();
+            kept.retain(|snapshot| !gone.contains(snapshot));
+            assert!(kept.len() <= DAYS + WEEKS);
+        }
+        let names: Vec<_> = kept.iter().map(|snapshot| snapshot.name.as_str()).collect();
+        // 2026-03-01 is a Sunday: the weeks' newest are Sundays.
+        assert_eq!(names, ["2026-02-08", "2026-02-15", "2026-02-22", "2026-02-27", "2026-02-28", "2026-03-01"]);
+        // A clock that was set back sees later ones, and lets none of them go.
+        assert!(superfluous(&kept, start).is_empty());
+    }
+}
