@@ -1,0 +1,135 @@
+//! Devices of one household on loopback, each with a network of its own.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use betwixt_model::document::{DocumentId, Scope};
+use betwixt_model::ids::{DeviceId, HouseholdId};
+use betwixt_net::{Bind, Config, Net, NetEvent};
+use betwixt_sync::dialer::{AttemptId, ConnectionId};
+use betwixt_sync::keys::{DeviceKeys, PairKey};
+use betwixt_sync::wire::{SharedDocumentId, StreamKey};
+use rand_core::OsRng;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+pub const SOON: Duration = Duration::from_secs(10);
+
+pub struct Device {
+    pub keys: Arc<DeviceKeys>,
+    pub net: Net,
+    pub events: Receiver<NetEvent>,
+}
+
+pub fn keys() -> Arc<DeviceKeys> {
+    Arc::new(DeviceKeys::generate(&mut OsRng))
+}
+
+pub fn config(keys: Arc<DeviceKeys>) -> Config {
+    Config { keys, port: 0, fixed_port: None, bind: Bind::Loopback, discover_on_loopback: false }
+}
+
+pub fn household() -> HouseholdId {
+    HouseholdId::from_bytes([9; 32])
+}
+
+pub fn pair_key(own: &DeviceKeys, other: &DeviceKeys) -> PairKey {
+    PairKey::derive(own, &household(), &other.device(), &other.agreement()).unwrap()
+}
+
+impl Device {
+    pub fn start() -> Self {
+        Self::with(keys())
+    }
+
+    pub fn with(keys: Arc<DeviceKeys>) -> Self {
+        let (net, events) = Net::start(config(keys.clone())).unwrap();
+        Self { keys, net, events }
+    }
+
+    pub fn id(&self) -> DeviceId {
+        self.keys.device()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.net.port()))
+    }
+
+    pub fn know(&self, others: &[&Self]) {
+        self.net.set_peers(others.iter().map(|other| pair_key(&self.keys, &other.keys)).collect());
+    }
+
+    pub async fn event(&mut self) -> NetEvent {
+        timeout(SOON, self.events.recv()).await.expect("an event in time").expect("the network runs")
+    }
+
+    /// The next event that is about a connection.
+    pub async fn next(&mut self) -> NetEvent {
+        loop {
+            match self.event().await {
+                NetEvent::NetworkChanged { .. } | NetEvent::Discovery(_) | NetEvent::Drained { .. } => {}
+                event => return event,
+            }
+        }
+    }
+
+    pub async fn connected(&mut self) -> (ConnectionId, DeviceId) {
+        match self.next().await {
+            NetEvent::Connected { connection, peer, .. } => (connection, peer),
+            other => panic!("expected a connection, got {other:?}"),
+        }
+    }
+
+    pub async fn frame(&mut self) -> Vec<u8> {
+        match self.next().await {
+            NetEvent::Frame { frame, .. } => frame.to_vec(),
+            other => panic!("expected a frame, got {other:?}"),
+        }
+    }
+
+    pub async fn lost(&mut self) -> betwixt_net::LostReason {
+        match self.next().await {
+            NetEvent::Lost { reason, .. } => reason,
+            other => panic!("expected a loss, got {other:?}"),
+        }
+    }
+
+    pub async fn dial_failed(&mut self) -> betwixt_net::DialError {
+        match self.next().await {
+            NetEvent::DialFailed { error, .. } => error,
+            other => panic!("expected a failed dial, got {other:?}"),
+        }
+    }
+
+    /// Nothing about a connection happens for so long.
+    pub async fn quiet(&mut self, time: Duration) {
+        if let Ok(event) = timeout(time, self.next()).await {
+            panic!("expected nothing, got {event:?}");
+        }
+    }
+}
+
+/// Two devices that know each other.
+pub fn couple() -> (Device, Device) {
+    let (left, right) = (Device::start(), Device::start());
+    left.know(&[&right]);
+    right.know(&[&left]);
+    (left, right)
+}
+
+/// Both ends of a connection between them.
+pub async fn connect(left: &mut Device, right: &mut Device, attempt: u64) -> (ConnectionId, ConnectionId) {
+    left.net.dial(AttemptId(attempt), right.id(), right.address());
+    let (at_left, peer) = left.connected().await;
+    assert_eq!(peer, right.id());
+    let (at_right, peer) = right.connected().await;
+    assert_eq!(peer, left.id());
+    (at_left, at_right)
+}
+
+pub fn document(year: i16) -> StreamKey {
+    let id = DocumentId { scope: Scope::Ours, year, generation: 0 };
+    StreamKey::Document(SharedDocumentId::try_from(id).unwrap())
+}
