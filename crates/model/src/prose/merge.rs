@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::{Interner, align};
-use super::segment::{Sentence, is_white, sentences};
+use super::segment::{Sentence, is_line_break, is_white, sentences};
 
 /// One of the texts to be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn merge_aligned<K: Ord + Clone>(base: &[Unit<'_>], known: bool, versions: &[Ver
                 output.hold(text);
                 output.hold(&end);
             }
-            _ => output.differ(was, texts, previous.map_or("", |unit| body(&base[unit]))),
+            _ => output.differ(was, texts, previous.map(|unit| body(&base[unit]))),
         }
         if let Some(next) = next {
             output.hold(body(&base[next]));
@@ -307,16 +307,16 @@ impl<K: Ord + Clone> Output<K> {
     }
 
     /// Adds a passage that differs. `before` is the body of the sentence before it, which is held.
-    fn differ(&mut self, mut was: Vec<String>, texts: BTreeMap<&str, Vec<K>>, before: &str) {
+    fn differ(&mut self, mut was: Vec<String>, texts: BTreeMap<&str, Vec<K>>, before: Option<&str>) {
         let words = |text: &str| text.chars().filter(|&c| !is_white(c)).collect::<String>();
         let distinct: BTreeSet<String> = texts.keys().map(|text| words(text)).collect();
         let mut held = "";
         let mut lead = "";
         if distinct.len() < texts.len() {
             // Nobody can see a difference in white space alone: show it behind the sentence that it follows.
-            self.take_back(before);
-            lead = before;
-        } else {
+            lead = before.unwrap_or_default();
+            self.take_back(lead);
+        } else if before.is_some() {
             held = shared_space(texts.keys().copied());
             self.hold(held);
         }
@@ -333,9 +333,15 @@ impl<K: Ord + Clone> Output<K> {
     }
 }
 
-/// The white space that all texts begin with.
+/// The white space behind a sentence that all texts go on with. The indentation of the next one is not part of it.
 fn shared_space<'a>(mut texts: impl Iterator<Item = &'a str>) -> &'a str {
-    let leading = |text: &'a str| &text[..text.len() - text.trim_start_matches(is_white).len()];
-    let first = texts.next().map_or("", leading);
-    if texts.all(|text| leading(text) == first) { first } else { "" }
+    let space = |text: &'a str| {
+        let white = &text[..text.len() - text.trim_start_matches(is_white).len()];
+        white.rfind(is_line_break).map_or(white, |last| {
+            let after = white[last..].chars().next().map_or(0, char::len_utf8);
+            &white[..last + after]
+        })
+    };
+    let first = texts.next().map_or("", space);
+    if texts.all(|text| space(text) == first) { first } else { "" }
 }

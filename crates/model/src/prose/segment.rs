@@ -95,7 +95,7 @@ fn is_full_stop(c: char) -> bool {
 }
 
 /// A break of line or paragraph, as Annex 29 has them.
-fn is_line_break(c: char) -> bool {
+pub(super) fn is_line_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
