@@ -278,7 +278,10 @@ fn the_rule_of_merging_belongs_to_the_format() {
     let mut differing = 0;
     for _ in 0..400 {
         let base: String = (0..draw(30)).map(|_| parts[draw(10) as usize]).collect();
-        let mut version = || base.replacen(parts[draw(10) as usize], parts[draw(10) as usize], draw(3) as usize);
+        let mut version = || {
+            let (old, new, times) = (draw(10) as usize, draw(10) as usize, draw(3) as usize);
+            base.replacen(parts[old], parts[new], times)
+        };
         let versions = [version(), version(), version()];
         let merged = merge(&[&base], &named(&versions));
         differing += usize::from(merged.differs());
