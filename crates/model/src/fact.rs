@@ -243,6 +243,17 @@ impl Fact {
         self.content.as_ref().map(|content| &content.value)
     }
 
+    /// Nonce and value; `None` when a new chapter erased them.
+    pub fn content(&self) -> Option<&Content> {
+        self.content.as_ref()
+    }
+
+    /// A fact that was parsed before, from its parts.
+    pub(crate) fn respelled(header: Header, content: Option<Content>) -> Self {
+        let text = spell(&header, content.as_ref());
+        Self { id: header_id(&header), header, content, text }
+    }
+
     /// The exact text.
     pub fn text(&self) -> &str {
         &self.text
@@ -292,6 +303,11 @@ impl SignedFact {
         Ok(Self { fact, signature })
     }
 
+    /// A fact whose signature was verified before; `None` when these are no 64 bytes.
+    pub(crate) fn known(fact: Fact, signature: &[u8]) -> Option<Self> {
+        Some(Self { fact, signature: Signature::from_slice(signature).ok()? })
+    }
+
     /// The fact.
     pub fn fact(&self) -> &Fact {
         &self.fact
@@ -301,6 +317,12 @@ impl SignedFact {
     pub fn signature(&self) -> [u8; 64] {
         self.signature.to_bytes()
     }
+}
+
+fn header_id(header: &Header) -> FactId {
+    let text =
+        serde_json::to_string(header).expect("a header has string keys only and writing to a string cannot fail");
+    FactId::from_bytes(*blake3::hash(text.as_bytes()).as_bytes())
 }
 
 fn signed_bytes(id: &FactId) -> Vec<u8> {

@@ -11,7 +11,7 @@ use crate::field::Seen;
 use crate::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 use crate::index::rows::ReadRows;
 use crate::index::{self, FieldKey, IndexError};
-use crate::schema::{self, ValueError};
+use crate::schema::{self, FieldKind, Kind, Naming, Owner, ValueError};
 
 /// What somebody wants to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,9 @@ pub enum SayError<E: std::error::Error> {
         /// The field that was said.
         field: String,
     },
+    /// A founding fact comes with a token, though there is nothing yet that could have been seen.
+    #[error("a new {0} has no `seen` token: nothing was said about it yet")]
+    SeenOfNothing(String),
     /// The value, kind or field is not one of the schema.
     #[error(transparent)]
     Value(#[from] ValueError),
@@ -111,6 +114,99 @@ impl<E: std::error::Error> From<IndexError<E>> for SayError<E> {
 /// # Errors
 /// [`SayError`]; nothing is changed in any case.
 pub fn say<R: ReadRows>(rows: &R, saying: Saying, writer: &Writer) -> Result<Fact, SayError<R::Error>> {
-    let _ = (rows, saying, writer, index::INDEX_VERSION);
-    todo!()
+    let Saying { item, kind, field, value, seen } = saying;
+    schema::check_value(&kind, &field, &value)?;
+    // Both are found: the check above was against them.
+    let unknown = || ValueError::UnknownKind { kind: kind.clone() };
+    let known = Kind::named(&kind).ok_or_else(unknown)?;
+    let field_kind = known.field(&field).ok_or_else(unknown)?.kind;
+    let seen = match item {
+        None => founding(known, &field, &value, seen)?,
+        Some(item) => {
+            let key = FieldKey { item, kind: kind.clone(), field: field.clone() };
+            about(rows, known, field_kind, &key, writer)?;
+            seen_of(rows, field_kind, key, seen, writer)?
+        }
+    };
+    Ok(Fact::write(Draft {
+        household: writer.household,
+        item,
+        kind,
+        field,
+        seen: seen.facts().to_vec(),
+        previous: writer.previous,
+        partner: writer.partner,
+        device: writer.device,
+        date: writer.date,
+        nonce: writer.nonce,
+        value,
+    })?)
+}
+
+/// Checks a saying that founds an item.
+fn founding<E: std::error::Error>(
+    kind: &Kind,
+    field: &str,
+    value: &Value,
+    seen: Option<Seen>,
+) -> Result<Seen, SayError<E>> {
+    let Naming::Founded { first } = kind.naming else { return Err(SayError::NotFounded(kind.name.to_owned())) };
+    if field != first || value.is_null() {
+        return Err(SayError::WrongFirst { kind: kind.name.to_owned(), first, field: field.to_owned() });
+    }
+    match seen {
+        Some(seen) if !seen.facts().is_empty() => Err(SayError::SeenOfNothing(kind.name.to_owned())),
+        _ => Ok(Seen::default()),
+    }
+}
+
+/// Checks that the item is known, of this kind, and that the writer may speak in the field.
+fn about<R: ReadRows>(
+    rows: &R,
+    kind: &Kind,
+    field: FieldKind,
+    key: &FieldKey,
+    writer: &Writer,
+) -> Result<(), SayError<R::Error>> {
+    let own = kind.natural_item(&writer.household, &writer.partner) == Some(key.item);
+    let owner = if own { Some(writer.partner) } else { index::owner(rows, &writer.household, kind, &key.item)? };
+    let known = match kind.naming {
+        Naming::One => own,
+        Naming::Founded { .. } | Naming::OnePerPartner => owner.is_some(),
+        Naming::Internal => false,
+    };
+    if !known {
+        return Err(SayError::UnknownItem { kind: kind.name.to_owned(), item: key.item });
+    }
+    if field == FieldKind::Owned(Owner::Founder) && owner != Some(writer.partner) {
+        return Err(SayError::NotOwner(key.clone()));
+    }
+    Ok(())
+}
+
+/// Checks the token against what was said in the field.
+fn seen_of<R: ReadRows>(
+    rows: &R,
+    field: FieldKind,
+    key: FieldKey,
+    seen: Option<Seen>,
+    writer: &Writer,
+) -> Result<Seen, SayError<R::Error>> {
+    let facts = index::field(rows, &key)?;
+    let arriving = match field {
+        // What others say there does not count, so it cannot hold the owner up.
+        FieldKind::Owned(_) => facts.arriving_from(&writer.partner),
+        FieldKind::Shared | FieldKind::Consent | FieldKind::Light => facts.arriving(),
+    };
+    if arriving {
+        return Err(SayError::Arriving(key));
+    }
+    match seen {
+        None if facts.is_said() => Err(SayError::SeenMissing(key)),
+        None => Ok(Seen::default()),
+        Some(seen) => match seen.facts().iter().find(|fact| facts.entry(fact).is_none()) {
+            Some(fact) => Err(SayError::SeenUnknown { field: key, fact: *fact }),
+            None => Ok(seen),
+        },
+    }
 }

@@ -1,10 +1,14 @@
-//! Entering facts.
+//! Entering facts: checks, structure (chains and forks), causality, and what follows in the other tables.
 
-use super::rows::WriteRows;
-use super::{Effect, IndexError};
-use crate::fact::SignedFact;
-use crate::ids::{FactId, HouseholdId};
-use crate::membership::Membership;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rows::{Table, WriteRows};
+use super::stored::{ABOUT, FactRow, NEWER, VERSION, encode, fact_group};
+use super::work::Work;
+use super::{Effect, INDEX_VERSION, IndexError, Refused};
+use crate::fact::{Fact, SignedFact};
+use crate::ids::{DeviceId, FactId, HouseholdId};
+use crate::membership::{Accepted, Membership};
 
 /// Enters facts, in any order. What is here already changes nothing. Costs what the facts' own fields cost; where a chain's
 /// fork or a removed device's last accepted fact comes to light, the scope is derived anew.
@@ -18,8 +22,37 @@ pub fn ingest<R: WriteRows>(
     membership: &Membership,
     facts: Vec<SignedFact>,
 ) -> Result<Effect, IndexError<R::Error>> {
-    let _ = (rows, household, membership, facts);
-    todo!()
+    let mut effect = Effect::default();
+    let mut work = Work::new(rows);
+    let mut new: Vec<(FactId, SignedFact)> = Vec::new();
+    let mut known = BTreeSet::new();
+    for signed in facts {
+        let id = signed.fact().id();
+        if let Err(reason) = check(signed.fact(), household, membership) {
+            effect.refused.push((id, reason));
+        } else if let Some(row) = work.fact(&id)? {
+            // The value of a fact that came without it first.
+            if row.content.is_none() && signed.fact().content().is_some() {
+                work.fill(&id, &signed)?;
+            }
+        } else if known.insert(id) {
+            new.push((id, signed));
+        } else if signed.fact().content().is_some()
+            && let Some((_, first)) =
+                new.iter_mut().find(|(other, first)| *other == id && first.fact().content().is_none())
+        {
+            *first = signed;
+        }
+    }
+    effect.added = new.iter().map(|(id, _)| *id).collect();
+    let anew = enter(&mut work, membership, &new, &mut effect)?;
+    if anew {
+        drop(work);
+        return derive_anew(rows, membership, new, effect);
+    }
+    effect.fields.extend(work.flush()?);
+    stamp(rows)?;
+    Ok(effect)
 }
 
 /// Derives everything anew from the facts that are here: needed whenever the standing of a device changed, for what a removed
@@ -33,8 +66,16 @@ pub fn rebuild<R: WriteRows>(
     household: &HouseholdId,
     membership: &Membership,
 ) -> Result<Effect, IndexError<R::Error>> {
-    let _ = (rows, household, membership);
-    todo!()
+    let mut effect = Effect::default();
+    let mut gone = Vec::new();
+    for (id, row) in Work::new(rows).all_facts()? {
+        let signed = row.signed().ok_or(IndexError::Damaged(Table::Facts))?;
+        if let Err(reason) = check(signed.fact(), household, membership) {
+            effect.refused.push((id, reason));
+            gone.push(id);
+        }
+    }
+    derive(rows, membership, Vec::new(), &gone, effect)
 }
 
 /// Notes a fact of a format newer than this version's, so that facts that cite it show as cut off by that, and not as still
@@ -43,6 +84,155 @@ pub fn rebuild<R: WriteRows>(
 /// # Errors
 /// [`IndexError`].
 pub fn note_newer<R: WriteRows>(rows: &mut R, id: &FactId, format: u32) -> Result<(), IndexError<R::Error>> {
-    let _ = (rows, id, format);
-    todo!()
+    rows.put(Table::Derived, NEWER, id.as_bytes(), &encode(&format))?;
+    stamp(rows)
+}
+
+fn stamp<R: WriteRows>(rows: &mut R) -> Result<(), IndexError<R::Error>> {
+    if rows.get(Table::Derived, ABOUT, VERSION)?.is_none() {
+        rows.put(Table::Derived, ABOUT, VERSION, &encode(&INDEX_VERSION))?;
+    }
+    Ok(())
+}
+
+fn check(fact: &Fact, household: &HouseholdId, membership: &Membership) -> Result<(), Refused> {
+    let header = fact.header();
+    if header.household != *household {
+        return Err(Refused::ForeignHousehold(header.household));
+    }
+    let standing = membership.standing(&header.device).ok_or(Refused::UnknownDevice(header.device))?;
+    if standing.partner != header.partner {
+        return Err(Refused::WrongPartner { named: header.partner, actual: standing.partner });
+    }
+    Ok(())
+}
+
+fn derive_anew<R: WriteRows>(
+    rows: &mut R,
+    membership: &Membership,
+    new: Vec<(FactId, SignedFact)>,
+    effect: Effect,
+) -> Result<Effect, IndexError<R::Error>> {
+    derive(rows, membership, new, &[], effect)
+}
+
+/// Clears the rows and enters everything that was there, less what is `gone`, and what is new.
+fn derive<R: WriteRows>(
+    rows: &mut R,
+    membership: &Membership,
+    new: Vec<(FactId, SignedFact)>,
+    gone: &[FactId],
+    mut effect: Effect,
+) -> Result<Effect, IndexError<R::Error>> {
+    let mut work = Work::new(rows);
+    let before = work.all_facts()?;
+    work.clear(&before)?;
+    let mut waited = BTreeSet::new();
+    let mut forked = BTreeSet::new();
+    let mut all = Vec::with_capacity(before.len() + new.len());
+    for (id, row) in before {
+        if !gone.contains(&id) {
+            if !row.complete() {
+                waited.insert(id);
+            }
+            if row.forked {
+                forked.insert(row.header.device);
+            }
+            all.push((id, row.signed().ok_or(IndexError::Damaged(Table::Facts))?));
+        }
+    }
+    all.extend(new);
+    let mut again = Effect::default();
+    let anew = enter(&mut work, membership, &all, &mut again)?;
+    debug_assert!(!anew, "nothing has a place yet that could change");
+    for (id, _) in &all {
+        if waited.contains(id) && work.fact(id)?.is_some_and(FactRow::complete) {
+            effect.completed.push(*id);
+        }
+    }
+    effect.fields.extend(work.flush()?);
+    effect.forks.extend(again.forks.difference(&forked));
+    effect.rebuilt = true;
+    stamp(rows)?;
+    Ok(effect)
+}
+
+/// Enters new facts, first what forms their chains, then their places in causality. Answers whether the place of a fact that
+/// has one already would change, so that the scope has to be derived anew.
+fn enter<R: WriteRows>(
+    work: &mut Work<'_, R>,
+    membership: &Membership,
+    new: &[(FactId, SignedFact)],
+    effect: &mut Effect,
+) -> Result<bool, IndexError<R::Error>> {
+    let Some(accepted) = accepted(work, membership, new)? else { return Ok(true) };
+    for (id, signed) in new {
+        let device = signed.fact().header().device;
+        let void = match membership.standing(&device).map(|standing| &standing.accepted) {
+            Some(Accepted::Everything) => false,
+            Some(Accepted::UpTo(_)) => !accepted.contains(id),
+            Some(Accepted::Nothing) | None => true,
+        };
+        if work.chain(id, FactRow::new(signed, void), &mut effect.forks)? {
+            return Ok(true);
+        }
+    }
+    let added: BTreeSet<&FactId> = new.iter().map(|(id, _)| id).collect();
+    for (id, _) in new {
+        for placed in work.place(id)? {
+            if !added.contains(&placed) {
+                effect.completed.push(placed);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Of removed devices, the facts that are still accepted: the last accepted one, and what it builds on by `previous` as far
+/// as that is here. `None` when that takes in a fact which was void until now.
+fn accepted<R: WriteRows>(
+    work: &mut Work<'_, R>,
+    membership: &Membership,
+    new: &[(FactId, SignedFact)],
+) -> Result<Option<BTreeSet<FactId>>, IndexError<R::Error>> {
+    let mut last: BTreeMap<DeviceId, FactId> = BTreeMap::new();
+    for (_, signed) in new {
+        let device = signed.fact().header().device;
+        if let Some(Accepted::UpTo(fact)) = membership.standing(&device).map(|standing| &standing.accepted) {
+            last.insert(device, *fact);
+        }
+    }
+    let mut accepted = BTreeSet::new();
+    if last.is_empty() {
+        return Ok(Some(accepted));
+    }
+    let arriving: BTreeMap<&FactId, &SignedFact> = new.iter().map(|(id, signed)| (id, signed)).collect();
+    for (device, last) in last {
+        let mut next = Some(last);
+        while let Some(id) = next {
+            let header = match arriving.get(&id) {
+                Some(signed) => signed.fact().header(),
+                None => match work.fact(&id)? {
+                    Some(row) if row.void && row.header.device == device => return Ok(None),
+                    Some(row) => &row.header,
+                    None => break,
+                },
+            };
+            if header.device != device {
+                break;
+            }
+            accepted.insert(id);
+            next = header.previous;
+        }
+    }
+    Ok(Some(accepted))
+}
+
+/// Every group that facts are in.
+pub(super) fn fact_groups() -> impl Iterator<Item = [u8; 1]> {
+    (0..=u8::MAX).map(|first| {
+        let mut id = [0; 32];
+        id[0] = first;
+        fact_group(&FactId::from_bytes(id))
+    })
 }

@@ -1,10 +1,17 @@
 //! Reading the index.
 
-use super::rows::ReadRows;
-use super::{FieldKey, IndexError};
-use crate::fact::SignedFact;
-use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use jiff::civil::Date;
+
+use super::rows::{ReadRows, Table};
+use super::stored::{
+    ABOUT, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, decode_field, fact_group,
+    field_name, links_group, parse_field_name, parse_long_name,
+};
+use super::{FieldKey, INDEX_VERSION, IndexError};
+use crate::fact::SignedFact;
+use crate::field::{FieldFacts, Place};
+use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
+use crate::schema::{Kind, Naming};
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
@@ -13,8 +20,13 @@ type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 /// # Errors
 /// [`IndexError::Rows`].
 pub fn is_current<R: ReadRows>(rows: &R) -> Answer<bool, R> {
-    let _ = rows;
-    todo!()
+    let version = rows.get(Table::Derived, ABOUT, VERSION)?;
+    Ok(version.is_none_or(|bytes| postcard::from_bytes(&bytes) == Ok(INDEX_VERSION)))
+}
+
+fn row<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<FactRow>, R> {
+    let bytes = rows.get(Table::Facts, &fact_group(id), id.as_bytes())?;
+    bytes.map(|bytes| decode(Table::Facts, &bytes)).transpose()
 }
 
 /// A fact with its signature, as it came.
@@ -22,15 +34,284 @@ pub fn is_current<R: ReadRows>(rows: &R) -> Answer<bool, R> {
 /// # Errors
 /// [`IndexError`].
 pub fn fact<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<SignedFact>, R> {
-    let _ = (rows, id);
-    todo!()
+    let Some(row) = row(rows, id)? else { return Ok(None) };
+    row.signed().map(Some).ok_or(IndexError::Damaged(Table::Facts))
 }
 
-/// What a device said last: the `previous` of what it says next.
+/// Whether a fact is here, whatever its standing.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn holds<R: ReadRows>(rows: &R, id: &FactId) -> Answer<bool, R> {
+    Ok(rows.get(Table::Facts, &fact_group(id), id.as_bytes())?.is_some())
+}
+
+/// Every fact of the scope by id, as it came: for carrying a document's facts on. Reads the whole index, one of 256 parts at
+/// a time.
+///
+/// # Errors
+/// The outer [`IndexError`] of a part that cannot be read.
+pub fn all_facts<R: ReadRows>(rows: &R) -> impl Iterator<Item = Answer<Vec<SignedFact>, R>> {
+    super::ingest::fact_groups().map(|group| {
+        let part = rows.group(Table::Facts, &group)?;
+        let signed = part.into_iter().map(|(_, bytes)| {
+            decode::<FactRow, R::Error>(Table::Facts, &bytes)?.signed().ok_or(IndexError::Damaged(Table::Facts))
+        });
+        signed.collect()
+    })
+}
+
+/// What a device said last: the `previous` of what it says next. Where its chain has several ends, the one with the longest
+/// past that is here.
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn tip<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<Option<FactId>, R> {
-    let _ = (rows, device);
-    todo!()
+    let tips = chain(rows, device)?.tips;
+    if tips.len() < 2 {
+        return Ok(tips.first().copied());
+    }
+    let mut best: Option<(u64, FactId)> = None;
+    for id in tips {
+        let weight = match row(rows, &id)?.map(|row| row.placing) {
+            Some(Placing::Placed { clock, .. }) => clock.weight(),
+            _ => 0,
+        };
+        best = best.max(Some((weight, id)));
+    }
+    Ok(best.map(|(_, id)| id))
+}
+
+fn chain<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<ChainRow, R> {
+    let bytes = rows.get(Table::Chains, chain_group(device), &[])?;
+    Ok(bytes.map(|bytes| decode(Table::Chains, &bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Whether a device's chain forks: two of its facts follow the same one, so its home was copied.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn forked<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<bool, R> {
+    Ok(chain(rows, device)?.forked())
+}
+
+/// The facts of a field; none where nothing was said.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn field<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<FieldFacts, R> {
+    let bytes = rows.get(Table::Fields, key.item.as_bytes(), &field_name(key))?;
+    Ok(bytes.map(|bytes| decode_field(&bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Every field of which facts name this item, by kind and name. Kinds that are not the item's have no meaning.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn fields_of_item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(FieldKey, FieldFacts)>, R> {
+    let mut fields = Vec::new();
+    for (name, bytes) in rows.group(Table::Fields, item.as_bytes())? {
+        let key = parse_field_name(*item, &name).ok_or(IndexError::Damaged(Table::Fields))?;
+        fields.push((key, decode_field(&bytes)?));
+    }
+    Ok(fields)
+}
+
+/// An item that something was said about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemEntry {
+    /// The item.
+    pub item: ItemId,
+    /// Who founded it and when; `None` for natural items, and where the founding fact has not arrived.
+    pub founding: Option<(PartnerId, Date)>,
+    /// The least date of its facts.
+    pub earliest: Date,
+}
+
+/// The items of a kind, by founding date (or the earliest one known), then by id. Items of which the founding fact has not
+/// arrived are among them; whether a natural item is one that the schema names is the caller's to check.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn items<R: ReadRows>(rows: &R, kind: &str) -> Answer<Vec<ItemEntry>, R> {
+    let mut items = Vec::new();
+    for (item, bytes) in rows.group(Table::Items, kind.as_bytes())? {
+        let item: [u8; 32] = item.try_into().map_err(|_| IndexError::Damaged(Table::Items))?;
+        let item = ItemId::from_bytes(item);
+        let row: ItemRow = decode(Table::Items, &bytes)?;
+        // Facts may name an item of another kind; only its founding fact says what it is.
+        if row.founding.is_none() && holds(rows, &FactId::from_bytes(*item.as_bytes()))? {
+            continue;
+        }
+        items.push(ItemEntry { item, founding: row.founding, earliest: row.earliest.0 });
+    }
+    items.sort_by_key(|entry| (entry.founding.map_or(entry.earliest, |(_, date)| date), entry.item));
+    Ok(items)
+}
+
+/// An item's kind and entry; `None` when nothing that counts is known of it. Of a natural item only the schema's own kinds
+/// are known.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Option<(String, ItemEntry)>, R> {
+    let founding =
+        row(rows, &FactId::from_bytes(*item.as_bytes()))?.filter(|row| row.header.item.is_none() && !row.void);
+    let mut kinds: Vec<String> = match founding {
+        Some(row) => vec![row.header.kind],
+        None => {
+            let fields = rows.group(Table::Fields, item.as_bytes())?;
+            let keys = fields.iter().filter_map(|(name, _)| parse_field_name(*item, name));
+            keys.map(|key| key.kind).collect()
+        }
+    };
+    kinds.dedup();
+    // Where several kinds are claimed and none is founded here, the first by name stands for the item until it arrives.
+    for kind in kinds {
+        if let Some(bytes) = rows.get(Table::Items, kind.as_bytes(), item.as_bytes())? {
+            let row: ItemRow = decode(Table::Items, &bytes)?;
+            return Ok(Some((kind, ItemEntry { item: *item, founding: row.founding, earliest: row.earliest.0 })));
+        }
+    }
+    Ok(None)
+}
+
+/// The fields of which a live fact links to this item: a goal's milestones, a milestone's progress. Links that somebody
+/// other than the field's owner said are among them.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn links_to<R: ReadRows>(rows: &R, target: &ItemId) -> Answer<Vec<FieldKey>, R> {
+    let links = rows.group(Table::Derived, &links_group(target))?;
+    links.iter().map(|(name, _)| parse_long_name(name).ok_or(IndexError::Damaged(Table::Derived))).collect()
+}
+
+/// The fields that may be to settle; see [`crate::view::differences`].
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn unsettled<R: ReadRows>(rows: &R) -> Answer<Vec<FieldKey>, R> {
+    let fields = rows.group(Table::Derived, SETTLE)?;
+    fields.iter().map(|(name, _)| parse_long_name(name).ok_or(IndexError::Damaged(Table::Derived))).collect()
+}
+
+/// A fact of a newer format, and the facts that wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    /// The fact that this version cannot read.
+    pub fact: FactId,
+    /// Its format.
+    pub format: u32,
+    /// The facts that name it, which this version can read but not place.
+    pub cited_by: Vec<FactId>,
+}
+
+/// The facts of newer formats that were noted.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn newer<R: ReadRows>(rows: &R) -> Answer<Vec<Newer>, R> {
+    let id = |key: &[u8]| <[u8; 32]>::try_from(key).map(FactId::from_bytes);
+    let mut newer = Vec::new();
+    for (key, format) in rows.group(Table::Derived, NEWER)? {
+        let fact = id(&key).map_err(|_| IndexError::Damaged(Table::Derived))?;
+        let waiting = rows.group(Table::Waiting, fact.as_bytes())?;
+        let cited_by: Result<Vec<FactId>, _> = waiting.iter().map(|(key, _)| id(key)).collect();
+        let cited_by = cited_by.map_err(|_| IndexError::Damaged(Table::Waiting))?;
+        newer.push(Newer { fact, format: decode(Table::Derived, &format)?, cited_by });
+    }
+    Ok(newer)
+}
+
+/// How a fact of an item's history counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Said and not replaced.
+    Live,
+    /// Replaced by something said later.
+    Replaced,
+    /// Part of its past is not here.
+    Arriving,
+    /// By a removed device, beyond what is accepted.
+    Void,
+}
+
+/// A fact of an item's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The fact.
+    pub fact: FactId,
+    /// Its field.
+    pub field: FieldKey,
+    /// How it counts.
+    pub standing: Standing,
+}
+
+/// Every fact about an item: nothing before its past; facts still arriving and void ones last. Facts of one past by id.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn history<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<HistoryEntry>, R> {
+    let mut history = Vec::new();
+    for (key, facts) in fields_of_item(rows, item)? {
+        let live: Vec<FactId> = facts.live().map(|entry| entry.id).collect();
+        for entry in facts.entries() {
+            let standing = match entry.place {
+                Place::Void => Standing::Void,
+                Place::Arriving => Standing::Arriving,
+                Place::Placed { .. } if live.contains(&entry.id) => Standing::Live,
+                Place::Placed { .. } => Standing::Replaced,
+            };
+            history.push((entry.weight(), entry.id, HistoryEntry { fact: entry.id, field: key.clone(), standing }));
+        }
+    }
+    history.sort_by_key(|(weight, id, _)| (*weight, *id));
+    Ok(history.into_iter().map(|(_, _, entry)| entry).collect())
+}
+
+/// Whose an item is: who founded it, or whose key names it. `None` for items of both, and while that is not known.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn owner<R: ReadRows>(
+    rows: &R,
+    household: &crate::ids::HouseholdId,
+    kind: &Kind,
+    item: &ItemId,
+) -> Answer<Option<PartnerId>, R> {
+    match kind.naming {
+        Naming::One => Ok(None),
+        Naming::Founded { .. } => {
+            let bytes = rows.get(Table::Items, kind.name.as_bytes(), item.as_bytes())?;
+            let row: Option<ItemRow> = bytes.map(|bytes| decode(Table::Items, &bytes)).transpose()?;
+            Ok(row.and_then(|row| row.founding).map(|(partner, _)| partner))
+        }
+        // Whoever spoke there and whose key it is.
+        Naming::OnePerPartner => {
+            let mut owner = None;
+            for (_, facts) in fields_of_item(rows, item)? {
+                let speakers = facts.entries().iter().map(|entry| entry.partner);
+                owner =
+                    owner.or(speakers.into_iter().find(|partner| kind.natural_item(household, partner) == Some(*item)));
+            }
+            Ok(owner)
+        }
+        // Only one partner speaks where these are kept.
+        Naming::Internal => {
+            let bytes = rows.get(Table::Items, kind.name.as_bytes(), item.as_bytes())?;
+            let row: Option<ItemRow> = bytes.map(|bytes| decode(Table::Items, &bytes)).transpose()?;
+            let first = row.map(|row| row.earliest.1);
+            let first = first.map(|id| fact(rows, &id)).transpose()?.flatten();
+            Ok(first.map(|signed| signed.fact().header().partner))
+        }
+    }
+}
+
+/// The year of the document that carries a fact: that of its date.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn year<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<i16>, R> {
+    Ok(row(rows, id)?.map(|row| row.header.date.year()))
 }

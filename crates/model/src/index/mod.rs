@@ -10,20 +10,25 @@
 //! So whether one fact is in another's past is one look into a clock. Where a chain forks (two facts with one `previous`:
 //! a cloned home), every child begins a branch of its own, and the branches count as two devices.
 
-mod causality;
+mod clock;
 mod ingest;
 mod lookup;
 pub mod rows;
-pub(crate) mod stored;
+mod stored;
+mod work;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 
+pub use clock::Clock;
 pub use ingest::{ingest, note_newer, rebuild};
-pub use lookup::{fact, is_current, tip};
-pub use stored::Clock;
+pub(crate) use lookup::unsettled;
+pub use lookup::{
+    HistoryEntry, ItemEntry, Newer, Standing, all_facts, fact, field, fields_of_item, forked, history, holds,
+    is_current, item, items, links_to, newer, owner, tip, year,
+};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].

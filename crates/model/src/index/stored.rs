@@ -1,7 +1,306 @@
-//! What the rows hold.
+//! What the rows hold, in postcard. Identifiers are raw bytes; what repeats within a row is a number into a table of its own.
 
-use crate::ids::FactId;
+use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// How much of every branch is a fact's past, the fact itself included: branch to number of facts, sorted by branch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clock(Vec<(FactId, u32)>);
+use super::clock::Clock;
+use super::rows::Table;
+use super::{FieldKey, IndexError};
+use crate::fact::{Content, Fact, Header, Nonce, SignedFact};
+use crate::field::{Entry, FieldFacts, Place, ValueHash};
+use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
+
+/// Groups of [`Table::Derived`].
+pub(super) const ABOUT: &[u8] = b"about";
+pub(super) const NEWER: &[u8] = b"newer";
+pub(super) const SETTLE: &[u8] = b"settle";
+/// The key of the index's version in the group [`ABOUT`].
+pub(super) const VERSION: &[u8] = b"version";
+
+/// The group of the links to an item.
+pub(super) fn links_group(target: &ItemId) -> Vec<u8> {
+    [b"link".as_slice(), target.as_bytes()].concat()
+}
+
+/// A fact's group: facts are spread over 256 groups, so that all of them can be found.
+pub(super) fn fact_group(id: &FactId) -> [u8; 1] {
+    [id.as_bytes()[0]]
+}
+
+/// A field's key in its item's group, and after the item's bytes elsewhere.
+pub(super) fn field_name(key: &FieldKey) -> Vec<u8> {
+    format!("{}/{}", key.kind, key.field).into_bytes()
+}
+
+/// The reverse of [`field_name`].
+pub(super) fn parse_field_name(item: ItemId, name: &[u8]) -> Option<FieldKey> {
+    let (kind, field) = std::str::from_utf8(name).ok()?.split_once('/')?;
+    Some(FieldKey { item, kind: kind.to_owned(), field: field.to_owned() })
+}
+
+/// An item's bytes, then a field's name.
+pub(super) fn long_name(key: &FieldKey) -> Vec<u8> {
+    [key.item.as_bytes().as_slice(), &field_name(key)].concat()
+}
+
+/// The reverse of [`long_name`].
+pub(super) fn parse_long_name(name: &[u8]) -> Option<FieldKey> {
+    let (item, name) = name.split_first_chunk::<32>()?;
+    parse_field_name(ItemId::from_bytes(*item), name)
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("rows are structures of known length, and writing to memory cannot fail")
+}
+
+pub(super) fn decode<T: DeserializeOwned, E: std::error::Error>(
+    table: Table,
+    bytes: &[u8],
+) -> Result<T, IndexError<E>> {
+    postcard::from_bytes(bytes).map_err(|_| IndexError::Damaged(table))
+}
+
+/// Where a fact stands in causality.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Placing {
+    /// These facts of its past, sorted, are not here or wait themselves.
+    Waiting(Vec<FactId>),
+    Placed {
+        branch: FactId,
+        sequence: u32,
+        clock: Clock,
+    },
+    /// Void, with its past here; the clock does not count the fact itself.
+    Void(Clock),
+}
+
+/// A row of [`Table::Facts`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FactRow {
+    pub(super) placing: Placing,
+    /// By a removed device, beyond what is accepted.
+    pub(super) void: bool,
+    /// Named as `previous` by two facts of its own device that count.
+    pub(super) forked: bool,
+    pub(super) header: Header,
+    /// Nonce and the value's JSON text.
+    pub(super) content: Option<(Nonce, String)>,
+    /// 64 bytes.
+    pub(super) signature: Vec<u8>,
+}
+
+impl FactRow {
+    pub(super) fn new(signed: &SignedFact, void: bool) -> Self {
+        let fact = signed.fact();
+        Self {
+            placing: Placing::Waiting(Vec::new()),
+            void,
+            forked: false,
+            header: fact.header().clone(),
+            content: fact.content().map(|content| (content.nonce, content.value.to_string())),
+            signature: signed.signature().to_vec(),
+        }
+    }
+
+    /// What has to be here before this is complete.
+    pub(super) fn past(&self) -> impl Iterator<Item = &FactId> {
+        self.header.seen.iter().chain(&self.header.previous)
+    }
+
+    pub(super) fn complete(&self) -> bool {
+        !matches!(self.placing, Placing::Waiting(_))
+    }
+
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        match &self.placing {
+            Placing::Placed { clock, .. } | Placing::Void(clock) => Some(clock),
+            Placing::Waiting(_) => None,
+        }
+    }
+
+    pub(super) fn field(&self, id: &FactId) -> FieldKey {
+        let item = self.header.item.unwrap_or_else(|| ItemId::founded_by(id));
+        FieldKey { item, kind: self.header.kind.clone(), field: self.header.field.clone() }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        match &self.placing {
+            _ if self.void => Place::Void,
+            Placing::Placed { branch, sequence, clock } => {
+                Place::Placed { branch: *branch, sequence: *sequence, clock: clock.clone() }
+            }
+            Placing::Void(_) => Place::Void,
+            Placing::Waiting(_) => Place::Arriving,
+        }
+    }
+
+    /// The fact as it came. `None` for a row that no fact could have been.
+    pub(super) fn signed(&self) -> Option<SignedFact> {
+        let content = match &self.content {
+            Some((nonce, text)) => Some(Content { nonce: *nonce, value: serde_json::from_str(text).ok()? }),
+            None => None,
+        };
+        SignedFact::known(Fact::respelled(self.header.clone(), content), &self.signature)
+    }
+
+    pub(super) fn entry(&self, id: &FactId) -> Entry {
+        let text = self.content.as_ref().map(|(_, text)| text.as_str());
+        Entry {
+            id: *id,
+            partner: self.header.partner,
+            value: ValueHash::of(id, text),
+            null: text == Some("null"),
+            seen: self.header.seen.clone(),
+            place: self.place(),
+        }
+    }
+}
+
+/// A row of [`Table::Chains`]: the facts of a device that count, as far as they form ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ChainRow {
+    /// Those that no other names as `previous`; sorted.
+    pub(super) tips: Vec<FactId>,
+    /// Those that name no `previous`; sorted.
+    pub(super) firsts: Vec<FactId>,
+    /// Those that two others name as `previous`; sorted.
+    pub(super) forks: Vec<FactId>,
+}
+
+impl ChainRow {
+    pub(super) fn forked(&self) -> bool {
+        self.firsts.len() > 1 || !self.forks.is_empty()
+    }
+}
+
+/// Puts an id into a sorted list.
+pub(super) fn insert_sorted(list: &mut Vec<FactId>, id: FactId) {
+    if let Err(place) = list.binary_search(&id) {
+        list.insert(place, id);
+    }
+}
+
+/// Takes an id out of a sorted list; answers whether it was there.
+pub(super) fn remove_sorted(list: &mut Vec<FactId>, id: &FactId) -> bool {
+    list.binary_search(id).map(|place| list.remove(place)).is_ok()
+}
+
+/// A row of [`Table::Items`]: an item of which a fact that counts is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ItemRow {
+    /// Who founded it and when; `None` for natural items, and where the founding fact is not here.
+    pub(super) founding: Option<(PartnerId, Date)>,
+    /// The least date of its facts, and of those with it the least id: what natural items are sorted by.
+    pub(super) earliest: (Date, FactId),
+}
+
+/// A row of [`Table::Chains`]' group.
+pub(super) fn chain_group(device: &DeviceId) -> &[u8] {
+    device.as_bytes()
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredField {
+    partners: Vec<PartnerId>,
+    branches: Vec<FactId>,
+    entries: Vec<StoredEntry>,
+    live: Vec<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEntry {
+    id: FactId,
+    partner: usize,
+    value: [u8; 16],
+    null: bool,
+    place: StoredPlace,
+    /// Named facts of this field, by their place in the row.
+    seen: Vec<usize>,
+    /// Named facts that are not in this row.
+    elsewhere: Vec<FactId>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredPlace {
+    Arriving,
+    Void,
+    Placed { branch: usize, sequence: u32, clock: Vec<(usize, u32)> },
+}
+
+/// A row of [`Table::Fields`].
+pub(super) fn encode_field(facts: &FieldFacts) -> Vec<u8> {
+    let mut partners: Vec<PartnerId> = facts.entries.iter().map(|entry| entry.partner).collect();
+    partners.sort_unstable();
+    partners.dedup();
+    let mut branches = Vec::new();
+    for entry in &facts.entries {
+        if let Place::Placed { clock, .. } = &entry.place {
+            branches.extend(clock.branches().map(|(branch, _)| *branch));
+        }
+    }
+    branches.sort_unstable();
+    branches.dedup();
+    let number = |branch: &FactId| branches.binary_search(branch).expect("every branch was entered above");
+    let entries = facts.entries.iter().map(|entry| {
+        let (mut seen, mut elsewhere) = (Vec::new(), Vec::new());
+        for id in &entry.seen {
+            match facts.entries.binary_search_by(|known| known.id.cmp(id)) {
+                Ok(place) => seen.push(place),
+                Err(_) => elsewhere.push(*id),
+            }
+        }
+        let place = match &entry.place {
+            Place::Arriving => StoredPlace::Arriving,
+            Place::Void => StoredPlace::Void,
+            Place::Placed { branch, sequence, clock } => StoredPlace::Placed {
+                branch: number(branch),
+                sequence: *sequence,
+                clock: clock.branches().map(|(branch, count)| (number(branch), *count)).collect(),
+            },
+        };
+        StoredEntry {
+            id: entry.id,
+            partner: partners.binary_search(&entry.partner).expect("every partner was entered above"),
+            value: entry.value.0,
+            null: entry.null,
+            place,
+            seen,
+            elsewhere,
+        }
+    });
+    let entries = entries.collect();
+    encode(&StoredField { partners, branches, entries, live: facts.live.clone() })
+}
+
+/// The reverse of [`encode_field`].
+pub(super) fn decode_field<E: std::error::Error>(bytes: &[u8]) -> Result<FieldFacts, IndexError<E>> {
+    let stored: StoredField = decode(Table::Fields, bytes)?;
+    read_field(stored).ok_or(IndexError::Damaged(Table::Fields))
+}
+
+fn read_field(stored: StoredField) -> Option<FieldFacts> {
+    let ids: Vec<FactId> = stored.entries.iter().map(|entry| entry.id).collect();
+    let branch = |number: usize| stored.branches.get(number).copied();
+    let entry = |entry: StoredEntry| {
+        let mut seen: Vec<FactId> = entry.elsewhere;
+        for place in entry.seen {
+            seen.push(*ids.get(place)?);
+        }
+        seen.sort_unstable();
+        let place = match entry.place {
+            StoredPlace::Arriving => Place::Arriving,
+            StoredPlace::Void => Place::Void,
+            StoredPlace::Placed { branch: own, sequence, clock } => {
+                let counts = clock.into_iter().map(|(number, count)| Some((branch(number)?, count)));
+                Place::Placed { branch: branch(own)?, sequence, clock: counts.collect::<Option<Clock>>()? }
+            }
+        };
+        let partner = *stored.partners.get(entry.partner)?;
+        Some(Entry { id: entry.id, partner, value: ValueHash(entry.value), null: entry.null, seen, place })
+    };
+    let entries: Vec<Entry> = stored.entries.into_iter().map(entry).collect::<Option<_>>()?;
+    let within = stored.live.iter().all(|place| *place < entries.len());
+    let sorted = entries.is_sorted_by(|left, right| left.id < right.id);
+    (within && sorted).then_some(FieldFacts { entries, live: stored.live })
+}

@@ -84,6 +84,11 @@ impl Shape {
         self == Self::Prose
     }
 
+    /// Whether values are links to items.
+    pub fn is_link(self) -> bool {
+        matches!(self, Self::Link(_))
+    }
+
     /// The item that a value links to.
     pub fn link(self, value: &Value) -> Option<ItemId> {
         match self {

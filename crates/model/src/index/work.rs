@@ -1,0 +1,380 @@
+//! One ingestion's changes to the rows, gathered in memory and written at its end, so that every row is read and written
+//! once however many facts touch it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clock::Clock;
+use super::ingest::fact_groups;
+use super::rows::{ReadRows, Table, WriteRows};
+use super::stored::{
+    ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, decode_field, encode, encode_field, fact_group,
+    field_name, insert_sorted, links_group, long_name, remove_sorted,
+};
+use super::{FieldKey, IndexError};
+use crate::fact::SignedFact;
+use crate::field::{FieldFacts, to_settle};
+use crate::ids::{DeviceId, FactId, ItemId};
+use crate::schema;
+
+type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
+
+struct Cached<T> {
+    row: Option<T>,
+    dirty: bool,
+}
+
+struct CachedField {
+    facts: FieldFacts,
+    /// Facts that were entered or placed since the last fold.
+    changed: BTreeSet<FactId>,
+    /// What its live facts linked to when it was read.
+    links: BTreeSet<ItemId>,
+}
+
+struct CachedWaiting {
+    before: BTreeSet<FactId>,
+    now: BTreeSet<FactId>,
+}
+
+pub(super) struct Work<'a, R: WriteRows> {
+    rows: &'a mut R,
+    facts: BTreeMap<FactId, Cached<FactRow>>,
+    chains: BTreeMap<DeviceId, Cached<ChainRow>>,
+    waiting: BTreeMap<FactId, CachedWaiting>,
+    fields: BTreeMap<FieldKey, CachedField>,
+    items: BTreeMap<(String, ItemId), Cached<ItemRow>>,
+}
+
+impl<'a, R: WriteRows> Work<'a, R> {
+    pub(super) fn new(rows: &'a mut R) -> Self {
+        Self {
+            rows,
+            facts: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            items: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn fact(&mut self, id: &FactId) -> Answer<Option<&FactRow>, R> {
+        if !self.facts.contains_key(id) {
+            let bytes = self.rows.get(Table::Facts, &fact_group(id), id.as_bytes())?;
+            let row = bytes.map(|bytes| decode(Table::Facts, &bytes)).transpose()?;
+            self.facts.insert(*id, Cached { row, dirty: false });
+        }
+        Ok(self.facts.get(id).and_then(|cached| cached.row.as_ref()))
+    }
+
+    /// The row of a fact that is here, to be changed.
+    fn fact_mut(&mut self, id: &FactId) -> Answer<&mut FactRow, R> {
+        self.fact(id)?;
+        let cached = self.facts.get_mut(id).ok_or(IndexError::Damaged(Table::Facts))?;
+        cached.dirty = true;
+        cached.row.as_mut().ok_or(IndexError::Damaged(Table::Facts))
+    }
+
+    fn chain_row(&mut self, device: &DeviceId) -> Answer<&mut ChainRow, R> {
+        if !self.chains.contains_key(device) {
+            let bytes = self.rows.get(Table::Chains, chain_group(device), &[])?;
+            let row = bytes.map(|bytes| decode(Table::Chains, &bytes)).transpose()?;
+            self.chains.insert(*device, Cached { row, dirty: false });
+        }
+        let cached = self.chains.get_mut(device).ok_or(IndexError::Damaged(Table::Chains))?;
+        cached.dirty = true;
+        Ok(cached.row.get_or_insert_default())
+    }
+
+    /// The facts that wait for this one.
+    fn waiting(&mut self, id: &FactId) -> Answer<&mut BTreeSet<FactId>, R> {
+        if !self.waiting.contains_key(id) {
+            let mut before = BTreeSet::new();
+            for (key, _) in self.rows.group(Table::Waiting, id.as_bytes())? {
+                let key: [u8; 32] = key.try_into().map_err(|_| IndexError::Damaged(Table::Waiting))?;
+                before.insert(FactId::from_bytes(key));
+            }
+            self.waiting.insert(*id, CachedWaiting { now: before.clone(), before });
+        }
+        self.waiting.get_mut(id).map(|cached| &mut cached.now).ok_or(IndexError::Damaged(Table::Waiting))
+    }
+
+    fn field(&mut self, key: &FieldKey) -> Answer<&mut CachedField, R> {
+        if !self.fields.contains_key(key) {
+            let bytes = self.rows.get(Table::Fields, key.item.as_bytes(), &field_name(key))?;
+            let facts = bytes.map(|bytes| decode_field(&bytes)).transpose()?.unwrap_or_default();
+            let links = self.links(key, &facts)?;
+            self.fields.insert(key.clone(), CachedField { facts, changed: BTreeSet::new(), links });
+        }
+        self.fields.get_mut(key).ok_or(IndexError::Damaged(Table::Fields))
+    }
+
+    fn item(&mut self, kind: &str, item: &ItemId) -> Answer<&mut Cached<ItemRow>, R> {
+        let key = (kind.to_owned(), *item);
+        if !self.items.contains_key(&key) {
+            let bytes = self.rows.get(Table::Items, kind.as_bytes(), item.as_bytes())?;
+            let row = bytes.map(|bytes| decode(Table::Items, &bytes)).transpose()?;
+            self.items.insert(key.clone(), Cached { row, dirty: false });
+        }
+        self.items.get_mut(&key).ok_or(IndexError::Damaged(Table::Items))
+    }
+
+    /// The items that the live facts of a link field name.
+    fn links(&mut self, key: &FieldKey, facts: &FieldFacts) -> Answer<BTreeSet<ItemId>, R> {
+        let mut links = BTreeSet::new();
+        let Some(field) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) else {
+            return Ok(links);
+        };
+        let live: Vec<FactId> = facts.live().map(|entry| entry.id).collect();
+        for id in live {
+            let text = self.fact(&id)?.and_then(|row| row.content.as_ref()).map(|(_, text)| text);
+            let value = text.and_then(|text| serde_json::from_str(text).ok());
+            links.extend(value.and_then(|value| field.shape.link(&value)));
+        }
+        Ok(links)
+    }
+
+    /// Gives a fact that came without its value that value.
+    pub(super) fn fill(&mut self, id: &FactId, signed: &SignedFact) -> Answer<(), R> {
+        let row = self.fact_mut(id)?;
+        row.content = FactRow::new(signed, row.void).content;
+        self.enter_field(id)
+    }
+
+    /// First step: keeps a fact as waiting, and enters it into its device's chain. Answers whether the chain turned out to
+    /// fork where facts have their places already.
+    pub(super) fn chain(&mut self, id: &FactId, row: FactRow, forks: &mut BTreeSet<DeviceId>) -> Answer<bool, R> {
+        let (void, device, previous) = (row.void, row.header.device, row.header.previous);
+        let mut unmet: Vec<FactId> = Vec::new();
+        for past in row.past().copied().collect::<Vec<_>>() {
+            if !self.fact(&past)?.is_some_and(FactRow::complete) {
+                insert_sorted(&mut unmet, past);
+            }
+        }
+        for past in &unmet {
+            self.waiting(past)?.insert(*id);
+        }
+        let row = FactRow { placing: Placing::Waiting(unmet), ..row };
+        self.facts.insert(*id, Cached { row: Some(row), dirty: true });
+        if void {
+            return Ok(false);
+        }
+        // Those who name this fact came before it, so they wait for it.
+        let mut children = 0;
+        for dependent in self.waiting(id)?.clone() {
+            children += usize::from(self.continues(&dependent, id, &device)?);
+        }
+        if children > 1 {
+            self.fact_mut(id)?.forked = true;
+            insert_sorted(&mut self.chain_row(&device)?.forks, *id);
+            forks.insert(device);
+        }
+        let chain = self.chain_row(&device)?;
+        if children == 0 {
+            insert_sorted(&mut chain.tips, *id);
+        }
+        let Some(previous) = previous else {
+            insert_sorted(&mut chain.firsts, *id);
+            if chain.firsts.len() > 1 {
+                forks.insert(device);
+            }
+            return Ok(false);
+        };
+        let extends = self.fact(&previous)?.is_some_and(|row| !row.void && row.header.device == device);
+        if !extends || remove_sorted(&mut self.chain_row(&device)?.tips, &previous) {
+            return Ok(false);
+        }
+        forks.insert(device);
+        insert_sorted(&mut self.chain_row(&device)?.forks, previous);
+        let row = self.fact_mut(&previous)?;
+        let first_fork = !std::mem::replace(&mut row.forked, true);
+        Ok(first_fork && row.complete())
+    }
+
+    /// Whether a fact that counts continues `previous` in the same device's chain.
+    fn continues(&mut self, id: &FactId, previous: &FactId, device: &DeviceId) -> Answer<bool, R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Waiting))?;
+        Ok(!row.void && row.header.device == *device && row.header.previous == Some(*previous))
+    }
+
+    /// Second step: enters a fact into its field and finds its place, and the places of those that waited for it. Answers
+    /// all that found theirs.
+    pub(super) fn place(&mut self, id: &FactId) -> Answer<Vec<FactId>, R> {
+        let mut placed = Vec::new();
+        let mut ready = vec![*id];
+        if self.fact(id)?.is_some_and(FactRow::complete) {
+            // The cascade of another fact was faster.
+            return Ok(placed);
+        }
+        if !self.ready(id)? {
+            self.enter_field(id)?;
+            self.enter_item(id)?;
+            return Ok(placed);
+        }
+        while let Some(id) = ready.pop() {
+            self.find_place(&id)?;
+            self.enter_field(&id)?;
+            self.enter_item(&id)?;
+            placed.push(id);
+            for dependent in std::mem::take(self.waiting(&id)?) {
+                if let Placing::Waiting(unmet) = &mut self.fact_mut(&dependent)?.placing {
+                    remove_sorted(unmet, &id);
+                }
+                if self.ready(&dependent)? {
+                    ready.push(dependent);
+                }
+            }
+        }
+        Ok(placed)
+    }
+
+    fn ready(&mut self, id: &FactId) -> Answer<bool, R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Waiting))?;
+        Ok(matches!(&row.placing, Placing::Waiting(unmet) if unmet.is_empty()))
+    }
+
+    /// Joins the clocks of a fact's past, all of which is here, and counts the fact itself.
+    fn find_place(&mut self, id: &FactId) -> Answer<(), R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
+        let (void, device, previous) = (row.void, row.header.device, row.header.previous);
+        let past: Vec<FactId> = row.past().copied().collect();
+        let mut clock = Clock::default();
+        let (mut branch, mut sequence) = (*id, 1);
+        for past in past {
+            let row = self.fact(&past)?.ok_or(IndexError::Damaged(Table::Facts))?;
+            clock.join(row.clock().ok_or(IndexError::Damaged(Table::Facts))?);
+            if Some(past) == previous
+                && row.header.device == device
+                && !row.forked
+                && let Placing::Placed { branch: continued, sequence: last, .. } = &row.placing
+            {
+                (branch, sequence) = (*continued, last.saturating_add(1));
+            }
+        }
+        self.fact_mut(id)?.placing = if void {
+            Placing::Void(clock)
+        } else {
+            clock.raise(&branch, sequence);
+            Placing::Placed { branch, sequence, clock }
+        };
+        Ok(())
+    }
+
+    fn enter_field(&mut self, id: &FactId) -> Answer<(), R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
+        let (key, entry) = (row.field(id), row.entry(id));
+        let field = self.field(&key)?;
+        field.facts.enter(entry);
+        field.changed.insert(*id);
+        Ok(())
+    }
+
+    fn enter_item(&mut self, id: &FactId) -> Answer<(), R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
+        if row.void {
+            return Ok(());
+        }
+        let key = row.field(id);
+        let (date, founding) = (row.header.date, (row.header.partner, row.header.date));
+        let founds = row.header.item.is_none();
+        let cached = self.item(&key.kind, &key.item)?;
+        let before = cached.row.clone();
+        let row = cached.row.get_or_insert(ItemRow { founding: None, earliest: (date, *id) });
+        row.earliest = row.earliest.min((date, *id));
+        if founds {
+            row.founding = Some(founding);
+        }
+        cached.dirty |= cached.row != before;
+        Ok(())
+    }
+
+    /// Folds what changed and writes everything. Answers the fields that changed.
+    pub(super) fn flush(mut self) -> Answer<Vec<FieldKey>, R> {
+        let mut changed = Vec::new();
+        for (key, mut field) in std::mem::take(&mut self.fields) {
+            if field.changed.is_empty() {
+                continue;
+            }
+            let kind = schema::field(&key.kind, &key.field).map(|field| field.kind);
+            match (field.changed.len(), field.changed.first()) {
+                (1, Some(one)) => field.facts.fold_after(kind, one),
+                _ => field.facts.fold(kind),
+            }
+            self.rows.put(Table::Fields, key.item.as_bytes(), &field_name(&key), &encode_field(&field.facts))?;
+            let links = self.links(&key, &field.facts)?;
+            for gone in field.links.difference(&links) {
+                self.rows.remove(Table::Derived, &links_group(gone), &long_name(&key))?;
+            }
+            for new in links.difference(&field.links) {
+                self.rows.put(Table::Derived, &links_group(new), &long_name(&key), &[])?;
+            }
+            let listed = self.rows.get(Table::Derived, SETTLE, &long_name(&key))?.is_some();
+            match (listed, to_settle(kind, &field.facts)) {
+                (false, true) => self.rows.put(Table::Derived, SETTLE, &long_name(&key), &[])?,
+                (true, false) => self.rows.remove(Table::Derived, SETTLE, &long_name(&key))?,
+                _ => {}
+            }
+            changed.push(key);
+        }
+        for (id, cached) in &self.facts {
+            if let Cached { row: Some(row), dirty: true } = cached {
+                self.rows.put(Table::Facts, &fact_group(id), id.as_bytes(), &encode(row))?;
+            }
+        }
+        for (device, cached) in &self.chains {
+            if let Cached { row: Some(row), dirty: true } = cached {
+                self.rows.put(Table::Chains, chain_group(device), &[], &encode(row))?;
+            }
+        }
+        for ((kind, item), cached) in &self.items {
+            if let Cached { row: Some(row), dirty: true } = cached {
+                self.rows.put(Table::Items, kind.as_bytes(), item.as_bytes(), &encode(row))?;
+            }
+        }
+        for (id, cached) in &self.waiting {
+            for done in cached.before.difference(&cached.now) {
+                self.rows.remove(Table::Waiting, id.as_bytes(), done.as_bytes())?;
+            }
+            for new in cached.now.difference(&cached.before) {
+                self.rows.put(Table::Waiting, id.as_bytes(), new.as_bytes(), &[])?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Every fact of the scope, by id.
+    pub(super) fn all_facts(&self) -> Answer<Vec<(FactId, FactRow)>, R> {
+        let mut all = Vec::new();
+        for group in fact_groups() {
+            for (key, bytes) in self.rows.group(Table::Facts, &group)? {
+                let key: [u8; 32] = key.try_into().map_err(|_| IndexError::Damaged(Table::Facts))?;
+                all.push((FactId::from_bytes(key), decode(Table::Facts, &bytes)?));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Removes every row that follows from these facts, which are all that there are.
+    pub(super) fn clear(&mut self, facts: &[(FactId, FactRow)]) -> Answer<(), R> {
+        let mut groups: BTreeSet<(Table, Vec<u8>)> = BTreeSet::new();
+        groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
+        groups.insert((Table::Derived, SETTLE.to_vec()));
+        for (id, row) in facts {
+            let key = row.field(id);
+            groups.insert((Table::Fields, key.item.as_bytes().to_vec()));
+            groups.insert((Table::Items, key.kind.clone().into_bytes()));
+            groups.insert((Table::Chains, chain_group(&row.header.device).to_vec()));
+            groups.extend(row.past().map(|past| (Table::Waiting, past.as_bytes().to_vec())));
+            if let Some(field) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) {
+                let value = row.content.as_ref().and_then(|(_, text)| serde_json::from_str(text).ok());
+                let target = value.and_then(|value| field.shape.link(&value));
+                groups.extend(target.map(|target| (Table::Derived, links_group(&target))));
+            }
+        }
+        for (table, group) in groups {
+            for (key, _) in self.rows.group(table, &group)? {
+                self.rows.remove(table, &group, &key)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Prose that differs: which texts are merged against which.
+
+use serde::Serialize;
+
+use super::Version;
+use crate::field::FieldFacts;
+use crate::ids::{FactId, PartnerId};
+use crate::index::IndexError;
+use crate::index::rows::ReadRows;
+use crate::prose::{self, Base, Merged, Passage};
+use crate::schema::FieldKind;
+
+/// A stretch of prose in reading order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum PassageView {
+    /// Nothing contradicts it.
+    Held {
+        /// Its text.
+        text: String,
+    },
+    /// Several versions say different things here.
+    Differing {
+        /// What it was before; several where that differed itself, none where nothing is known of it.
+        was: Vec<String>,
+        /// The texts, the reader's own first.
+        versions: Vec<PassageVersion>,
+    },
+}
+
+/// One text of a passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassageVersion {
+    /// The text; empty: it was removed.
+    pub text: String,
+    /// Who says so.
+    pub by: Vec<PartnerId>,
+    /// Whether the reader does.
+    pub own: bool,
+    /// The facts.
+    pub facts: Vec<FactId>,
+}
+
+/// Merges the versions of a field against what all of them replaced. `None` when one of them is no text: let go of, erased,
+/// or made by a newer version.
+pub(super) fn merge<R: ReadRows>(
+    rows: &R,
+    kind: Option<FieldKind>,
+    facts: &FieldFacts,
+    versions: &[Version],
+) -> Result<Option<Merged<FactId>>, IndexError<R::Error>> {
+    let mut texts = Vec::new();
+    for version in versions {
+        match version.value.as_str() {
+            Some(text) => texts.push(prose::Version { key: version.fact, text }),
+            None => return Ok(None),
+        }
+    }
+    let ids: Vec<FactId> = versions.iter().map(|version| version.fact).collect();
+    let base = base(rows, kind, facts, &ids)?;
+    Ok(Some(match base {
+        Some(base) => prose::merge_onto(&base, &texts),
+        None => prose::merge(&[], &texts),
+    }))
+}
+
+/// The reading of what all of these transitively replaced.
+fn base<R: ReadRows>(
+    rows: &R,
+    kind: Option<FieldKind>,
+    facts: &FieldFacts,
+    versions: &[FactId],
+) -> Result<Option<Base>, IndexError<R::Error>> {
+    // From the texts down to what they replaced, until that is one text or nothing; then back up. Every step goes to facts
+    // that those of the step before replaced, so there is an end.
+    let mut levels: Vec<Vec<(FactId, String)>> = Vec::new();
+    let mut below: Vec<FactId> = versions.to_vec();
+    loop {
+        let mut level = Vec::new();
+        for entry in facts.bases(kind, &below) {
+            let text = super::fields::value(rows, &entry.id)?.1;
+            if let Some(text) = text.as_ref().and_then(serde_json::Value::as_str) {
+                level.push((entry.id, text.to_owned()));
+            }
+        }
+        if level.is_empty() {
+            break;
+        }
+        below = level.iter().map(|(id, _)| *id).collect();
+        let one = level.iter().all(|(_, text)| *text == level[0].1);
+        levels.push(level);
+        if one {
+            break;
+        }
+    }
+    let mut base: Option<Base> = None;
+    while let Some(level) = levels.pop() {
+        let texts: Vec<_> = level.iter().map(|(id, text)| prose::Version { key: *id, text: text.as_str() }).collect();
+        base = Some(match base {
+            _ if level.iter().all(|(_, text)| *text == level[0].1) => Base::text(&level[0].1),
+            Some(base) => Base::from(&prose::merge_onto(&base, &texts)),
+            None => Base::from(&prose::merge(&[], &texts)),
+        });
+    }
+    Ok(base)
+}
+
+/// Passages for a reader, whose own versions come first.
+pub(super) fn passages(merged: Merged<FactId>, versions: &[Version]) -> Vec<PassageView> {
+    let spoken = |facts: Vec<FactId>, text: String| {
+        let speakers = versions.iter().filter(|version| facts.contains(&version.fact));
+        let mut by: Vec<PartnerId> = speakers.clone().map(|version| version.by).collect();
+        by.sort_unstable();
+        by.dedup();
+        PassageVersion { text, by, own: speakers.clone().any(|version| version.own), facts }
+    };
+    let view = |passage| match passage {
+        Passage::Held { text } => PassageView::Held { text },
+        Passage::Differing { was, versions } => {
+            let mut versions: Vec<PassageVersion> =
+                versions.into_iter().map(|(facts, text)| spoken(facts, text)).collect();
+            versions.sort_by(|left, right| right.own.cmp(&left.own).then_with(|| left.facts.cmp(&right.facts)));
+            PassageView::Differing { was, versions }
+        }
+    };
+    merged.passages.into_iter().map(view).collect()
+}

@@ -1,0 +1,178 @@
+//! SameFactsSameView: the index's rows follow from the set of facts alone, in whatever order and grouping they come: with
+//! forked chains, void facts of removed devices, and facts whose past is missing.
+
+mod support;
+
+use betwixt_model::fact::SignedFact;
+use betwixt_model::ids::ItemId;
+use betwixt_model::index::rows::MemoryRows;
+use betwixt_model::index::{self, Standing as FactStanding};
+use betwixt_model::membership::{Accepted, Membership, Standing};
+use betwixt_model::view::{self, Reader};
+use support::{Device, Dice, HOUSEHOLD, ingest, members, vision};
+
+struct Life {
+    facts: Vec<SignedFact>,
+    membership: Membership,
+    items: Vec<ItemId>,
+}
+
+/// A random life of a household: five devices that say and meet, with forks, a removed device, and nonsense.
+fn life(seed: u64, steps: usize) -> Life {
+    let mut dice = Dice::seeded(seed);
+    let mut devices: Vec<Device> = [1, 2, 3, 101, 102].map(Device::new).to_vec();
+    let mut membership = members(&devices);
+    let mut facts: Vec<SignedFact> = Vec::new();
+    let mut knows: Vec<Vec<usize>> = vec![Vec::new(); devices.len()];
+    let mut items = vec![vision()];
+    let fields = [("goal", "title"), ("goal", "why"), ("goal", "state"), ("goal", "rank"), ("goal", "mystery")];
+    for _ in 0..steps {
+        let at = dice.below(devices.len());
+        if dice.chance(30) {
+            let other = dice.below(devices.len());
+            let mut both: Vec<usize> = knows[at].iter().chain(&knows[other]).copied().collect();
+            both.sort_unstable();
+            both.dedup();
+            knows[at].clone_from(&both);
+            knows[other] = both;
+            continue;
+        }
+        let value = serde_json::json!(["exploring", "agreed", "paused"][dice.below(3)]);
+        let signed = if items.len() < 2 || dice.chance(15) {
+            let fact = devices[at].says(None, "goal", "title", value, &[]);
+            items.push(fact.fact().item());
+            fact
+        } else if dice.chance(15) {
+            let goal = serde_json::json!(items[dice.below(items.len())].to_string());
+            devices[at].says(None, "milestone", "goal", goal, &[])
+        } else {
+            let (kind, field) = fields[dice.below(fields.len())];
+            let (item, kind, field) = match dice.below(items.len()) {
+                0 => (items[0], "vision", ["draft", "wording"][dice.below(2)]),
+                place => (items[place], kind, field),
+            };
+            let about = |place: &&usize| {
+                let fact = facts[**place].fact();
+                fact.item() == item && fact.header().kind == kind && fact.header().field == field
+            };
+            let mut seen: Vec<_> = knows[at].iter().filter(about).map(|place| facts[*place].fact().id()).collect();
+            dice.shuffle(&mut seen);
+            seen.truncate(dice.below(4));
+            if dice.chance(5) && !facts.is_empty() {
+                seen.push(facts[dice.below(facts.len())].fact().id());
+            }
+            if dice.chance(6) {
+                // A copy of the home speaks.
+                let own: Vec<_> = facts.iter().filter(|fact| fact.fact().header().device == devices[at].id).collect();
+                let previous = (!own.is_empty()).then(|| own[dice.below(own.len())].fact().id());
+                devices[at].says_after(previous, Some(item), kind, field, value, &seen)
+            } else {
+                devices[at].says(Some(item), kind, field, value, &seen)
+            }
+        };
+        knows[at].push(facts.len());
+        facts.push(signed);
+    }
+    let removed = &devices[2];
+    let own: Vec<_> = facts.iter().filter(|fact| fact.fact().header().device == removed.id).collect();
+    let accepted = match dice.below(4) {
+        0 => Accepted::Everything,
+        1 => Accepted::Nothing,
+        _ if own.is_empty() => Accepted::Nothing,
+        _ => Accepted::UpTo(own[dice.below(own.len())].fact().id()),
+    };
+    membership.set(removed.id, Standing { partner: removed.partner, accepted });
+    // Some never arrive.
+    let lost = dice.below(3);
+    for _ in 0..lost.min(facts.len()) {
+        facts.remove(dice.below(facts.len()));
+    }
+    Life { facts, membership, items }
+}
+
+fn assert_same(seed: u64, expected: &MemoryRows, actual: &MemoryRows) {
+    if expected != actual {
+        let differ = |rows: &MemoryRows, other: &MemoryRows| {
+            let others: Vec<_> = other.iter().collect();
+            rows.iter()
+                .filter(|row| !others.contains(row))
+                .map(|((table, _, key), _)| format!("{table:?} {key:02x?}"))
+                .collect::<Vec<_>>()
+        };
+        panic!(
+            "seed {seed}: rows differ\n expected {:#?}\n actual {:#?}",
+            differ(expected, actual),
+            differ(actual, expected)
+        );
+    }
+}
+
+#[test]
+fn same_facts_same_view_in_any_order_and_batching() {
+    let mut forks = 0;
+    let mut rebuilt = 0;
+    let mut waiting = 0;
+    let mut void = 0;
+    for seed in 0..support::runs(120) {
+        let life = life(seed, 50);
+        let mut whole = MemoryRows::default();
+        let effect = ingest(&mut whole, &life.membership, &life.facts);
+        assert_eq!(effect.added.len(), life.facts.len());
+        forks += effect.forks.len();
+        for item in &life.items {
+            for entry in index::history(&whole, item).unwrap() {
+                waiting += usize::from(entry.standing == FactStanding::Arriving);
+                void += usize::from(entry.standing == FactStanding::Void);
+            }
+        }
+        let mut dice = Dice::seeded(seed ^ 0xfeed);
+        for _ in 0..3 {
+            let mut facts = life.facts.clone();
+            dice.shuffle(&mut facts);
+            let mut rows = MemoryRows::default();
+            let mut found = std::collections::BTreeSet::new();
+            while !facts.is_empty() {
+                let batch = (1 + dice.below(6)).min(facts.len());
+                let batch: Vec<_> = facts.drain(..batch).collect();
+                let part = ingest(&mut rows, &life.membership, &batch);
+                rebuilt += usize::from(part.rebuilt);
+                found.extend(part.forks);
+                if dice.chance(20) {
+                    // What is here already changes nothing.
+                    let again = ingest(&mut rows, &life.membership, &batch);
+                    assert_eq!((again.added.len(), again.fields.len(), again.rebuilt), (0, 0, false), "seed {seed}");
+                }
+            }
+            assert_same(seed, &whole, &rows);
+            assert_eq!(found, effect.forks, "seed {seed}: every fork is reported");
+        }
+        let mut rows = whole.clone();
+        assert!(index::rebuild(&mut rows, &HOUSEHOLD, &life.membership).unwrap().rebuilt);
+        assert_same(seed, &whole, &rows);
+        // No view of whatever was said fails, and both partners' views are of the same facts.
+        for partner in [support::partner(false), support::partner(true)] {
+            let reader = Reader { household: HOUSEHOLD, partner };
+            for item in &life.items {
+                view::item(&whole, &reader, item).unwrap();
+            }
+            view::differences(&whole, &reader).unwrap();
+        }
+    }
+    // The runs were of the kind that this test is about.
+    assert!(forks > 20 && rebuilt > 20 && waiting > 20 && void > 20, "{forks} {rebuilt} {waiting} {void}");
+}
+
+/// A removal that becomes known later leaves the same rows as one that was known before.
+#[test]
+fn same_facts_same_view_when_a_removal_comes_late() {
+    for seed in 0..support::runs(40) {
+        let life = life(seed, 40);
+        let devices: Vec<Device> = [1, 2, 3, 101, 102].map(Device::new).to_vec();
+        let mut rows = MemoryRows::default();
+        ingest(&mut rows, &members(&devices), &life.facts);
+        index::rebuild(&mut rows, &HOUSEHOLD, &life.membership).unwrap();
+        let mut expected = MemoryRows::default();
+        ingest(&mut expected, &life.membership, &life.facts);
+        assert_same(seed, &expected, &rows);
+    }
+}
