@@ -3,4 +3,5 @@
 //! Nothing here is part of the product, and nothing in the product depends on it. It drives the same state machines, fold
 //! and store that the daemon drives, with no trait between.
 
+pub mod disk;
 pub mod needs;
