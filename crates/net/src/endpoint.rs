@@ -94,12 +94,12 @@ pub(crate) fn sync_transport() -> Arc<TransportConfig> {
     Arc::new(transport)
 }
 
-/// For pairing channels: one stream in both directions.
+/// For pairing channels: one stream in each direction.
 pub(crate) fn pairing_transport() -> Arc<TransportConfig> {
     let mut transport = transport();
     transport
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(limits::PAIRING_WINDOW))
         .receive_window(VarInt::from_u32(limits::PAIRING_WINDOW));
     Arc::new(transport)

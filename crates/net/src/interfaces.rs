@@ -225,13 +225,13 @@ fn prefix_text(address: &InterfaceAddress) -> String {
 /// The default gateways by interface. Linux only; elsewhere networks are told apart by their prefix.
 fn gateways() -> Vec<(String, IpAddr)> {
     if cfg!(target_os = "linux") {
-        std::fs::read_to_string("/proc/net/route").map(|text| parse_routes(&text)).unwrap_or_default()
+        std::fs::read_to_string("/proc/thread-self/net/route").map(|text| parse_routes(&text)).unwrap_or_default()
     } else {
         Vec::new()
     }
 }
 
-/// Default routes in the form of Linux's `/proc/net/route`: interface, destination, gateway in hexadecimal, in the
+/// Default routes in the form of Linux's `/proc/thread-self/net/route`: interface, destination, gateway in hexadecimal, in the
 /// machine's byte order.
 fn parse_routes(text: &str) -> Vec<(String, IpAddr)> {
     let mut gateways = Vec::new();

@@ -17,6 +17,8 @@ mod endpoint;
 mod event;
 mod filter;
 mod framing;
+#[cfg(test)]
+mod hostile;
 pub mod interfaces;
 pub mod limits;
 mod net;

@@ -256,12 +256,17 @@ impl Net {
 
     /// Where others in the same network reach this device: for `peer add` on the other side.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let port = self.fixed.as_ref().map_or(self.endpoint.port, |fixed| fixed.port);
-        interfaces::own_addresses(&self.shared.networks.borrow(), self.on_loopback(), port)
+        self.addresses_with(self.fixed.as_ref().map_or(self.endpoint.port, |fixed| fixed.port))
     }
 
-    fn on_loopback(&self) -> bool {
-        self.shared.config.bind == Bind::Loopback || self.shared.config.discover_on_loopback
+    fn addresses_with(&self, port: u16) -> Vec<SocketAddr> {
+        match self.shared.config.bind {
+            Bind::Loopback => vec![SocketAddr::from(([127, 0, 0, 1], port))],
+            Bind::Everywhere => {
+                let loopback = self.shared.config.discover_on_loopback;
+                interfaces::own_addresses(&self.shared.networks.borrow(), loopback, port)
+            }
+        }
     }
 
     /// The networks that this device is in now.
@@ -346,8 +351,7 @@ impl Net {
         let port = pairing::open(&self.shared)?;
         self.shared.plans.set_offer(digits.map(|digits| (digits, port)));
         discovery::replan(&self.shared, false);
-        let addresses = interfaces::own_addresses(&self.shared.networks.borrow(), self.on_loopback(), port);
-        Ok(Place { port, addresses })
+        Ok(Place { port, addresses: self.addresses_with(port) })
     }
 
     /// Closes the pairing endpoint, its channels once what was sent on them has gone out, and its advert.

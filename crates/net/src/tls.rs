@@ -257,6 +257,16 @@ impl Identity {
 
     /// For dialling whoever has the pinned key; the flag is set when somebody else answered.
     pub(crate) fn client(&self, pin: Pin, protocol: &[u8]) -> Result<(QuicClientConfig, Arc<AtomicBool>), TlsError> {
+        let (config, mismatch) = self.client_config(pin, protocol)?;
+        Ok((config.try_into()?, mismatch))
+    }
+
+    /// The same before QUIC takes it, so that a test can play a client that would resume if it could.
+    pub(crate) fn client_config(
+        &self,
+        pin: Pin,
+        protocol: &[u8],
+    ) -> Result<(rustls::ClientConfig, Arc<AtomicBool>), TlsError> {
         let (verifier, mismatch) = self.verifier(pin);
         let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -267,7 +277,7 @@ impl Identity {
         config.enable_sni = false;
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
-        Ok((config.try_into()?, mismatch))
+        Ok((config, mismatch))
     }
 }
 

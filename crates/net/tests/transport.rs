@@ -1,5 +1,7 @@
 //! Connections between rostered devices.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Devices of one household on loopback, each with a network of its own.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
