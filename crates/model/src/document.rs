@@ -141,7 +141,7 @@ pub enum DocumentError {
         document: DocumentId,
         /// What Automerge says.
         #[source]
-        source: AutomergeError,
+        source: Box<AutomergeError>,
     },
     /// A document that does not begin with [`GENESIS`].
     #[error("document {0} does not begin with the genesis of Betwixt's documents")]
@@ -297,7 +297,7 @@ impl Document {
                 Ok(())
             },
         );
-        let automerge = |source| DocumentError::Automerge { document, source };
+        let automerge = |source| DocumentError::Automerge { document, source: Box::new(source) };
         let hash = outcome.map_err(|failure| automerge(failure.error))?.hash;
         let change = hash.and_then(|hash| self.automerge.get_change_by_hash(&hash));
         let change = change.ok_or_else(|| automerge(AutomergeError::Fail))?;
@@ -421,7 +421,7 @@ fn read(
 fn caught<T>(document: DocumentId, run: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, DocumentError> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(DocumentError::Automerge { document, source }),
+        Ok(Err(source)) => Err(DocumentError::Automerge { document, source: Box::new(source) }),
         Err(_) => Err(DocumentError::Panicked(document)),
     }
 }

@@ -21,6 +21,9 @@ pub enum Table {
     Derived = 5,
 }
 
+/// A row's key within its group, and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// Reading rows. A row is found by its table, its group and its key within the group; groups and keys are opaque bytes, so
 /// that a store may hash both. One value of this trait is one scope's index at one moment.
 pub trait ReadRows {
@@ -31,7 +34,7 @@ pub trait ReadRows {
     fn get(&self, table: Table, group: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 
     /// All rows of a group as (key, value), sorted by key.
-    fn group(&self, table: Table, group: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Self::Error>;
+    fn group(&self, table: Table, group: &[u8]) -> Result<Vec<KeyValue>, Self::Error>;
 }
 
 /// Writing rows, seen at once by reads of the same value and durable with the transaction that it belongs to.
@@ -43,15 +46,18 @@ pub trait WriteRows: ReadRows {
     fn remove(&mut self, table: Table, group: &[u8], key: &[u8]) -> Result<(), Self::Error>;
 }
 
+/// A row's table, group and key.
+pub type RowName = (Table, Vec<u8>, Vec<u8>);
+
 /// Rows in memory, for tests and tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryRows {
-    rows: BTreeMap<(Table, Vec<u8>, Vec<u8>), Vec<u8>>,
+    rows: BTreeMap<RowName, Vec<u8>>,
 }
 
 impl MemoryRows {
     /// Every row, in order: two indexes are the same when these are.
-    pub fn iter(&self) -> impl Iterator<Item = (&(Table, Vec<u8>, Vec<u8>), &Vec<u8>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&RowName, &Vec<u8>)> {
         self.rows.iter()
     }
 }
@@ -63,7 +69,7 @@ impl ReadRows for MemoryRows {
         Ok(self.rows.get(&(table, group.to_vec(), key.to_vec())).cloned())
     }
 
-    fn group(&self, table: Table, group: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Infallible> {
+    fn group(&self, table: Table, group: &[u8]) -> Result<Vec<KeyValue>, Infallible> {
         let from = (table, group.to_vec(), Vec::new());
         let rows = self.rows.range(from..).take_while(|((other, of, _), _)| *other == table && of == group);
         Ok(rows.map(|((_, _, key), value)| (key.clone(), value.clone())).collect())

@@ -184,7 +184,7 @@ fn measure(value: &Value) -> Result<(), String> {
         line(unit, 24).map_err(|problem| format!("has a unit that {problem}"))?;
     }
     match object.get("decimals") {
-        Some(decimals) if !decimals.as_u64().is_some_and(|decimals| decimals <= 9) => Err(MEASURES.into()),
+        Some(decimals) if decimals.as_u64().is_none_or(|decimals| decimals > 9) => Err(MEASURES.into()),
         _ => Ok(()),
     }
 }

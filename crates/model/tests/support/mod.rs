@@ -1,5 +1,6 @@
 //! People who say things, for tests: two partners' devices with fixed keys, and facts written by hand.
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
@@ -16,6 +17,7 @@ pub const HOUSEHOLD: HouseholdId = HouseholdId::from_bytes([7; 32]);
 pub const TODAY: Date = date(2026, 11, 22);
 
 /// How many runs a simulation makes: `BETWIXT_RUNS` times as many as by default.
+#[allow(clippy::disallowed_methods, reason = "a test may be asked to take longer")]
 pub fn runs(default: u64) -> u64 {
     let factor = std::env::var("BETWIXT_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     default * factor
