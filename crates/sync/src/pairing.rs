@@ -2,23 +2,69 @@
 //!
 //! The side that shows a code runs [`PairingOffer`], the side that enters it [`PairingJoin`]. Both are given connections
 //! of an endpoint of their own, open only while a code shows, with TLS keys made for this one pairing.
+//!
+//! 1. SPAKE2 turns the code into a key; whoever does not know the code learns whether one guess is right, and has 32.
+//! 2. Each side proves the key, the one who enters first. The key depends on everything said so far and on the TLS
+//!    connection, so nobody can stand between the two.
+//! 3. Under that key, who they are: long-term keys, the partner's devices, names.
+//! 4. Both people confirm in words.
+//! 5. Both devices sign the founding of the household.
+//!
+//! No document is touched. Secrets are wiped where the crates beneath allow it, and are in no `Debug`.
 
-use std::net::SocketAddr;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use betwixt_model::ids::{DeviceId, HouseholdId, PartnerId};
-use rand_core::CryptoRngCore;
 
 use crate::dialer::ConnectionId;
 use crate::keys::DeviceKeys;
 use crate::roster::SignedStatement;
 
+mod accord;
+mod code;
+mod exchange;
+mod frame;
+mod join;
+mod offer;
+#[cfg(test)]
+mod tests;
+
+pub use code::{Entered, MAX_TICKET_ADDRESSES, PairingCode, ParseCodeError, Ticket};
+pub use frame::{MAX_FRAME, MAX_UNPROVEN_FRAME, VERSIONS};
+pub use join::PairingJoin;
+pub use offer::PairingOffer;
+
 /// The label of the TLS exporter (RFC 5705, RFC 8446 section 7.5) for [`Channel::exporter`]; the context is empty.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-betwixt-pairing-1";
 
+/// How long a code holds.
+pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// How many runs with a wrong code use an offer up.
+pub const ATTEMPTS: u32 = 32;
+
+/// How far apart an offer lets runs begin.
+pub const ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many runs may fail with a code as it was entered, so that a false offer gets as many guesses.
+pub const RUNS: u32 = 5;
+
+/// How long the other side may take for each step until it has proven the code.
+pub const STEP_TIME: Duration = Duration::from_secs(10);
+
+/// How long both people may take to confirm.
+pub const CONFIRM_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// How many connections an offer holds that have not begun yet.
+pub const MAX_WAITING: usize = 4;
+
+/// The longest name of a person or device, in characters.
+pub const MAX_NAME: usize = 64;
+
 /// What TLS says of a connection: pairing holds only between these two ends of this one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Channel {
     /// This end's raw public key, made for this pairing (Ed25519).
     pub own_key: [u8; 32],
@@ -28,37 +74,67 @@ pub struct Channel {
     pub exporter: [u8; 32],
 }
 
-/// What a pairing makes of the two.
+impl fmt::Debug for Channel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Channel(..)")
+    }
+}
+
+/// What a pairing makes of the two. Each purpose has a byte on the wire and is part of what both prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Two partners found a household.
+    /// Two partners found a household: each lets the other's devices hold everything that is shared.
     Partner,
 }
 
-/// The code that one person reads out and the other types: two digits to find the offer by, six characters of secret, a
-/// check character.
-pub struct PairingCode {}
-
-/// What a QR code holds: a secret of 128 bits and where the offer listens.
-pub struct Ticket {}
+impl Purpose {
+    /// 2 is kept for adding a device of one's own, which signs [`crate::roster::Statement::AddDevice`] in the place of the
+    /// founding and also hands over what is private.
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Partner => 1,
+        }
+    }
+}
 
 /// This side of a pairing.
 pub struct Local {
     /// This device's keys.
     pub keys: Arc<DeviceKeys>,
-    /// What to call this person, shown to the other before they confirm. At most 64 characters.
+    /// The partner whose device this is.
+    pub partner: PartnerId,
+    /// What to call this person, shown to the other before they confirm: 1 to [`MAX_NAME`] characters that print.
     pub name: String,
-    /// What to call this device. At most 64 characters.
+    /// What to call this device, likewise.
     pub device_name: String,
-    /// The whole roster of the own partner, and the founding of the household if there is one already.
+    /// The roster: [`crate::roster::Roster::statements`].
     pub statements: Vec<SignedStatement>,
-    /// The household, if there is one already: pairing is then only possible with a device that founded it, to finish
-    /// what was cut off.
+    /// The household, if there is one already: then only the pairing that founded it can be finished, if it was cut off.
     pub household: Option<HouseholdId>,
 }
 
-/// Who is at the other end. Proven to know the code; their keys are theirs.
+impl fmt::Debug for Local {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Local({:?}, ..)", self.keys)
+    }
+}
+
+/// Why this side cannot pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LocalError {
+    /// Empty, too long, or with characters that do not print.
+    #[error("names have 1 to {MAX_NAME} characters, none of them control characters")]
+    Name,
+    /// The roster does not know this device, or not this household.
+    #[error("this device does not belong to the roster that it would bring")]
+    NotAMember,
+    /// The roster is too large for pairing.
+    #[error("the roster has more statements than pairing can carry")]
+    TooManyStatements,
+}
+
+/// Who is at the other end, which has proven to know the code. That their keys are theirs shows in their signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// The person.
@@ -73,50 +149,77 @@ pub struct PeerIdentity {
     pub devices: Vec<DeviceId>,
 }
 
-/// What comes out of both machines.
+impl fmt::Debug for PeerIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PeerIdentity({:?}, {:?}, ..)", self.partner, self.device)
+    }
+}
+
+/// What is to be done, from both machines.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send a frame on a connection's one stream, with its length before it.
+    /// Send a frame (at most [`MAX_FRAME`] bytes) on a connection's one stream, with its length before it.
     Send(ConnectionId, Vec<u8>),
     /// Close a connection once what was sent on it has gone out.
     Close(ConnectionId),
-    /// Ask the person; answer with `handle_confirm`.
+    /// Ask the person; answer with `handle_confirm` and the peer's device.
     AskConfirm {
         /// Who it is.
         peer: Box<PeerIdentity>,
         /// What is granted.
         purpose: Purpose,
     },
-    /// Paired. The statements have to be durable before the endpoint closes.
+    /// Paired. Store this and answer with `handle_stored`; the other side is told only then. May come again for what is
+    /// stored already, when a pairing that was cut off is finished.
     Paired {
         /// Who with.
         peer: Box<PeerIdentity>,
-        /// The household.
+        /// The household: to be persisted as the one that the roster is anchored in.
         household: HouseholdId,
-        /// All statements of the other's roster, and the founding.
+        /// The whole roster: the own one, the other's, and the founding.
         statements: Vec<SignedStatement>,
     },
     /// Something to tell the person; the machine goes on.
     Event(Event),
-    /// The end: close the endpoint. `Ok` after [`Output::Paired`].
+    /// The end, and the last output: close the endpoint. `Ok` only after [`Output::Paired`].
     Finished(Result<(), Failure>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(connection, frame) => write!(formatter, "Send({connection:?}, {} bytes)", frame.len()),
+            Self::Close(connection) => write!(formatter, "Close({connection:?})"),
+            Self::AskConfirm { peer, purpose } => write!(formatter, "AskConfirm({peer:?}, {purpose:?})"),
+            Self::Paired { peer, household, .. } => write!(formatter, "Paired({peer:?}, {household:?}, ..)"),
+            Self::Event(event) => write!(formatter, "Event({event:?})"),
+            Self::Finished(outcome) => write!(formatter, "Finished({outcome:?})"),
+        }
+    }
 }
 
 /// Something to tell the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A run with a wrong code. On the joining side: typed wrongly, or found somebody else's offer.
+    /// A run with a wrong code. On the joining side: typed wrongly, or somebody else's offer was found.
     WrongCode {
-        /// How many tries are left.
+        /// How many more there may be.
         left: u32,
     },
-    /// The connection was lost before the end; on the joining side, dial again.
+    /// The connection was lost, or the other side took too long. On the joining side, dial again.
     Interrupted,
-    /// The offer is with somebody else, or was asked too often: dial again after a second.
+    /// The offer is busy with somebody else: dial again after [`ATTEMPT_INTERVAL`].
     Busy,
-    /// Proven on both sides: waiting for both people.
+    /// The other side speaks no version in common; these are the ones that it speaks.
+    VersionMismatch(u16, u16),
+    /// The other side is about another purpose.
+    PurposeMismatch,
+    /// What is at the other end speaks something else, or was cut short.
+    Malformed,
+    /// Both sides have proven the code.
     Proven,
-    /// This side confirmed, waiting for the other.
+    /// This person confirmed, the other has yet to.
     WaitingForPeer,
 }
 
@@ -124,173 +227,36 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// All tries with this code were wrong: type it again.
-    #[error("the code was wrong; look at it again and type it once more")]
+    /// [`RUNS`] tries with this code were wrong.
+    #[error("the code was wrong; compare it with the one that is shown and enter it again")]
     WrongCode,
-    /// Five minutes are over.
-    #[error("the code has expired; ask for a new one")]
+    /// [`LIFETIME`] is over, or [`CONFIRM_TIME`].
+    #[error("the code has expired; show a new one")]
     Expired,
-    /// Somebody tried wrong codes until the offer was used up.
-    #[error("somebody tried wrong codes: this one no longer counts, a new one has to be shown")]
+    /// [`ATTEMPTS`] runs with wrong codes.
+    #[error("somebody interferes: wrong codes were tried until this one was used up; a new one has to be shown")]
     Interfered,
-    /// The other side speaks no version that this one speaks.
-    #[error("the other device has a version of Betwixt that does not fit; update the older one")]
-    VersionMismatch,
     /// One of the two people said no.
     #[error("pairing was declined")]
     Declined {
         /// Whether the other one did.
         by_peer: bool,
     },
-    /// The other side broke the protocol.
-    #[error("the other device sent something that is no part of pairing")]
+    /// A side that has proven the code broke the protocol.
+    #[error("the other device sent something that is no part of pairing; update both")]
     Malformed,
-    /// One of the two already shares a household with somebody else.
-    #[error("one of the two devices is already paired with another partner")]
+    /// One of the two shares a household already.
+    #[error("one of the two devices belongs to a household already")]
     AlreadyPaired,
     /// Both devices are of the same person.
-    #[error("this is a device of your own")]
+    #[error("this is a device of your own, not a partner's")]
     SamePartner,
 }
 
-macro_rules! machine {
-    ($name:ident) => {
-        #[allow(unused_variables, clippy::todo, reason = "the bodies follow")]
-        impl $name {
-            /// A connection to the pairing endpoint stands.
-            pub fn handle_connected(
-                &mut self,
-                connection: ConnectionId,
-                channel: Channel,
-                now: Instant,
-                rng: &mut impl CryptoRngCore,
-            ) {
-                todo!()
-            }
-
-            /// A frame arrived.
-            pub fn handle_frame(
-                &mut self,
-                connection: ConnectionId,
-                frame: &[u8],
-                now: Instant,
-                rng: &mut impl CryptoRngCore,
-            ) {
-                todo!()
-            }
-
-            /// A connection is gone.
-            pub fn handle_lost(&mut self, connection: ConnectionId, now: Instant) {
-                todo!()
-            }
-
-            /// What the person says to [`Output::AskConfirm`].
-            pub fn handle_confirm(&mut self, yes: bool, now: Instant) {
-                todo!()
-            }
-
-            /// A time that `poll_timeout` named has come.
-            pub fn handle_timeout(&mut self, now: Instant) {
-                todo!()
-            }
-
-            /// The next thing to do.
-            pub fn poll_output(&mut self) -> Option<Output> {
-                todo!()
-            }
-
-            /// When `handle_timeout` is to be called next.
-            pub fn poll_timeout(&self) -> Option<Instant> {
-                todo!()
-            }
-        }
+/// Whether a name can be shown: bounded, and without characters that steer terminals or turn text around.
+fn is_name(name: &str) -> bool {
+    let steers = |character: char| {
+        character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-}
-
-/// The side that shows a code.
-pub struct PairingOffer {}
-
-/// The side that enters it.
-pub struct PairingJoin {}
-
-machine!(PairingOffer);
-machine!(PairingJoin);
-
-#[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
-impl PairingOffer {
-    /// Draws a code that holds for five minutes.
-    pub fn new(local: Local, purpose: Purpose, now: Instant, rng: &mut impl CryptoRngCore) -> Self {
-        todo!()
-    }
-
-    /// What to show.
-    pub fn code(&self) -> &PairingCode {
-        todo!()
-    }
-
-    /// What to show as a QR code.
-    pub fn ticket(&self, addresses: &[SocketAddr]) -> Ticket {
-        todo!()
-    }
-}
-
-/// What a person entered: a code, or the text of a QR code.
-pub enum Entered {
-    /// A code.
-    Code(PairingCode),
-    /// A scanned QR code.
-    Ticket(Ticket),
-}
-
-/// A text that is no code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParseCodeError {
-    /// Too short, too long, or a character that no code has.
-    #[error("a code has nine characters, like 47-K7R-M2XQ")]
-    Malformed,
-    /// The check character says that something was mistyped.
-    #[error("there is a mistake in the code; compare it with the one that is shown")]
-    Mistyped,
-}
-
-#[expect(clippy::todo, reason = "the bodies follow")]
-impl PairingCode {
-    /// The two digits that the offer's advert carries, 0 to 99.
-    pub fn find(&self) -> u8 {
-        todo!()
-    }
-
-    /// The code as it is shown, like `47-K7R-M2XQ`.
-    pub fn to_text(&self) -> zeroize::Zeroizing<String> {
-        todo!()
-    }
-}
-
-#[expect(clippy::todo, reason = "the bodies follow")]
-impl Ticket {
-    /// The text of the QR code: `betwixt:...`.
-    pub fn to_text(&self) -> zeroize::Zeroizing<String> {
-        todo!()
-    }
-
-    /// Where the offer listens.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        todo!()
-    }
-}
-
-#[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
-impl Entered {
-    /// Reads what was typed or scanned: case, spaces and dashes do not matter, nor O for 0, I and L for 1.
-    pub fn parse(text: &str) -> Result<Self, ParseCodeError> {
-        todo!()
-    }
-}
-
-#[expect(unused_variables, clippy::todo, reason = "the bodies follow")]
-impl PairingJoin {
-    /// Begins to use what was entered. Dial the offers found by its digits or addresses, one after the other.
-    pub fn new(local: Local, entered: Entered, purpose: Purpose, now: Instant) -> Self {
-        todo!()
-    }
+    (1..=MAX_NAME).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(steers)
 }

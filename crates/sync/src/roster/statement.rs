@@ -152,6 +152,11 @@ impl Draft {
         self.id
     }
 
+    /// Who has to sign, in this order.
+    pub fn signers(&self) -> &[DeviceId] {
+        &self.body.signers
+    }
+
     /// The signature of one signer.
     pub fn sign(&self, key: &SigningKey) -> [u8; 64] {
         key.sign(&signed_bytes(&self.id)).to_bytes()
