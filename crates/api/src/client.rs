@@ -178,6 +178,11 @@ impl Client {
         self.get(&format!("/v1/{}/{}/history", collection.name(), segment(id)?)).await
     }
 
+    /// What was ever said about the vision; the scope as in [`Self::vision`].
+    pub async fn vision_history(&self, scope: Option<Scope>) -> Result<Vec<HistoryEntry>, ClientError> {
+        self.get(&format!("/v1/vision/history{}", query(scope))).await
+    }
+
     /// Founds an item. The same key gives the same item, however often it is asked for.
     pub async fn create(&self, collection: Collection, key: &str, item: &NewItem) -> Result<Item, ClientError> {
         self.post_once(&format!("/v1/{}", collection.name()), key, item).await

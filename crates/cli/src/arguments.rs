@@ -1,0 +1,462 @@
+//! The command line: every verb, and the help that a newcomer reads.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes (stable):
+  0  done                             6  a value was not accepted
+  1  something else went wrong        7  the disk refused, or holds something damaged
+  2  the command was not understood   8  the daemon cannot be reached or started
+  3  locked, or another passphrase    9  it needs a home or a partner that is not there, or is there already
+  4  nothing, or not one, by that id  10 pairing did not happen
+  5  it was changed meanwhile         11 a check found something
+
+BETWIXT_HOME sets the directory in which everything is kept.";
+
+/// Betwixt keeps what two people build together (a vision, values, goals, reflections) on both their devices.
+///
+/// Each device holds everything and works alone. When both are on the same network they find each other and merge; there
+/// is no server and no account. What you each wrote apart stands side by side until you settle it together: nobody's
+/// words win by themselves.
+///
+/// Begin with `betwixt init`, write something, and pair with your partner's device when you like. Or look at
+/// `betwixt demo` first: it plays through all of it in a minute.
+#[derive(Debug, Parser)]
+#[command(name = "betwixt", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a home on this device.
+    ///
+    /// Asks for your name and a passphrase. Everything is encrypted with it on this device; it is never sent anywhere.
+    #[command(after_help = "Example:\n  betwixt init --name Robin")]
+    Init(Init),
+    /// Start Betwixt in this terminal, or in the background.
+    ///
+    /// Other commands start it by themselves when they need it.
+    #[command(
+        after_help = "Examples:\n  betwixt up            stay in this terminal until Ctrl-C\n  betwixt up --detach   go to the background"
+    )]
+    Up(Up),
+    /// Stop Betwixt on this device. Nothing is lost; the other device sees you as offline.
+    Down,
+    /// Show how things are: whose home it is, which devices are connected, what waits.
+    Status,
+    /// Open the home with its passphrase.
+    Unlock(Passphrase),
+    /// Close the home: its keys are forgotten until the next `betwixt unlock`.
+    Lock,
+    /// Go quiet: close all connections and make none, until `betwixt resume`. It looks like being offline.
+    Pause,
+    /// End a pause.
+    Resume,
+    /// Pair with your partner's device, or with another device of your own. Be in the same room.
+    ///
+    /// One of you runs `betwixt pair`, which shows a code. The other runs `betwixt pair --enter` and types it. Both are
+    /// asked whether it is right. What you wrote before stays private until you bring it over.
+    #[command(
+        after_help = "Examples:\n  betwixt pair           show a code\n  betwixt pair --enter   type the code that the other device shows"
+    )]
+    Pair(Pair),
+    /// List every device that holds what you share.
+    Devices,
+    /// Say where the other device is, where it is not found by itself.
+    #[command(subcommand)]
+    Peer(Peer),
+    /// Be found on this network for ten minutes, when away from home.
+    Here,
+    /// Meet the other devices now, and say what came of it.
+    Sync,
+    /// Look for what keeps things from working, and say how to mend it.
+    Doctor,
+    /// The vision that you share: a compass to come back to, not a contract.
+    #[command(subcommand)]
+    Vision(Vision),
+    /// What matters to you both, and what it means.
+    #[command(subcommand)]
+    Value(Value),
+    /// Goals, why each of you wants them, and milestones on the way.
+    #[command(subcommand)]
+    Goal(Goal),
+    /// Write a reflection.
+    #[command(after_help = TEXT_EXAMPLES_REFLECT)]
+    Reflect(Reflect),
+    /// Say thanks for something.
+    #[command(
+        after_help = "Examples:\n  betwixt thanks \"You made tea when I came home late\"\n  betwixt thanks --list"
+    )]
+    Thanks(Thanks),
+    /// Write in your journal. It is private: it never leaves your own devices.
+    #[command(
+        after_help = "Examples:\n  betwixt journal \"Slept badly, and yet a good day\"\n  betwixt journal --list"
+    )]
+    Journal(Journal),
+    /// Bring what you wrote in private over to what you share.
+    ///
+    /// Without anything said, lists what could be brought. Bringing twice is harmless.
+    #[command(
+        after_help = "Examples:\n  betwixt bring            see what there is\n  betwixt bring k3j4 x9p2   bring these\n  betwixt bring --all      bring everything but the journal"
+    )]
+    Bring(Bring),
+    /// Show where you said different things, and what waits for an answer.
+    Differences,
+    /// Settle a difference: take the other's version, or say a new one.
+    ///
+    /// It is settled when you both say the same. Nothing that was said is lost: it stays in the item's history.
+    #[command(
+        after_help = "Examples:\n  betwixt settle vision draft --take\n  betwixt settle k3j4 until --say 2027-07-01\n  betwixt settle k3j4 title --say -   read it from standard input"
+    )]
+    Settle(Settle),
+    /// Show everything that was ever said about something.
+    #[command(after_help = "Examples:\n  betwixt history vision\n  betwixt history k3j4")]
+    History {
+        /// The beginning of its id, or `vision`.
+        item: String,
+    },
+    /// Read and check everything on disk.
+    Verify,
+    /// Write a backup. It is encrypted as the home is, and opens with its passphrase.
+    Backup {
+        /// A file that does not exist yet; without one the backup goes into the home.
+        path: Option<PathBuf>,
+        /// List the backups in the home instead.
+        #[arg(long, conflicts_with = "path")]
+        list: bool,
+    },
+    /// Put a backup in place of what the home holds now, which is kept aside.
+    Restore {
+        /// The backup.
+        path: PathBuf,
+    },
+    /// Play through it: two homes, edits apart, meeting, and settling a difference.
+    ///
+    /// Runs two daemons on this machine with homes in a temporary directory, which stay usable until Ctrl-C.
+    Demo {
+        /// End at once, with an exit code that says whether all went as it should.
+        #[arg(long)]
+        exit: bool,
+    },
+}
+
+const TEXT_EXAMPLES_REFLECT: &str = "\
+Examples:
+  betwixt reflect                        write in your editor
+  betwixt reflect \"A good week\"          say it here
+  betwixt reflect --prompt \"What gave you energy this month?\"
+  betwixt reflect --list                 read what there is";
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The name that you go by; your partner will see it.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What to call this device, such as \"Robin's laptop\".
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Passphrase {
+    /// Read the passphrase from this file's first line instead of asking.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Go to the background once it answers.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Listen at this address and port only, such as 192.168.1.20:4711 (port 0: any free one).
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Neither look for other devices on the network nor be found; addresses set by hand still work.
+    #[arg(long)]
+    pub(crate) no_discovery: bool,
+    /// Started in the background by another command.
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) background: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pair {
+    /// Type the code that the other device shows.
+    #[arg(long)]
+    pub(crate) enter: bool,
+    /// The other device is your own: it will hold your private pages, too.
+    #[arg(long)]
+    pub(crate) own_device: bool,
+    /// Where the other device is, where it is not found by itself.
+    #[arg(long, value_name = "ADDRESS", requires = "enter")]
+    pub(crate) at: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Peer {
+    /// Add an address: numbers and a port, such as 192.168.1.20:4711.
+    Add {
+        /// As `betwixt status` on the other device shows it.
+        address: SocketAddr,
+    },
+    /// List the addresses that are known.
+    List,
+    /// Forget an address.
+    Remove {
+        /// As listed.
+        address: SocketAddr,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Text {
+    /// The text; `-` reads it from standard input; without it your editor opens.
+    pub(crate) text: Option<String>,
+}
+
+#[derive(Debug, Args, Clone, Copy)]
+pub(crate) struct Whose {
+    /// The private one, also when there is a shared one.
+    #[arg(long)]
+    pub(crate) mine: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vision {
+    /// Show the draft, and the wording that you each stand by.
+    Show {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Work on the draft.
+    Edit {
+        #[command(flatten)]
+        text: Text,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Propose the draft, as it is now, as the wording to agree on.
+    Propose,
+    /// Agree to the wording that your partner proposed.
+    Agree,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Value {
+    /// Name a value.
+    Add {
+        /// Its name, such as \"Patience\".
+        title: String,
+        /// Keep it private for now.
+        #[arg(long)]
+        mine: bool,
+    },
+    /// List the values.
+    List,
+    /// Show a value.
+    Show {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Change a field of a value, such as its title.
+    Set {
+        /// The beginning of its id.
+        id: String,
+        /// The field.
+        field: String,
+        #[command(flatten)]
+        text: Text,
+    },
+    /// Work on the draft of what it means.
+    Draft {
+        /// The beginning of its id.
+        id: String,
+        #[command(flatten)]
+        text: Text,
+    },
+    /// Propose the draft, as it is now, as the wording to agree on.
+    Propose {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Agree to the wording that your partner proposed.
+    Agree {
+        /// The beginning of its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Goal {
+    /// Name a goal.
+    #[command(
+        after_help = "Example:\n  betwixt goal add \"Cycle along the coast\" --why \"To be outside together\" --until 2027-09-01"
+    )]
+    Add {
+        /// Its title.
+        title: String,
+        /// Why you want it. Your partner has a why of their own.
+        #[arg(long)]
+        why: Option<String>,
+        /// The part of life that it belongs to, such as \"home\".
+        #[arg(long)]
+        area: Option<String>,
+        /// The first day of its time, YYYY-MM-DD. Leave it open if you like.
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// The last day of its time, YYYY-MM-DD.
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
+        /// Keep it private for now.
+        #[arg(long)]
+        mine: bool,
+    },
+    /// List the goals.
+    List,
+    /// Show a goal with its milestones.
+    Show {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Change a field: title, why, area, state, from, until, draft.
+    #[command(
+        after_help = "Examples:\n  betwixt goal set k3j4 until 2027-09-01\n  betwixt goal set k3j4 state agreed\n  betwixt goal set k3j4 why        write it in your editor"
+    )]
+    Set {
+        /// The beginning of its id.
+        id: String,
+        /// The field.
+        field: String,
+        #[command(flatten)]
+        text: Text,
+    },
+    /// Propose the goal's draft, as it is now, as the wording to agree on.
+    Propose {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Agree to the wording that your partner proposed.
+    Agree {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Add a milestone: something done, something counted, or a sum.
+    #[command(
+        after_help = "Examples:\n  betwixt goal milestone k3j4 \"Book the ferry\"\n  betwixt goal milestone k3j4 \"Train together\" --count 12 --unit rides\n  betwixt goal milestone k3j4 \"Travel money\" --amount 800.00 --unit EUR"
+    )]
+    Milestone {
+        /// The beginning of the goal's id.
+        goal: String,
+        /// Its title.
+        title: String,
+        /// How many, for something counted.
+        #[arg(long, value_name = "NUMBER")]
+        count: Option<i64>,
+        /// How much, for a sum, with as many decimals as are to be kept.
+        #[arg(long, value_name = "AMOUNT", conflicts_with = "count", requires = "unit")]
+        amount: Option<String>,
+        /// What is counted, or the currency.
+        #[arg(long)]
+        unit: Option<String>,
+    },
+    /// Add to a milestone. What you each add apart is summed.
+    #[command(
+        after_help = "Examples:\n  betwixt goal log m7d2              it is done\n  betwixt goal log m7d2 2            two more\n  betwixt goal log m7d2 20.50 --note \"sold the old tent\""
+    )]
+    Log {
+        /// The beginning of the milestone's id, as `betwixt goal show` lists it.
+        milestone: String,
+        /// How much; below zero takes back.
+        #[arg(allow_hyphen_values = true)]
+        amount: Option<String>,
+        /// A word about it.
+        #[arg(long)]
+        note: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reflect {
+    #[command(flatten)]
+    pub(crate) text: Text,
+    /// The question that it answers.
+    #[arg(long)]
+    pub(crate) prompt: Option<String>,
+    /// Keep it private for now.
+    #[arg(long)]
+    pub(crate) mine: bool,
+    /// Read what there is instead.
+    #[arg(long, conflicts_with_all = ["text", "prompt", "mine"])]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Thanks {
+    #[command(flatten)]
+    pub(crate) text: Text,
+    /// What it showed.
+    #[arg(long)]
+    pub(crate) showed: Option<String>,
+    /// The beginning of the id of the value that it lives.
+    #[arg(long, value_name = "ID")]
+    pub(crate) value: Option<String>,
+    /// Read what there is instead.
+    #[arg(long, conflicts_with_all = ["text", "showed", "value"])]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Journal {
+    #[command(flatten)]
+    pub(crate) text: Text,
+    /// A title.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Read what there is instead.
+    #[arg(long, conflicts_with_all = ["text", "title"])]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bring {
+    /// What to bring: beginnings of ids.
+    pub(crate) items: Vec<String>,
+    /// Everything but the journal.
+    #[arg(long, conflicts_with = "items")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "how", required = true, multiple = false)]
+pub(crate) struct How {
+    /// Take the other's version; where there are several, the one of this number in `betwixt differences`.
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1)]
+    pub(crate) take: Option<Option<usize>>,
+    /// Say a version of your own; `-` reads it from standard input.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) say: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settle {
+    /// The beginning of the item's id, or `vision`.
+    pub(crate) item: String,
+    /// The field, as `betwixt differences` names it.
+    pub(crate) field: String,
+    #[command(flatten)]
+    pub(crate) how: How,
+}

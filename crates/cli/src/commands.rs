@@ -1,0 +1,108 @@
+//! The verbs.
+
+mod entries;
+mod home;
+mod network;
+mod pairing;
+mod settling;
+mod statements;
+mod upkeep;
+mod what;
+
+use betwixt_api::{Client, ClientError, Collection, Item, NewItem};
+use serde_json::Value;
+
+use crate::arguments::{Arguments, Command, Text};
+use crate::editor;
+use crate::error::CommandError;
+use crate::home::Opened;
+use crate::render::Look;
+use crate::terminal::Terminal;
+
+/// Does what the command line asks.
+pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), CommandError> {
+    match arguments.command {
+        Command::Init(init) => home::init(terminal, init).await,
+        Command::Up(up) => home::up(terminal, up).await,
+        Command::Down => home::down(terminal).await,
+        Command::Status => home::status(terminal).await,
+        Command::Unlock(passphrase) => home::unlock(terminal, passphrase).await,
+        Command::Lock => home::lock(terminal).await,
+        Command::Pause => home::pause(terminal, true).await,
+        Command::Resume => home::pause(terminal, false).await,
+        Command::Demo { exit } => crate::demo::run(terminal, exit).await,
+        Command::Doctor => network::doctor(&Opened::in_any_phase(terminal).await?).await,
+        Command::Restore { path } => upkeep::restore(&Opened::in_any_phase(terminal).await?, &path).await,
+        needs_home => opened(Opened::get(terminal).await?, needs_home).await,
+    }
+}
+
+async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Pair(pair) => pairing::pair(&opened, pair).await,
+        Command::Devices => network::devices(&opened).await,
+        Command::Peer(peer) => network::peer(&opened, peer).await,
+        Command::Here => network::here(&opened).await,
+        Command::Sync => network::sync(&opened).await,
+        Command::Vision(vision) => statements::vision(&opened, vision).await,
+        Command::Value(value) => statements::value(&opened, value).await,
+        Command::Goal(goal) => statements::goal(&opened, goal).await,
+        Command::Reflect(reflect) => entries::reflect(&opened, reflect).await,
+        Command::Thanks(thanks) => entries::thanks(&opened, thanks).await,
+        Command::Journal(journal) => entries::journal(&opened, journal).await,
+        Command::Bring(bring) => settling::bring(&opened, bring).await,
+        Command::Differences => settling::differences(&opened).await,
+        Command::Settle(settle) => settling::settle(&opened, settle).await,
+        Command::History { item } => settling::history(&opened, &item).await,
+        Command::Verify => upkeep::verify(&opened).await,
+        Command::Backup { list: true, .. } => upkeep::backups(&opened).await,
+        Command::Backup { path, .. } => upkeep::backup(&opened, path).await,
+        Command::Init(_)
+        | Command::Up(_)
+        | Command::Down
+        | Command::Status
+        | Command::Unlock(_)
+        | Command::Lock
+        | Command::Pause
+        | Command::Resume
+        | Command::Doctor
+        | Command::Restore { .. }
+        | Command::Demo { .. } => Err(CommandError::Value { what: "that needs no home".into() }),
+    }
+}
+
+impl Opened {
+    /// How to render what this home holds.
+    fn look(&self) -> Look {
+        Look::new(&self.status, self.terminal.style(), self.terminal.width())
+    }
+
+    /// The text that is meant: given, read from standard input, or written in the editor, which begins with `before`.
+    async fn text(&self, text: Text, before: &str) -> Result<String, CommandError> {
+        let written = match text.text.as_deref() {
+            Some("-") => self.terminal.read_text()?,
+            Some(given) => given.to_owned(),
+            None if self.terminal.asks() => editor::edit(&self.home, before).await?,
+            None => self.terminal.read_text()?,
+        };
+        let written = written.trim_end();
+        if written.trim().is_empty() {
+            return Err(CommandError::Value { what: "there was no text; nothing was said".into() });
+        }
+        Ok(written.to_owned())
+    }
+}
+
+/// Founds an item, once, however often the connection breaks.
+async fn create(client: &Client, collection: Collection, item: &NewItem) -> Result<Item, CommandError> {
+    let key = uuid::Uuid::new_v4().to_string();
+    match client.create(collection, &key, item).await {
+        Err(ClientError::Disconnected(_)) => Ok(client.create(collection, &key, item).await?),
+        answer => Ok(answer?),
+    }
+}
+
+/// Fields that were given, for a new item.
+fn given<const FIELDS: usize>(fields: [(&str, Option<Value>); FIELDS]) -> std::collections::BTreeMap<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

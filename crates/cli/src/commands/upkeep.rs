@@ -1,0 +1,51 @@
+//! Checking what is on disk, and backups.
+
+use std::path::{Path, PathBuf};
+
+use betwixt_api::{BackupRequest, RestoreRequest};
+
+use crate::error::CommandError;
+use crate::home::Opened;
+use crate::render::upkeep;
+
+pub(super) async fn verify(opened: &Opened) -> Result<(), CommandError> {
+    let progress = opened.terminal.progress("Reading everything");
+    let report = opened.client.verify().await?;
+    progress.finish_and_clear();
+    opened.terminal.result(&report, || upkeep::verify(&report))?;
+    if report.damaged.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Found { what: "something on disk is not as it was written".into() })
+}
+
+pub(super) async fn backups(opened: &Opened) -> Result<(), CommandError> {
+    let backups = opened.client.backups().await?;
+    opened.terminal.result(&backups, || upkeep::backups(&opened.look(), &backups))
+}
+
+pub(super) async fn backup(opened: &Opened, path: Option<PathBuf>) -> Result<(), CommandError> {
+    let path = path.as_deref().map(absolute).transpose()?;
+    let progress = opened.terminal.progress("Writing the backup");
+    let backup = opened.client.backup(&BackupRequest { path }).await?;
+    progress.finish_and_clear();
+    opened.terminal.result(&backup, || upkeep::backup(&backup))
+}
+
+pub(super) async fn restore(opened: &Opened, path: &Path) -> Result<(), CommandError> {
+    if !path.exists() {
+        return Err(CommandError::NotFound { what: format!("there is no file {}", path.display()) });
+    }
+    let request = RestoreRequest { path: absolute(path)? };
+    let progress = opened.terminal.progress("Putting the backup in place");
+    let restored = opened.client.restore(&request).await?;
+    progress.finish_and_clear();
+    opened.terminal.result(&restored, || upkeep::restored(&restored))
+}
+
+/// The daemon's working directory is another one.
+fn absolute(path: &Path) -> Result<String, CommandError> {
+    let path = std::path::absolute(path).map_err(CommandError::io(format!("finding {}", path.display())))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| CommandError::Value { what: format!("the name {} is not UTF-8", path.display()) })
+}
