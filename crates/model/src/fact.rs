@@ -129,8 +129,13 @@ struct Envelope<'a> {
     header: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<Nonce>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
+}
+
+/// A value that is there, be it `null`: that is something said, and not the same as an erased value.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -344,6 +349,9 @@ fn spell(header: &Header, content: Option<&Content>) -> String {
 }
 
 fn check_limits(header: &Header) -> Result<(), FactError> {
+    if header.format == 0 {
+        return Err(FactError::Limit("formats are numbered from 1"));
+    }
     let name = |text: &str| {
         !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     };
