@@ -2,4 +2,6 @@
 //!
 //! Everything here starts real programs. The tests themselves are in `tests/tests/`, one program a subject.
 
+pub mod binary;
+pub mod home;
 pub mod namespaces;

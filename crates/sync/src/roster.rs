@@ -341,7 +341,7 @@ impl Roster {
 
     /// What both devices have to sign, the one of the lesser partner first, to found a household. Built from the same two
     /// chains and nonces it is the same on both sides. `None` when both are of one partner.
-    pub(crate) fn draft_founding(&self, own: FoundingSide, other: FoundingSide) -> Option<Draft> {
+    pub fn draft_founding(&self, own: FoundingSide, other: FoundingSide) -> Option<Draft> {
         let sides = match own.partner.cmp(&other.partner) {
             std::cmp::Ordering::Less => [own, other],
             std::cmp::Ordering::Greater => [other, own],
@@ -356,10 +356,13 @@ impl Roster {
 
 /// One side of a founding.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FoundingSide {
-    pub(crate) partner: PartnerId,
-    pub(crate) device: DeviceId,
-    pub(crate) nonce: [u8; 16],
+pub struct FoundingSide {
+    /// The partner.
+    pub partner: PartnerId,
+    /// The device that signs for them.
+    pub device: DeviceId,
+    /// Fresh randomness of that device.
+    pub nonce: [u8; 16],
 }
 
 fn is_lesser(left: &SignedStatement, right: &SignedStatement) -> bool {
