@@ -1,4 +1,4 @@
-//! Two machines on one network, as network namespaces of this one joined by a virtual cable.
+//! Two machines on one network, as network namespaces of this one, with virtual cables to a switch between them.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -17,10 +17,14 @@ pub enum Side {
     Right,
 }
 
-/// Two network namespaces joined by a veth pair. Both are removed when the value is dropped.
+/// The switch's ports, one a side.
+const PORTS: [&str; 2] = ["port0", "port1"];
+
+/// Two network namespaces, each joined by a veth pair to a bridge in a third. All are removed when the value is dropped.
 #[derive(Debug)]
 pub struct Cable {
     names: [String; 2],
+    switch: String,
 }
 
 impl Cable {
@@ -33,13 +37,20 @@ impl Cable {
     pub fn plug() -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let serial = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let cable = Self { names: [format!("bx-{serial}-a"), format!("bx-{serial}-b")] };
+        let names = [format!("bx-{serial}-a"), format!("bx-{serial}-b")];
+        let cable = Self { names, switch: format!("bx-{serial}-s") };
+        let switch = &cable.switch;
+        ip(&["netns", "add", switch])?;
+        ip(&["-n", switch, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["-n", switch, "link", "set", "bridge", "up"])?;
         for name in &cable.names {
             ip(&["netns", "add", name])?;
             cable.set(name, "net.ipv6.conf.default.accept_dad", "0")?;
         }
-        let [left, right] = &cable.names;
-        ip(&["-n", left, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", right])?;
+        for (name, port) in cable.names.iter().zip(PORTS) {
+            ip(&["-n", switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name])?;
+            ip(&["-n", switch, "link", "set", port, "master", "bridge", "up"])?;
+        }
         for side in [Side::Left, Side::Right] {
             let name = cable.name(side);
             ip(&["-n", name, "address", "add", &format!("{}/24", side.address()), "dev", "eth0"])?;
@@ -81,15 +92,14 @@ impl Cable {
         Ok(())
     }
 
-    /// Lets no multicast through, as guest networks and some access points do.
+    /// Lets no multicast through, as guest networks and some access points do. Each machine can still send it and hears
+    /// itself: only the switch does not pass it on. IPv6 neighbours are found by multicast, so IPv6 stops, too.
     ///
     /// # Errors
     /// When `ip` fails.
     pub fn block_multicast(&self) -> anyhow::Result<()> {
-        for name in &self.names {
-            ip(&["-n", name, "route", "replace", "prohibit", "224.0.0.0/4"])?;
-            ip(&["-n", name, "-6", "route", "replace", "prohibit", "ff00::/8", "table", "local", "metric", "1"])?;
-            ip(&["-n", name, "link", "set", "eth0", "multicast", "off"])?;
+        for port in PORTS {
+            ip(&["-n", &self.switch, "link", "set", port, "type", "bridge_slave", "mcast_flood", "off"])?;
         }
         Ok(())
     }
@@ -110,7 +120,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        for name in &self.names {
+        for name in self.names.iter().chain([&self.switch]) {
             let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
         }
     }

@@ -13,6 +13,7 @@ mod advert;
 mod connection;
 mod dial;
 mod discovery;
+pub mod doctor;
 mod endpoint;
 mod event;
 mod filter;
