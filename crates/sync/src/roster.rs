@@ -15,6 +15,7 @@ use betwixt_model::membership::{Accepted, Membership, Standing};
 use ed25519_dalek::SigningKey;
 
 use crate::keys::{AgreementKey, DeviceKeys};
+use crate::session::RosterOffer;
 
 mod standing;
 mod statement;
@@ -234,6 +235,15 @@ impl Roster {
             hasher.update(statement.id().as_bytes());
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// What a session with this device brings: everything that its partner may see, and the digest in the place of heads.
+    /// `None` for a device that may not connect.
+    pub fn offer(&self, peer: &DeviceId) -> Option<RosterOffer> {
+        let audience = self.devices.get(peer).filter(|device| !device.removed)?.partner;
+        let statements = self.visible(&audience).map(SignedStatement::to_bytes).collect();
+        // For each partner's devices the digest of what the other may see is the same on both sides.
+        Some(RosterOffer { heads: vec![self.digest(&audience)], statements })
     }
 
     /// What a device of `audience` that has `theirs` lacks.

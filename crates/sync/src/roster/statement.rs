@@ -311,17 +311,17 @@ impl Statement {
             kind => return Some(Self::Unknown(kind)),
         };
         let fits = statement.encode().1 == body.content && body.signers.len() == signers;
-        let distinct = signers < 2 || body.signers[0] != body.signers[1];
+        let distinct = !matches!(body.signers.as_slice(), [first, second] if first == second);
         (fits && distinct).then_some(statement)
     }
 }
 
-fn id_of(bytes: &[u8]) -> StatementId {
+pub(super) fn id_of(bytes: &[u8]) -> StatementId {
     let mut hasher = blake3::Hasher::new_derive_key(ID_LABEL);
     hasher.update(bytes);
     StatementId(*hasher.finalize().as_bytes())
 }
 
-fn signed_bytes(id: &StatementId) -> Vec<u8> {
+pub(super) fn signed_bytes(id: &StatementId) -> Vec<u8> {
     [SIGNATURE_LABEL, id.as_bytes()].concat()
 }
