@@ -10,7 +10,7 @@ Exit codes (stable):
   0  done                             6  a value was not accepted
   1  something else went wrong        7  the disk refused, or holds something damaged
   2  the command was not understood   8  the daemon cannot be reached or started
-  3  locked, or another passphrase    9  it needs a home or a partner that is not there, or is there already
+  3  locked, or another passphrase    9  no home or partner yet, or one already
   4  nothing, or not one, by that id  10 pairing did not happen
   5  it was changed meanwhile         11 a check found something
 
@@ -161,7 +161,7 @@ pub(crate) struct Init {
     /// The name that you go by; your partner will see it.
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// What to call this device, such as \"Robin's laptop\".
+    /// What to call this device, such as "Robin's laptop".
     #[arg(long)]
     pub(crate) device: Option<String>,
     #[command(flatten)]
@@ -259,7 +259,7 @@ pub(crate) enum Vision {
 pub(crate) enum Value {
     /// Name a value.
     Add {
-        /// Its name, such as \"Patience\".
+        /// Its name, such as "Patience".
         title: String,
         /// Keep it private for now.
         #[arg(long)]
@@ -312,7 +312,7 @@ pub(crate) enum Goal {
         /// Why you want it. Your partner has a why of their own.
         #[arg(long)]
         why: Option<String>,
-        /// The part of life that it belongs to, such as \"home\".
+        /// The part of life that it belongs to, such as "home".
         #[arg(long)]
         area: Option<String>,
         /// The first day of its time, YYYY-MM-DD. Leave it open if you like.

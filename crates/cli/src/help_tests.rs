@@ -101,8 +101,7 @@ fn betwixt() {
       0  done                             6  a value was not accepted
       1  something else went wrong        7  the disk refused, or holds something damaged
       2  the command was not understood   8  the daemon cannot be reached or started
-      3  locked, or another passphrase    9  it needs a home or a partner that is not there, or is there
-      already
+      3  locked, or another passphrase    9  no home or partner yet, or one already
       4  nothing, or not one, by that id  10 pairing did not happen
       5  it was changed meanwhile         11 a check found something
 
@@ -128,7 +127,7 @@ fn init() {
               The name that you go by; your partner will see it
 
           --device <DEVICE>
-              What to call this device, such as \"Robin's laptop\"
+              What to call this device, such as "Robin's laptop"
 
           --passphrase-file <PATH>
               Read the passphrase from this file's first line instead of asking
@@ -581,7 +580,7 @@ fn value_add() {
 
     Arguments:
       <TITLE>
-              Its name, such as \"Patience\"
+              Its name, such as "Patience"
 
     Options:
           --json
@@ -766,7 +765,7 @@ fn goal_add() {
               Why you want it. Your partner has a why of their own
 
           --area <AREA>
-              The part of life that it belongs to, such as \"home\"
+              The part of life that it belongs to, such as "home"
 
           --from <DATE>
               The first day of its time, YYYY-MM-DD. Leave it open if you like

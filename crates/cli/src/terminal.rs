@@ -124,7 +124,7 @@ impl Terminal {
             Some(path) => {
                 let what = || format!("reading the passphrase from {}", path.display());
                 let file = std::fs::File::open(path).map_err(CommandError::io(what()))?;
-                first_line(file).map_err(CommandError::io(what()))?
+                first_line(io::BufReader::new(file)).map_err(CommandError::io(what()))?
             }
             None if io::stdin().is_terminal() => Zeroizing::new(
                 rpassword::prompt_password(prompt).map_err(CommandError::io("asking for the passphrase"))?,
@@ -163,9 +163,10 @@ impl Terminal {
     }
 }
 
-fn first_line(reader: impl io::Read) -> io::Result<Zeroizing<String>> {
+/// Only the line is taken: what follows on standard input answers the next question.
+fn first_line(reader: impl BufRead) -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
-    io::BufReader::new(reader.take(MAX_PASSPHRASE)).read_line(&mut line)?;
+    reader.take(MAX_PASSPHRASE).read_line(&mut line)?;
     Ok(line)
 }
 
