@@ -14,7 +14,8 @@ pub const UNICODE_VERSION: (u64, u64, u64) = (17, 0, 0);
 /// How many graphemes without a letter or digit may follow a full stop on its line before the sentence is ended there.
 ///
 /// The library looks ahead from each of them to the next letter (rule SB8), which takes quadratic time: half a megabyte
-/// of spaces after a full stop would hold a device up for minutes.
+/// of spaces after a full stop would hold a device up for half an hour. What a letter is comes from the compiler's tables
+/// here, which matters to no text but such a one.
 const LONGEST_RUN: usize = 64;
 
 /// One sentence: what it says, and the white space after it.
