@@ -228,10 +228,9 @@ fn read_exact(file: &mut impl Read, path: &Path, bytes: &mut [u8]) -> Result<(),
     file.read_exact(bytes).map_err(|source| ArchiveError::File { path: path.to_owned(), source })
 }
 
+/// Reads what follows the magic.
 fn header(file: &mut impl Read, path: &Path) -> Result<(Plain, Vec<u8>), ArchiveError> {
-    let mut magic = [0; 16];
     let (mut format, mut keys, mut commits, mut length) = ([0; 4], [[0; 16]; 2], [0; 8], [0; 4]);
-    read_exact(file, path, &mut magic)?;
     read_exact(file, path, &mut format)?;
     let format = u32::from_le_bytes(format);
     if format > FORMAT {

@@ -17,7 +17,7 @@ use crate::seal::ScopeKey;
 use crate::settings::EPOCH;
 use crate::store::{Inner, Keys, PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS};
 use crate::tables::{
-    Area, PLAIN, SCOPES, Source, Span, encode, group, guarded, member, numbered, pack, scan_table, single,
+    Area, PLAIN, SCOPES, Source, Span, Visit, encode, group, guarded, member, numbered, pack, scan_table, single,
 };
 
 /// A transaction that writes. Nothing of it is seen by views, or on disk, before [`Batch::commit`] has returned
@@ -101,20 +101,27 @@ impl Batch {
     }
 
     /// Forgets every sync state with a peer, whose home was restored or copied, or with all of them (`None`), when this
-    /// one was. Those about `mine` can be forgotten only while it is unlocked; `mine` is skipped otherwise, and such a
-    /// state is recognised by its epoch.
+    /// one was. Answers whether all of them are gone: those with one peer about `mine` can be found only while it is
+    /// unlocked, so that this must be called again then.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn forget_sync_states(&mut self, peer: Option<&DeviceId>) -> Result<(), StoreError> {
+    pub fn forget_sync_states(&mut self, peer: Option<&DeviceId>) -> Result<bool, StoreError> {
+        let mut complete = true;
         for scope in SCOPES {
-            let Ok(key) = self.keys.of(scope) else { continue };
-            let prefix = peer.map(|peer| group(key, Area::SyncStates, peer.as_bytes()));
+            let prefix = match (peer, self.keys.of(scope)) {
+                (None, _) => None,
+                (Some(peer), Ok(key)) => Some(group(key, Area::SyncStates, peer.as_bytes())),
+                (Some(_), Err(_)) => {
+                    complete = false;
+                    continue;
+                }
+            };
             self.edit(scope, Area::SyncStates, |table| {
                 Ok(table.retain(|at, _| prefix.is_some_and(|prefix| !at.starts_with(&prefix)))?)
             })?;
         }
-        Ok(())
+        Ok(complete)
     }
 
     /// Adds a statement to the roster's table; one that is there already changes nothing. Answers whether it was new.
@@ -350,13 +357,7 @@ impl Source for Batch {
         }))
     }
 
-    fn scan(
-        &self,
-        scope: Scope,
-        area: Area,
-        span: Span<'_>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
         self.inner.watch(guarded(|| {
             let table = self.transaction.open_table(area.definition(scope))?;
             scan_table(&table, span, each)

@@ -84,6 +84,8 @@ impl From<io::Error> for StoreError {
                 Self::DiskFull(error)
             }
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly(error),
+            // What redb answers to a file that is not one of its own, or ends too early.
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Damaged(Damage::File(error.to_string())),
             _ => Self::Disk(error),
         }
     }

@@ -288,8 +288,9 @@ impl Home {
         let store = Store::open_in(FileDisk::new(&path), keys, options, aside);
         let store = store.map_err(|error| match error {
             OpenError::Damaged { path, what, .. } => {
-                let newest = self.snapshots().ok().and_then(|mut snapshots| snapshots.pop());
-                OpenError::Damaged { path, what, snapshot: newest.map(|snapshot| snapshot.name) }
+                let names = self.snapshots().unwrap_or_default().into_iter().rev().map(|snapshot| snapshot.name);
+                let whole = |name: &String| crate::archive::Archive::open(&self.snapshot_path(name)).is_ok();
+                OpenError::Damaged { path, what, snapshot: names.into_iter().find(whole) }
             }
             other => other,
         })?;

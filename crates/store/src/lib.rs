@@ -34,7 +34,7 @@ pub use documents::{CompactError, Compacted, MAX_FRAME, MAX_FRAMES};
 pub use error::{Damage, StoreError};
 pub use home::{Home, HomeError};
 pub use place::{Break, Continuity};
-pub use reader::Reader;
+pub use reader::{Reader, Statement};
 pub use records::{ArrivalRecord, CounterVerdict, DocumentState, PeerRecord, StoredDocument};
 pub use rekey::RekeyError;
 pub use rows::{BatchRows, Rows};

@@ -14,6 +14,9 @@ use crate::settings::EPOCH;
 use crate::store::Inner;
 use crate::tables::{Area, Row, Source, Span, decode, group, member, number_of, numbered, opened, single};
 
+/// A statement of the roster: its hash and its bytes.
+pub type Statement = ([u8; 32], Vec<u8>);
+
 /// The reading side of a transaction.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -126,7 +129,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn statements(&self) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
+    pub fn statements(&self) -> Result<Vec<Statement>, StoreError> {
         let table = Area::Statements.table(Scope::Ours);
         let rows = self.all(Scope::Ours, Area::Statements, Span::ALL)?;
         let statement = |row: Row| Ok((row.key.try_into().map_err(|_| StoreError::row(table))?, row.value));
@@ -221,7 +224,10 @@ impl<'a> Reader<'a> {
         if let Some(sealed) = sealed {
             match opened(key, area.table(document.scope), &row, &sealed) {
                 Ok(found) if found.group == name.as_bytes() => return Ok(Some(found.value)),
-                _ => self.inner.aside.keep(&format!("piece-{number}"), &sealed)?,
+                _ => {
+                    let label = if area == Area::Snapshots { "snapshot" } else { "change" };
+                    self.inner.aside.keep(&format!("{label}-{number}"), &sealed)?
+                }
             };
         }
         damaged.push(damage);

@@ -35,7 +35,7 @@ pub enum OpenError {
     #[error("there is a database already{}", at(.0))]
     Exists(Option<PathBuf>),
     /// The file is damaged. Nothing was changed in it that could still be read.
-    #[error("the database{} is damaged ({what}): run `betwixt verify` for what can still be read, or `betwixt restore`{}", at(.path), snapshot.as_ref().map(|name| format!(" --snapshot {name}")).unwrap_or_default())]
+    #[error("the database{} is damaged ({what}): restore it with `betwixt restore{}`", at(.path), option(.snapshot))]
     Damaged {
         /// The file.
         path: Option<PathBuf>,
@@ -67,6 +67,10 @@ pub enum OpenError {
         #[source]
         source: StoreError,
     },
+}
+
+fn option(snapshot: &Option<String>) -> String {
+    snapshot.as_ref().map(|name| format!(" --snapshot {name}")).unwrap_or_default()
 }
 
 fn at(path: &Option<PathBuf>) -> String {

@@ -108,6 +108,9 @@ pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<
     })
 }
 
+/// Takes a row's name and sealed value, and answers whether to go on.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>;
+
 /// Where rows are read: a transaction of either kind.
 pub(crate) trait Source {
     /// The scope's key.
@@ -117,13 +120,7 @@ pub(crate) trait Source {
     fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The rows from `from` on (inclusive) whose keys begin with `prefix`, until `each` says stop by answering false.
-    fn scan(
-        &self,
-        scope: Scope,
-        area: Area,
-        range: Span<'_>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError>;
+    fn scan(&self, scope: Scope, area: Area, range: Span<'_>, each: Visit<'_>) -> Result<(), StoreError>;
 }
 
 /// Part of a table.
@@ -149,7 +146,7 @@ impl<'a> Span<'a> {
 pub(crate) fn scan_table(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
     span: Span<'_>,
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    each: Visit<'_>,
 ) -> Result<(), StoreError> {
     guarded(|| {
         let end = after(span.prefix);

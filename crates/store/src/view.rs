@@ -9,7 +9,7 @@ use crate::error::{Damage, StoreError};
 use crate::reader::Reader;
 use crate::seal::ScopeKey;
 use crate::store::{Inner, Keys, Plain, read_plain_of};
-use crate::tables::{Area, Source, Span, guarded, scan_table};
+use crate::tables::{Area, Source, Span, Visit, guarded, scan_table};
 
 /// One state of the store, unchanged by what is committed meanwhile. May be sent to another thread. While it lives, the
 /// database file cannot reuse the room of what was replaced since: drop it soon.
@@ -53,13 +53,7 @@ impl Source for View {
         }))
     }
 
-    fn scan(
-        &self,
-        scope: Scope,
-        area: Area,
-        span: Span<'_>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
         self.inner.watch(guarded(|| {
             let table = self.transaction.open_table(area.definition(scope))?;
             scan_table(&table, span, each)

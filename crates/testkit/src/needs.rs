@@ -19,6 +19,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The variable with the names of the needs that may not be missing.
 pub const REQUIRE: &str = "BETWIXT_REQUIRE";
@@ -70,12 +71,12 @@ impl Need {
     pub fn probe(self) -> Result<(), String> {
         match self {
             Self::NetworkNamespaces => {
-                let name = format!("betwixt-probe-{}", std::process::id());
+                let name = probe_name();
                 run("ip", &["netns", "add", &name])?;
                 run("ip", &["netns", "delete", &name])
             }
             Self::Mounts => {
-                let directory = std::env::temp_dir().join(format!("betwixt-probe-{}", std::process::id()));
+                let directory = std::env::temp_dir().join(probe_name());
                 std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
                 let path = directory.to_string_lossy();
                 let mounted = run("mount", &["-t", "tmpfs", "-o", "size=64k", "betwixt-probe", &path]);
@@ -89,6 +90,12 @@ impl Need {
             }
         }
     }
+}
+
+/// A name that no other probe has, of this process or another: tests of one process probe at the same time.
+fn probe_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("betwixt-probe-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The library that gives a process of several threads another clock when it is preloaded; `None` when it is not installed.

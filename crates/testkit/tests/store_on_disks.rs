@@ -1,5 +1,7 @@
 //! The real store on disks that crash, fail and fill up.
 
+#![allow(clippy::unwrap_used, reason = "a failing test panics, in its helpers too")]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
