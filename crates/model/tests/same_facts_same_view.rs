@@ -1,6 +1,8 @@
 //! SameFactsSameView: the index's rows follow from the set of facts alone, in whatever order and grouping they come: with
 //! forked chains, void facts of removed devices, and facts whose past is missing.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use betwixt_model::fact::SignedFact;
@@ -160,6 +162,25 @@ fn same_facts_same_view_in_any_order_and_batching() {
     }
     // The runs were of the kind that this test is about.
     assert!(forks > 20 && rebuilt > 20 && waiting > 20 && void > 20, "{forks} {rebuilt} {waiting} {void}");
+}
+
+/// A fact whose value was erased on one way and not on another has its value, whichever came first.
+#[test]
+fn same_facts_same_view_when_a_value_comes_late() {
+    for seed in 0..support::runs(40) {
+        let life = life(seed, 40);
+        let mut expected = MemoryRows::default();
+        ingest(&mut expected, &life.membership, &life.facts);
+        let mut dice = Dice::seeded(seed);
+        let erased = |fact: &SignedFact| SignedFact::verify(fact.fact().erased(), &fact.signature()).unwrap();
+        let mut mixed: Vec<SignedFact> = life.facts.iter().map(erased).chain(life.facts.iter().cloned()).collect();
+        dice.shuffle(&mut mixed);
+        let mut rows = MemoryRows::default();
+        for batch in mixed.chunks(5) {
+            ingest(&mut rows, &life.membership, batch);
+        }
+        assert_same(seed, &expected, &rows);
+    }
 }
 
 /// A removal that becomes known later leaves the same rows as one that was known before.

@@ -26,6 +26,7 @@ pub fn ingest<R: WriteRows>(
     let mut work = Work::new(rows);
     let mut new: Vec<(FactId, SignedFact)> = Vec::new();
     let mut known = BTreeSet::new();
+    let mut filled = BTreeMap::new();
     for signed in facts {
         let id = signed.fact().id();
         if let Err(reason) = check(signed.fact(), household, membership) {
@@ -34,6 +35,7 @@ pub fn ingest<R: WriteRows>(
             // The value of a fact that came without it first.
             if row.content.is_none() && signed.fact().content().is_some() {
                 work.fill(&id, &signed)?;
+                filled.insert(id, signed);
             }
         } else if known.insert(id) {
             new.push((id, signed));
@@ -48,7 +50,7 @@ pub fn ingest<R: WriteRows>(
     let anew = enter(&mut work, membership, &new, &mut effect)?;
     if anew {
         drop(work);
-        return derive_anew(rows, membership, new, effect);
+        return derive(rows, membership, new, filled, &[], effect);
     }
     effect.fields.extend(work.flush()?);
     stamp(rows)?;
@@ -75,7 +77,7 @@ pub fn rebuild<R: WriteRows>(
             gone.push(id);
         }
     }
-    derive(rows, membership, Vec::new(), &gone, effect)
+    derive(rows, membership, Vec::new(), BTreeMap::new(), &gone, effect)
 }
 
 /// Notes a fact of a format newer than this version's, so that facts that cite it show as cut off by that, and not as still
@@ -107,20 +109,13 @@ fn check(fact: &Fact, household: &HouseholdId, membership: &Membership) -> Resul
     Ok(())
 }
 
-fn derive_anew<R: WriteRows>(
-    rows: &mut R,
-    membership: &Membership,
-    new: Vec<(FactId, SignedFact)>,
-    effect: Effect,
-) -> Result<Effect, IndexError<R::Error>> {
-    derive(rows, membership, new, &[], effect)
-}
-
-/// Clears the rows and enters everything that was there, less what is `gone`, and what is new.
+/// Clears the rows and enters everything that was there, less what is `gone`, and what is new. `filled` are those
+/// whose values came only now.
 fn derive<R: WriteRows>(
     rows: &mut R,
     membership: &Membership,
     new: Vec<(FactId, SignedFact)>,
+    mut filled: BTreeMap<FactId, SignedFact>,
     gone: &[FactId],
     mut effect: Effect,
 ) -> Result<Effect, IndexError<R::Error>> {
@@ -138,7 +133,8 @@ fn derive<R: WriteRows>(
             if row.forked {
                 forked.insert(row.header.device);
             }
-            all.push((id, row.signed().ok_or(IndexError::Damaged(Table::Facts))?));
+            let whole = filled.remove(&id).or_else(|| row.signed());
+            all.push((id, whole.ok_or(IndexError::Damaged(Table::Facts))?));
         }
     }
     all.extend(new);

@@ -135,6 +135,9 @@ impl<'a, R: WriteRows> Work<'a, R> {
 
     /// Gives a fact that came without its value that value.
     pub(super) fn fill(&mut self, id: &FactId, signed: &SignedFact) -> Answer<(), R> {
+        // The field first, which remembers what its facts linked to without it.
+        let key = self.fact_mut(id)?.field(id);
+        self.field(&key)?;
         let row = self.fact_mut(id)?;
         row.content = FactRow::new(signed, row.void).content;
         self.enter_field(id)

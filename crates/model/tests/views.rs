@@ -1,0 +1,420 @@
+//! What a frontend reads and says: from a saying through the index to the view's JSON.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use betwixt_model::bring::{BringError, Bringer, Brought, Chosen, bring};
+use betwixt_model::fact::Fact;
+use betwixt_model::field::Seen;
+use betwixt_model::ids::{FactId, HouseholdId, ItemId, PartnerId};
+use betwixt_model::index::rows::MemoryRows;
+use betwixt_model::index::{self, Refused};
+use betwixt_model::membership::{Accepted, Membership, Standing};
+use betwixt_model::say::{SayError, Saying, Writer, say};
+use betwixt_model::schema::ValueError;
+use betwixt_model::view::{self, ItemView, PassageView, Reader, State};
+use serde_json::{Value, json};
+use support::{Device, HOUSEHOLD, TODAY, members, partner, vision};
+
+type SayResult = Result<Fact, SayError<std::convert::Infallible>>;
+
+/// A device's replica: what its daemon does, without documents.
+struct Replica {
+    device: Device,
+    household: HouseholdId,
+    membership: Membership,
+    rows: MemoryRows,
+    said: Vec<betwixt_model::fact::SignedFact>,
+}
+
+impl Replica {
+    fn couple() -> (Self, Self) {
+        let devices = [Device::new(1), Device::new(101)];
+        let membership = members(&devices);
+        let [one, other] = devices.map(|device| Self::new(device, HOUSEHOLD, membership.clone()));
+        (one, other)
+    }
+
+    fn new(device: Device, household: HouseholdId, membership: Membership) -> Self {
+        Self { device, household, membership, rows: MemoryRows::default(), said: Vec::new() }
+    }
+
+    fn try_say(
+        &mut self,
+        item: Option<ItemId>,
+        kind: &str,
+        field: &str,
+        value: Value,
+        seen: Option<Seen>,
+    ) -> SayResult {
+        let writer = Writer {
+            household: self.household,
+            partner: self.device.partner,
+            device: self.device.id,
+            previous: index::tip(&self.rows, &self.device.id).unwrap(),
+            date: TODAY,
+            nonce: self.device.nonce(),
+        };
+        say(&self.rows, Saying { item, kind: kind.into(), field: field.into(), value, seen }, &writer)
+    }
+
+    fn take_in(&mut self, fact: Fact) -> ItemId {
+        let item = fact.item();
+        let signed = fact.sign(&self.device.key);
+        let effect = index::ingest(&mut self.rows, &self.household, &self.membership, vec![signed.clone()]).unwrap();
+        assert_eq!((effect.added.len(), effect.refused.len()), (1, 0));
+        self.said.push(signed);
+        item
+    }
+
+    /// Says with the token that the field has now.
+    fn say(&mut self, item: Option<ItemId>, kind: &str, field: &str, value: Value) -> ItemId {
+        let seen = item.map(|item| self.view(&item).map_or_else(Seen::default, |view| view.fields[field].seen.clone()));
+        let fact = self.try_say(item, kind, field, value, seen).unwrap();
+        self.take_in(fact)
+    }
+
+    fn meet(&mut self, other: &mut Self) {
+        for (from, to) in [(&self.said, &mut other.rows), (&other.said, &mut self.rows)] {
+            index::ingest(to, &self.household, &self.membership, from.clone()).unwrap();
+        }
+        assert_eq!(self.rows, other.rows, "SameFactsSameView");
+    }
+
+    fn reader(&self) -> Reader {
+        Reader { household: self.household, partner: self.device.partner }
+    }
+
+    fn view(&self, item: &ItemId) -> Option<ItemView> {
+        view::item(&self.rows, &self.reader(), item).unwrap()
+    }
+
+    fn json(&self, item: &ItemId, field: &str) -> Value {
+        serde_json::to_value(&self.view(item).unwrap().fields[field]).unwrap()
+    }
+}
+
+#[test]
+fn a_field_held_and_differing_as_in_the_walkthrough() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    one.say(Some(goal), "goal", "until", json!("2027-05-01"));
+    one.meet(&mut other);
+    one.say(Some(goal), "goal", "until", json!("2027-06-01"));
+    other.say(Some(goal), "goal", "until", json!("2027-09-01"));
+    one.meet(&mut other);
+    let field = one.json(&goal, "until");
+    assert_eq!((&field["state"], &field["was"]), (&json!("differing"), &json!("2027-05-01")));
+    assert_eq!(field["versions"][0]["value"], "2027-06-01");
+    assert_eq!(field["versions"][0]["own"], true);
+    assert_eq!(other.json(&goal, "until")["versions"][0]["value"], "2027-09-01", "own first");
+    assert_eq!(field["seen"], other.json(&goal, "until")["seen"]);
+    assert_eq!(view::differences(&one.rows, &one.reader()).unwrap().len(), 1);
+
+    // A third value leaves two versions; nothing that the first says removes the second's.
+    one.say(Some(goal), "goal", "until", json!("2027-07-01"));
+    let values = |field: &Value| -> Vec<Value> {
+        field["versions"].as_array().unwrap().iter().map(|version| version["value"].clone()).collect()
+    };
+    assert_eq!(values(&one.json(&goal, "until")), ["2027-07-01", "2027-09-01"]);
+    one.say(Some(goal), "goal", "until", json!("2027-09-01"));
+    let field = one.json(&goal, "until");
+    assert_eq!((&field["state"], &field["value"], field.get("agreed")), (&json!("held"), &json!("2027-09-01"), None));
+    assert_eq!(field["said"].as_array().unwrap().len(), 2);
+    assert!(view::differences(&one.rows, &one.reader()).unwrap().is_empty());
+    assert_eq!(index::history(&one.rows, &goal).unwrap().len(), 6, "every fact stays readable");
+}
+
+#[test]
+fn what_may_not_be_said() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    one.meet(&mut other);
+    let title = |seen| (Some(goal), "goal", "title", json!("A boat"), seen);
+    let mut tries = |(item, kind, field, value, seen): (Option<ItemId>, &str, &str, Value, Option<Seen>)| {
+        other.try_say(item, kind, field, value, seen)
+    };
+    assert!(matches!(tries(title(None)), Err(SayError::SeenMissing(_))));
+    let unknown = Seen::new(vec![FactId::from_bytes([1; 32])]);
+    assert!(matches!(tries(title(Some(unknown.clone()))), Err(SayError::SeenUnknown { .. })));
+    assert!(tries(title(Some(Seen::default()))).is_ok(), "a token from before anything was said is honoured");
+    let nowhere = ItemId::from_bytes([1; 32]);
+    assert!(matches!(tries((Some(nowhere), "goal", "title", json!("A"), None)), Err(SayError::UnknownItem { .. })));
+    assert!(matches!(tries((Some(goal), "value", "title", json!("A"), None)), Err(SayError::UnknownItem { .. })));
+    assert!(matches!(tries((None, "vision", "draft", json!("A"), None)), Err(SayError::NotFounded(_))));
+    assert!(matches!(tries((None, "goal", "area", json!("A"), None)), Err(SayError::WrongFirst { .. })));
+    assert!(matches!(tries((None, "goal", "title", Value::Null, None)), Err(SayError::WrongFirst { .. })));
+    assert!(matches!(tries((None, "goal", "title", json!("A"), Some(unknown))), Err(SayError::SeenOfNothing(_))));
+    let members = ItemId::natural(&HOUSEHOLD, "member", &partner(false).to_string());
+    assert!(matches!(tries((Some(members), "member", "name", json!("A"), None)), Err(SayError::UnknownItem { .. })));
+    let thanks = one.say(None, "thanks", "what", json!("The soup."));
+    let own = ItemId::natural(&HOUSEHOLD, "member", &partner(false).to_string());
+    one.say(Some(own), "member", "name", json!("Ada"));
+    one.meet(&mut other);
+    let refused = other.try_say(Some(thanks), "thanks", "what", json!("Mine"), Some(Seen::default()));
+    assert!(matches!(refused, Err(SayError::NotOwner(_))));
+    let refused = other.try_say(Some(own), "member", "name", json!("Bea"), Some(Seen::default()));
+    assert!(matches!(refused, Err(SayError::NotOwner(_))));
+}
+
+#[test]
+fn values_are_checked_with_errors_that_name_the_field() {
+    let check = betwixt_model::schema::check_value;
+    let bad = [
+        ("goal", "title", json!("")),
+        ("goal", "title", json!("x".repeat(201))),
+        ("goal", "title", json!("two\nlines")),
+        ("goal", "title", json!(1)),
+        ("goal", "state", json!("failed")),
+        ("goal", "until", json!("2027-02-30")),
+        ("goal", "until", json!("2027-02-01T00:00")),
+        ("milestone", "goal", json!("somewhere")),
+        ("milestone", "measure", json!({"type": "count"})),
+        ("milestone", "measure", json!({"type": "amount", "target": 0, "unit": "EUR", "decimals": 2})),
+        ("milestone", "measure", json!({"type": "amount", "target": 1, "unit": "EUR", "decimals": 10})),
+        ("milestone", "measure", json!({"type": "yes_no", "target": 1})),
+        ("milestone", "done", json!("yes")),
+        ("progress", "amount", json!(9_007_199_254_740_992_i64)),
+        ("reflection", "prompt", json!({})),
+        ("reflection", "prompt", json!({"id": "w1", "score": "5"})),
+        ("member", "terms", json!({"partner": ""})),
+        ("goal", "rank", json!("A")),
+        ("thanks", "to", json!("you")),
+    ];
+    for (kind, field, value) in bad {
+        let error = check(kind, field, &value).unwrap_err();
+        assert!(matches!(error, ValueError::Shape { .. }), "{error}");
+        assert!(error.to_string().starts_with(&format!("the {field} of a {kind} ")), "{error}");
+        assert!(check(kind, field, &Value::Null).is_ok());
+    }
+    let good = [
+        ("milestone", "measure", json!({"type": "count", "target": 12})),
+        ("milestone", "measure", json!({"type": "amount", "target": 500_000, "unit": "EUR", "decimals": 2})),
+        ("progress", "amount", json!(-20)),
+        ("member", "terms", json!({"partner": "Schatz"})),
+        ("reflection", "prompt", json!({"text": "What felt most meaningful?"})),
+    ];
+    for (kind, field, value) in good {
+        check(kind, field, &value).unwrap();
+    }
+    assert!(matches!(check("dream", "title", &Value::Null), Err(ValueError::UnknownKind { .. })));
+    assert!(matches!(check("goal", "score", &Value::Null), Err(ValueError::UnknownField { .. })));
+}
+
+/// P18: +20 and +30 made apart come to +50, and to nobody's own sum.
+#[test]
+fn progress_made_apart_adds_up() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    let milestone = one.say(None, "milestone", "goal", json!(goal.to_string()));
+    let measure = json!({"type": "amount", "target": 100, "unit": "EUR", "decimals": 0});
+    one.say(Some(milestone), "milestone", "measure", measure);
+    one.meet(&mut other);
+    for (replica, amount) in [(&mut one, 20), (&mut other, 30)] {
+        let entry = replica.say(None, "progress", "milestone", json!(milestone.to_string()));
+        replica.say(Some(entry), "progress", "amount", json!(amount));
+    }
+    one.meet(&mut other);
+    let tally = one.view(&milestone).unwrap().tally.unwrap();
+    assert_eq!((tally.sum, tally.entries, tally.open), (50, 2, 0));
+    assert_eq!(one.view(&milestone).unwrap().tally, other.view(&milestone).unwrap().tally);
+    assert_eq!(view::linked(&one.rows, &one.reader(), &goal).unwrap()[0].id, milestone);
+
+    // Somebody else's word on an entry does not count, and is shown.
+    let entry = view::linked(&one.rows, &one.reader(), &milestone).unwrap();
+    let entry = entry.iter().find(|entry| entry.owner == Some(partner(true))).unwrap().id;
+    let seen: Vec<FactId> = one.view(&entry).unwrap().fields["amount"].seen.facts().to_vec();
+    one.device.last = index::tip(&one.rows, &one.device.id).unwrap();
+    let meddling = one.device.says(Some(entry), "progress", "amount", json!(-30), &seen);
+    index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, vec![meddling]).unwrap();
+    assert_eq!(one.view(&milestone).unwrap().tally.unwrap().sum, 50);
+    assert_eq!(one.view(&entry).unwrap().fields["amount"].outside[0].value, -30);
+    assert!(view::differences(&one.rows, &one.reader()).unwrap().is_empty());
+}
+
+#[test]
+fn each_partner_has_a_why() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    one.meet(&mut other);
+    one.say(Some(goal), "goal", "why", json!("Quiet."));
+    other.say(Some(goal), "goal", "why", json!("Trees."));
+    one.meet(&mut other);
+    let why = |replica: &Replica| {
+        let slots = replica.view(&goal).unwrap().fields["why"].slots.clone();
+        slots.into_iter().map(|slot| (slot.own, slot.reading.value.unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(why(&one), [(true, json!("Quiet.")), (false, json!("Trees."))]);
+    assert_eq!(why(&other), [(true, json!("Trees.")), (false, json!("Quiet."))]);
+    assert_eq!(one.view(&goal).unwrap().fields["why"].reading.state, State::Each);
+    assert!(view::differences(&one.rows, &one.reader()).unwrap().is_empty());
+}
+
+#[test]
+fn prose_merges_by_sentence_and_differs_by_passage() {
+    let (mut one, mut other) = Replica::couple();
+    one.say(Some(vision()), "vision", "draft", json!("A calm home. A garden. Two dogs."));
+    one.meet(&mut other);
+    one.say(Some(vision()), "vision", "draft", json!("A calm, open home. A garden. Two dogs."));
+    other.say(Some(vision()), "vision", "draft", json!("A calm home. A garden. Two cats."));
+    one.meet(&mut other);
+    let draft = one.view(&vision()).unwrap().fields["draft"].reading.clone();
+    assert_eq!((draft.state, draft.merged, draft.versions.len()), (State::Held, true, 2));
+    assert_eq!(draft.value, Some(json!("A calm, open home. A garden. Two cats.")));
+    assert!(view::differences(&one.rows, &one.reader()).unwrap().is_empty());
+
+    one.say(Some(vision()), "vision", "draft", json!("A calm, open home. A garden. Three cats."));
+    other.say(Some(vision()), "vision", "draft", json!("A calm, open home. A garden. No pets."));
+    one.meet(&mut other);
+    let draft = one.view(&vision()).unwrap().fields["draft"].reading.clone();
+    assert_eq!((draft.state, draft.merged), (State::Differing, false));
+    let differing = |passage: &&PassageView| matches!(passage, PassageView::Differing { .. });
+    let Some(PassageView::Differing { versions, .. }) = draft.passages.iter().find(differing) else {
+        panic!("{draft:?}")
+    };
+    assert_eq!(versions.iter().map(|version| version.own).collect::<Vec<_>>(), [true, false]);
+    assert!(versions[0].text.contains("Three cats") && versions[1].text.contains("No pets"));
+}
+
+/// P9: changing one character shows "changed since you both agreed"; the agreed text stays readable.
+#[test]
+fn a_draft_that_changed_since_it_was_agreed() {
+    let (mut one, mut other) = Replica::couple();
+    one.say(Some(vision()), "vision", "draft", json!("A calm home."));
+    one.say(Some(vision()), "vision", "wording", json!("A calm home."));
+    one.meet(&mut other);
+    assert_eq!(one.view(&vision()).unwrap().changed_since_agreed, None);
+    other.say(Some(vision()), "vision", "wording", json!("A calm home."));
+    one.meet(&mut other);
+    assert_eq!(one.view(&vision()).unwrap().changed_since_agreed, Some(false));
+    other.say(Some(vision()), "vision", "draft", json!("A calm home!"));
+    one.meet(&mut other);
+    let view = one.view(&vision()).unwrap();
+    assert_eq!((view.changed_since_agreed, view.fields["wording"].agreed), (Some(true), Some(true)));
+    assert_eq!(view.fields["wording"].agreement[0].value, "A calm home.");
+}
+
+#[test]
+fn what_is_still_arriving_and_what_has_no_place() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    one.say(Some(goal), "goal", "title", json!("A cabin by the lake"));
+    let late = one.said.remove(0);
+    one.meet_only(&mut other);
+    let view = other.view(&goal).unwrap();
+    assert!(view.arriving && view.fields["title"].arriving);
+    assert_eq!(view.fields["title"].reading.value, Some(json!("A cabin by the lake")));
+    let effect = index::ingest(&mut other.rows, &HOUSEHOLD, &other.membership, vec![late]).unwrap();
+    assert_eq!((effect.added.len(), effect.completed.len()), (1, 1));
+    assert!(!other.view(&goal).unwrap().arriving);
+    assert_eq!(other.rows, one.rows);
+
+    let stranger = Device::new(3).says(Some(goal), "goal", "title", json!("Mine"), &[]);
+    let mut impostor = Device::new(101);
+    impostor.partner = partner(false);
+    let impostor = impostor.says(Some(goal), "goal", "title", json!("Mine"), &[]);
+    let before = one.rows.clone();
+    let effect = index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, vec![stranger, impostor]).unwrap();
+    assert!(matches!(effect.refused[0].1, Refused::UnknownDevice(_)));
+    assert!(matches!(effect.refused[1].1, Refused::WrongPartner { .. }));
+    let foreign = one.said.clone();
+    let elsewhere = HouseholdId::from_bytes([8; 32]);
+    let effect = index::ingest(&mut one.rows, &elsewhere, &one.membership, foreign).unwrap();
+    assert!(matches!(effect.refused[0].1, Refused::ForeignHousehold(HOUSEHOLD)));
+    assert_eq!(one.rows, before);
+}
+
+impl Replica {
+    /// Gives the other what this one said and still has.
+    fn meet_only(&self, other: &mut Self) {
+        index::ingest(&mut other.rows, &self.household, &self.membership, self.said.clone()).unwrap();
+    }
+}
+
+#[test]
+fn bringing_takes_what_was_chosen_once_and_no_private_id() {
+    let private = HouseholdId::from_bytes([99; 32]);
+    let me = PartnerId::from_bytes([42; 32]);
+    let mut device = Device::new(1);
+    let in_ours = partner(false);
+    device.partner = me;
+    let mut membership = Membership::default();
+    membership.set(device.id, Standing { partner: me, accepted: Accepted::Everything });
+    let mut mine = Replica::new(device, private, membership);
+    let goal = mine.say(None, "goal", "title", json!("Learn to sail"));
+    mine.say(Some(goal), "goal", "title", json!("Learn to sail well"));
+    mine.say(Some(goal), "goal", "why", json!("Because of my father."));
+    let milestone = mine.say(None, "milestone", "goal", json!(goal.to_string()));
+    mine.say(Some(milestone), "milestone", "title", json!("First trip"));
+
+    let ours = Replica::couple().0;
+    let mut drawn = 0;
+    let mut bringing = |mine: &Replica, ours: &Replica, chosen: &[Chosen]| {
+        let bringer = |household, partner, rows: &MemoryRows| Bringer {
+            partner,
+            device: mine.device.id,
+            household,
+            previous: index::tip(rows, &mine.device.id).unwrap(),
+        };
+        let (ours, own) = (bringer(HOUSEHOLD, in_ours, &ours.rows), bringer(private, me, &mine.rows));
+        bring(&mine.rows, chosen, &ours, &own, TODAY, || {
+            drawn += 1;
+            betwixt_model::fact::Nonce::from_bytes([drawn; 16])
+        })
+    };
+    let all = |item| Chosen { item, fields: None };
+    assert!(matches!(bringing(&mine, &ours, &[all(milestone)]), Err(BringError::Needs { .. })));
+    let why = Chosen { item: goal, fields: Some(vec!["why".into()]) };
+    assert!(matches!(bringing(&mine, &ours, &[why]), Err(BringError::WithoutFirst { .. })));
+
+    let mut ours = ours;
+    let title = Chosen { item: goal, fields: Some(vec!["title".into()]) };
+    let carry = |brought: &Brought, mine: &mut Replica, ours: &mut Replica| {
+        for fact in &brought.ours {
+            ours.take_in(fact.clone());
+        }
+        for fact in &brought.mine {
+            mine.take_in(fact.clone());
+        }
+    };
+    let brought = bringing(&mine, &ours, &[all(milestone), title.clone()]).unwrap();
+    assert_eq!((brought.ours.len(), brought.mine.len(), brought.items.len()), (3, 2, 2));
+    let text: String = brought.ours.iter().map(Fact::text).collect();
+    let mut private_ids: Vec<String> = mine.said.iter().map(|fact| fact.fact().id().to_string()).collect();
+    private_ids.extend([private.to_string(), me.to_string()]);
+    assert!(private_ids.iter().all(|id| !text.contains(id)), "PrivateStaysHome");
+    assert!(!text.contains("father") && text.contains("sail well"), "only what was chosen, as it is now");
+    carry(&brought, &mut mine, &mut ours);
+    let shared = brought.items[1].1;
+    assert_eq!(ours.view(&shared).unwrap().fields["title"].reading.value, Some(json!("Learn to sail well")));
+    assert_eq!(
+        view::linked(&ours.rows, &ours.reader(), &shared).unwrap().len(),
+        1,
+        "the milestone links to the new goal"
+    );
+
+    let again = bringing(&mine, &ours, &[all(milestone), title.clone()]).unwrap();
+    assert_eq!((again.ours.len(), again.mine.len(), &again.items), (0, 0, &brought.items), "twice is harmless");
+    assert!(view::items(&mine.rows, &mine.reader(), "brought").unwrap().is_empty());
+
+    // What changed at home since replaces what was brought, on the same item; and more can follow.
+    mine.say(Some(goal), "goal", "title", json!("Sail around the world"));
+    let more = bringing(&mine, &ours, &[all(goal)]).unwrap();
+    assert_eq!((more.ours.len(), more.items[0].1), (2, shared));
+    carry(&more, &mut mine, &mut ours);
+    let title = ours.view(&shared).unwrap().fields["title"].reading.clone();
+    assert_eq!((title.state, title.value), (State::Held, Some(json!("Sail around the world"))));
+}
+
+/// A vision that both began alone: nobody's beginnings win.
+#[test]
+fn beginnings_brought_by_both_stand_beside_each_other() {
+    let (mut one, mut other) = Replica::couple();
+    one.say(Some(vision()), "vision", "wording", json!("A calm home."));
+    other.say(Some(vision()), "vision", "wording", json!("A loud home."));
+    one.meet(&mut other);
+    let wording = one.view(&vision()).unwrap().fields["wording"].clone();
+    assert_eq!((wording.reading.state, wording.waiting.len(), wording.reading.was), (State::Differing, 2, None));
+    assert_eq!(view::differences(&other.rows, &other.reader()).unwrap().len(), 1);
+}
