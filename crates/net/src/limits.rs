@@ -78,7 +78,7 @@ pub const INITIAL_MTU: u16 = 1200;
 pub const EVENTS: usize = 256;
 
 /// The largest frame of a pairing channel.
-pub const PAIRING_FRAME: usize = 16 << 10;
+pub const PAIRING_FRAME: usize = betwixt_sync::pairing::MAX_FRAME;
 
 /// Bytes in flight on a pairing channel.
 pub const PAIRING_WINDOW: u32 = 64 << 10;

@@ -146,7 +146,7 @@ impl Seal {
         let nonce = nonce(self.sent);
         self.sent += 1;
         let payload = Payload { msg: plain, aad: &self.transcript };
-        self.own.encrypt(&nonce.into(), payload).expect("encrypting a message of at most 256 KiB into a vector")
+        self.own.encrypt(&nonce.into(), payload).expect("encrypting a message of a few KiB into a vector cannot fail")
     }
 
     pub(super) fn open(&mut self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {

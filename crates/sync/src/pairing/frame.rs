@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The longest frame of a pairing, in bytes.
-pub const MAX_FRAME: usize = 256 * 1024;
+pub const MAX_FRAME: usize = 64 * 1024;
 
 /// The longest frame before the other side has proven that it knows the code.
 pub const MAX_UNPROVEN_FRAME: usize = 1024;
