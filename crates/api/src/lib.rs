@@ -42,6 +42,10 @@ pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 /// The socket's name in a home's directory. The directory's mode is 0700, the socket's 0600.
 pub const SOCKET_NAME: &str = "api.sock";
 
+/// What the name of the locked file beside the socket ends with. A living daemon holds its lock (`flock`) until everything
+/// is closed, which is later than its socket goes.
+pub const LOCK_SUFFIX: &str = ".lock";
+
 /// The header that makes a repeated `POST` harmless: the same key gives the same item.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

@@ -9,7 +9,6 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,7 +31,7 @@ async fn edit_with(home: &Path, editor: &str, text: &str) -> Result<String, Comm
     let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(home).map_err(io())?;
     // Held until the end, so that nobody sweeps it away.
     let lock = File::create(directory.path().join(LOCK_NAME)).map_err(io())?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| io()(error.into()))?;
+    lock.lock().map_err(io())?;
     let path = directory.path().join("text.md");
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(io())?;
     file.write_all(text.as_bytes()).map_err(io())?;
@@ -82,7 +81,7 @@ fn sweep(home: &Path) {
             continue;
         }
         let abandoned = match File::open(entry.path().join(LOCK_NAME)) {
-            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+            Ok(lock) => lock.try_lock().is_ok(),
             // Being made at this moment, or of no use to anybody: the next sweep sees.
             Err(_) => false,
         };
@@ -128,7 +127,7 @@ mod tests {
         }
         File::create(dead.join(LOCK_NAME)).expect("makes");
         let lock = File::create(alive.join(LOCK_NAME)).expect("makes");
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("locks");
+        lock.lock().expect("locks");
         sweep(home.path());
         assert!(!dead.exists() && alive.exists());
     }

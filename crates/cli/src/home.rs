@@ -1,13 +1,13 @@
 //! Where the home is, and getting hold of its daemon.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use betwixt_api::{Client, ClientError, Phase, SOCKET_NAME, Status, UnlockRequest};
+use betwixt_api::{Client, ClientError, LOCK_SUFFIX, Phase, SOCKET_NAME, Status, UnlockRequest};
 
 use crate::error::CommandError;
 use crate::terminal::Terminal;
@@ -59,6 +59,12 @@ impl Home {
     /// A client of its daemon, running or not.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.path.join(SOCKET_NAME))
+    }
+
+    /// Whether a daemon of this home lives, also one whose socket is gone already.
+    pub(crate) fn is_alive(&self) -> bool {
+        let lock = File::open(self.path.join(format!("{SOCKET_NAME}{LOCK_SUFFIX}")));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the directory, for its owner alone.

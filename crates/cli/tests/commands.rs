@@ -397,6 +397,26 @@ fn a_second_daemon_for_a_home_is_refused_in_words() {
 }
 
 #[test]
+fn down_waits_until_everything_is_closed() {
+    let home = open(|_| Ok(Response::Done));
+    let lock = std::fs::File::open(home.path().join(format!("{}{}", api::SOCKET_NAME, api::LOCK_SUFFIX)));
+    assert!(lock.expect("there").try_lock().is_err(), "the daemon holds it");
+    let moment = std::time::Duration::from_millis(100);
+    std::thread::scope(|scope| {
+        let down = scope.spawn(|| home.run(&["down"]));
+        while home.asked().is_empty() {
+            std::thread::sleep(moment / 10);
+        }
+        std::thread::sleep(moment);
+        assert!(!down.is_finished(), "it waits");
+        // As when the process ends: nobody holds a lock of that name.
+        std::fs::remove_file(home.path().join(format!("{}{}", api::SOCKET_NAME, api::LOCK_SUFFIX))).expect("there");
+        assert_eq!(down.join().expect("runs").code(), 0);
+    });
+    assert_eq!(Home::empty().run(&["down"]).code(), 0, "nothing runs: nothing to do");
+}
+
+#[test]
 fn a_check_that_finds_something_ends_with_a_code_of_its_own() {
     let home = open(|request| match request {
         Request::Doctor => Ok(Response::Doctor(vec![api::Finding {

@@ -14,7 +14,7 @@ mod routes;
 mod socket;
 
 pub use request::{Answer, Call, Request, Response, Target};
-pub use socket::{BindError, Socket};
+pub use socket::{Alive, BindError, Socket};
 
 use std::future::Future;
 
@@ -29,7 +29,8 @@ pub const MAX_CONNECTIONS: usize = 64;
 /// How many notices may wait for a reader of the event stream before it is dropped (and told so by a gap).
 pub const MAX_WAITING_NOTICES: usize = 256;
 
-/// Serves the API until `shutdown` is done; then answers what was asked already, and returns.
+/// Serves the API until `shutdown` is done; then answers what was asked already, and returns. The loop drops its ends of
+/// event streams first: they would go on for ever.
 ///
 /// # Errors
 /// None that a caller could mend: failing connections are closed one by one. What is left is given on.

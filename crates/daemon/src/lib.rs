@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 /// When it cannot begin (another daemon runs, the directory cannot be used), in words for people.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let socket = http::Socket::bind(options.home.join(betwixt_api::SOCKET_NAME))?;
+    let _alive = socket.alive();
     let (calls, mut waiting) = mpsc::channel::<http::Call>(http::MAX_WAITING_CALLS);
     let answering = async {
         // The loop stands here.

@@ -182,6 +182,12 @@ async fn the_socket_of_a_dead_daemon_is_replaced_and_a_file_is_not() {
     assert!(path.exists());
     drop(Socket::bind(&path).expect("replaces"));
     assert!(!path.exists(), "a socket goes with its daemon");
+    // A daemon that has begun and does not listen yet is not in the way of itself, but of the next one.
+    let lock = std::fs::File::create(directory.path().join(format!("{}{}", api::SOCKET_NAME, api::LOCK_SUFFIX)))
+        .expect("makes");
+    lock.lock().expect("locks");
+    assert!(matches!(Socket::bind(&path), Err(BindError::Running { .. })));
+    drop(lock);
     std::fs::write(&path, "precious").expect("writes");
     assert!(matches!(Socket::bind(&path), Err(BindError::InTheWay { .. })));
     assert_eq!(std::fs::read(&path).expect("still there"), b"precious");

@@ -94,7 +94,8 @@ pub(super) async fn up(terminal: Terminal, up: Up) -> Result<(), CommandError> {
 }
 
 pub(super) async fn down(terminal: Terminal) -> Result<(), CommandError> {
-    let client = Home::find()?.client();
+    let home = Home::find()?;
+    let client = home.client();
     match client.down().await {
         Ok(()) => {}
         Err(ClientError::NotRunning { .. }) => {
@@ -103,9 +104,10 @@ pub(super) async fn down(terminal: Terminal) -> Result<(), CommandError> {
         Err(error) => return Err(error.into()),
     }
     let progress = terminal.progress("Closing the home");
+    // The socket goes before the store is closed; only after that can the next one begin.
     let gone = async {
-        while client.status().await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        while home.is_alive() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let waited = tokio::time::timeout(DOWN_TIMEOUT, gone).await;

@@ -23,7 +23,7 @@ pub(super) async fn pair(opened: &Opened, pair: Pair) -> Result<(), CommandError
         opened.client.pairing_start(&StartPairing { purpose }).await?
     };
     tokio::select! {
-        result = follow(opened, first, &pair) => result,
+        result = follow(opened, first, &pair, purpose) => result,
         _ = tokio::signal::ctrl_c() => {
             // Ends by itself after five minutes, should this not arrive.
             let _ = opened.client.pairing_cancel().await;
@@ -32,7 +32,7 @@ pub(super) async fn pair(opened: &Opened, pair: Pair) -> Result<(), CommandError
     }
 }
 
-async fn follow(opened: &Opened, first: Pairing, pair: &Pair) -> Result<(), CommandError> {
+async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) -> Result<(), CommandError> {
     let terminal = opened.terminal;
     let mut state = first;
     let mut shown = None;
@@ -57,10 +57,10 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair) -> Result<(), Comm
                 tell(opened, &progress, &mut noticed, notice);
                 progress.set_message("Looking for the other device");
             }
-            Pairing::Asking { question, purpose, .. } => {
+            Pairing::Asking { question, purpose: asked, .. } => {
                 progress.finish_and_clear();
                 let yes = terminal.confirm(&printable(question))?;
-                let passphrase = match purpose {
+                let passphrase = match asked {
                     Purpose::OwnDevice if yes => {
                         Some(terminal.passphrase(pair.passphrase.passphrase_file.as_deref(), "Your passphrase: ")?)
                     }
@@ -73,15 +73,9 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair) -> Result<(), Comm
                 continue;
             }
             Pairing::AwaitingOther => progress.set_message("Waiting for the yes on the other device"),
-            Pairing::Paired { partner, device_name, .. } => {
+            Pairing::Paired { .. } => {
                 progress.finish_and_clear();
-                return terminal.result(&state, || {
-                    format!(
-                        "Paired with {} ({}).\nWhat you wrote before is still private; `betwixt bring` shares what you choose.",
-                        printable(&partner.name),
-                        printable(device_name)
-                    )
-                });
+                return terminal.result(&state, || done(&state, purpose));
             }
             Pairing::Failed { reason } => return Err(CommandError::Pairing { reason: printable(reason) }),
             Pairing::Idle => return Err(CommandError::Pairing { reason: "Pairing was ended.".into() }),
@@ -89,6 +83,15 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair) -> Result<(), Comm
         tokio::time::sleep(ASK_AGAIN).await;
         state = opened.client.pairing().await?;
     }
+}
+
+fn done(state: &Pairing, purpose: Purpose) -> String {
+    let Pairing::Paired { partner, device_name, .. } = state else { return String::new() };
+    let next = match purpose {
+        Purpose::Partner => "What you wrote before is still private; `betwixt bring` shares what you choose.",
+        Purpose::OwnDevice => "Both devices will hold the same, your private pages included.",
+    };
+    format!("Paired with {} ({}).\n{next}", printable(&partner.name), printable(device_name))
 }
 
 fn tell(opened: &Opened, progress: &indicatif::ProgressBar, noticed: &mut Option<String>, notice: &Option<String>) {

@@ -132,6 +132,7 @@ async fn confirm(partner: &Partner) -> Result<String, CommandError> {
             }
             Pairing::Paired { partner, .. } => return Ok(asked.unwrap_or(partner.name)),
             Pairing::Failed { reason } => return Err(CommandError::Pairing { reason }),
+            Pairing::Idle if partner.api().status().await?.paired => return Ok(asked.unwrap_or_default()),
             Pairing::Idle => return Err(CommandError::Pairing { reason: "pairing was ended".into() }),
             Pairing::Offering { .. } | Pairing::Searching { .. } | Pairing::AwaitingOther => {}
         }

@@ -1,8 +1,8 @@
 //! The Unix socket: made where nobody else can reach it, and never in the place of one that lives.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -62,19 +62,30 @@ pub enum BindError {
     },
 }
 
+/// Says, as long as it or a clone of it is kept, that the daemon of a home lives. The socket goes first when a daemon
+/// ends; whoever keeps this until the store is closed makes the next daemon, and `betwixt down`, wait for that.
+#[derive(Debug, Clone)]
+pub struct Alive {
+    /// Let go by the system with the process, however that ends.
+    _lock: Arc<File>,
+}
+
 /// A listening socket, removed when dropped.
+///
+/// A locked file beside it (`api.sock.lock`) says that it lives: of two daemons that start at once one is refused, and a socket
+/// whose lock is free is known to be dead.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
+    alive: Alive,
     path: PathBuf,
     owner: u32,
     room: Arc<Semaphore>,
 }
 
 impl Socket {
-    /// Listens at `path`, inside a directory that is made, or made private (0700), first. A socket that nobody listens
-    /// on is replaced. To be called only by the daemon that holds the home's lock: two that start at once do not see
-    /// each other here.
+    /// Listens at `path`, inside a directory that is made, or made private (0700), first. The socket of a dead daemon is
+    /// replaced, a living one is left alone.
     ///
     /// # Errors
     /// [`BindError`], whose text says what to do.
@@ -88,6 +99,7 @@ impl Socket {
             make_private(directory, owner)?;
         }
         let system = |source| BindError::System { path: path.clone(), source };
+        let lock = lock(&path)?;
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(system(error)),
@@ -103,7 +115,18 @@ impl Socket {
         let listener = UnixListener::bind(&path).map_err(system)?;
         // Between these two lines the directory's mode is what keeps others out.
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(system)?;
-        Ok(Self { listener, path, owner, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
+        Ok(Self {
+            listener,
+            alive: Alive { _lock: Arc::new(lock) },
+            path,
+            owner,
+            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        })
+    }
+
+    /// To be kept until the daemon has closed everything.
+    pub fn alive(&self) -> Alive {
+        self.alive.clone()
     }
 
     /// The socket's path.
@@ -116,6 +139,24 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // A socket that stays is found to be dead, and replaced, by the next daemon.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn lock(path: &Path) -> Result<File, BindError> {
+    let system = |source| BindError::System { path: path.to_owned(), source };
+    let mut name = path.as_os_str().to_owned();
+    name.push(betwixt_api::LOCK_SUFFIX);
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(PathBuf::from(name))
+        .map_err(system)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(BindError::Running { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(system(source)),
     }
 }
 
