@@ -325,6 +325,50 @@ fn what_is_still_arriving_and_what_has_no_place() {
     assert_eq!(one.rows, before);
 }
 
+/// A newer version's fact cannot be read here; what cites it is shown as cut off by that.
+#[test]
+fn what_a_newer_version_made_is_kept_and_told() {
+    let (mut one, _) = Replica::couple();
+    let newer = FactId::from_bytes([77; 32]);
+    index::note_newer(&mut one.rows, &newer, 2).unwrap();
+    let citing = one.device.says(Some(vision()), "vision", "draft", json!("A home."), &[newer]);
+    let unknown = one.device.says(None, "dream", "colour", json!("blue"), &[]);
+    let facts = vec![citing.clone(), unknown.clone()];
+    index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, facts).unwrap();
+    let told = index::newer(&one.rows).unwrap();
+    assert_eq!((told[0].fact, told[0].format, &told[0].cited_by), (newer, 2, &vec![citing.fact().id()]));
+    assert!(one.view(&vision()).unwrap().fields["draft"].arriving);
+    let refused = one.try_say(Some(vision()), "vision", "draft", json!("Ours."), Some(Seen::default()));
+    assert!(matches!(refused, Err(SayError::Arriving(_))));
+    let dream = one.view(&unknown.fact().item()).unwrap();
+    assert!(dream.newer && dream.fields["colour"].newer);
+    assert_eq!(dream.fields["colour"].reading.value, Some(json!("blue")));
+    assert!(index::is_current(&one.rows).unwrap() && index::is_current(&MemoryRows::default()).unwrap());
+}
+
+/// A copied home: both branches count as two devices, and what they say apart differs.
+#[test]
+fn a_copied_home_counts_as_two_devices() {
+    let (mut one, mut other) = Replica::couple();
+    one.say(Some(vision()), "vision", "draft", json!("A home."));
+    let mut copy = Replica::new(one.device.clone(), HOUSEHOLD, one.membership.clone());
+    copy.device.key = one.device.key.clone();
+    index::ingest(&mut copy.rows, &HOUSEHOLD, &copy.membership, one.said.clone()).unwrap();
+    copy.device.nonce();
+    one.say(Some(vision()), "vision", "wording", json!("Calm."));
+    copy.say(Some(vision()), "vision", "wording", json!("Loud."));
+    let effect = index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, copy.said.clone()).unwrap();
+    assert!(effect.rebuilt && effect.forks.contains(&one.device.id));
+    assert!(index::forked(&one.rows, &one.device.id).unwrap());
+    let wording = one.view(&vision()).unwrap().fields["wording"].clone();
+    assert_eq!((wording.reading.state, wording.reading.versions.len()), (State::Differing, 2));
+    copy.meet_only(&mut other);
+    one.meet_only(&mut other);
+    assert_eq!(other.rows, one.rows);
+    let effect = index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, copy.said.clone()).unwrap();
+    assert_eq!(effect, index::Effect::default(), "and is told once");
+}
+
 impl Replica {
     /// Gives the other what this one said and still has.
     fn meet_only(&self, other: &mut Self) {

@@ -54,8 +54,6 @@ pub(crate) fn to_settle(kind: Option<FieldKind>, facts: &FieldFacts) -> bool {
         None | Some(FieldKind::Light) => false,
         Some(FieldKind::Shared) => pairs().any(|(one, other)| differ(one, other)),
         Some(FieldKind::Owned(_)) => pairs().any(|(one, other)| one.partner == other.partner && differ(one, other)),
-        Some(FieldKind::Consent) => {
-            pairs().any(|(one, other)| differ(one, other)) || live.iter().any(|word| facts.waits(word))
-        }
+        Some(FieldKind::Consent) => pairs().any(|(one, other)| differ(one, other)) || !facts.waiting().is_empty(),
     }
 }

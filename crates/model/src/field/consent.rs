@@ -1,8 +1,10 @@
 //! Consent: what both partners agreed. Derived from the facts alone, for any order in which they came.
 
+use std::collections::BTreeSet;
+
 use crate::ids::PartnerId;
 
-use super::{Entry, FieldFacts};
+use super::{Entry, FieldFacts, ValueHash};
 
 /// Two facts by two partners that say the same, and stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +86,17 @@ impl FieldFacts {
         self.live().filter(move |entry| entry.partner == *partner)
     }
 
-    /// Whether a live word is only its speaker's so far: somebody has yet to say the same.
-    pub fn waits(&self, word: &Entry) -> bool {
-        let said_too = self.live().any(|other| other.partner != word.partner && other.value == word.value);
-        let agreed = || self.agreements().iter().any(|agreed| agreed.one.value == word.value);
-        !word.null && !said_too && !agreed()
+    /// The live words that are only their speaker's so far, and not what stands agreed: somebody has yet to say the same.
+    pub fn waiting(&self) -> Vec<&Entry> {
+        let live: Vec<&Entry> = self.live().collect();
+        let said_too =
+            |word: &Entry| live.iter().any(|other| other.partner != word.partner && other.value == word.value);
+        let alone: Vec<&Entry> = live.iter().copied().filter(|word| !word.null && !said_too(word)).collect();
+        if alone.is_empty() {
+            return alone;
+        }
+        let agreed: BTreeSet<ValueHash> = self.agreements().iter().map(|agreed| agreed.one.value).collect();
+        alone.into_iter().filter(|word| !agreed.contains(&word.value)).collect()
     }
 
     /// Whether two partners each took the other's earlier word and left their own: crossing offers.

@@ -1,5 +1,7 @@
 //! The facts of one field with their causality, and which of them are live: the replacing rule.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{FactId, PartnerId};
 use crate::index::Clock;
 use crate::schema::FieldKind;
@@ -234,9 +236,9 @@ impl FieldFacts {
         );
         affected.sort_unstable();
         affected.dedup();
-        let naming = self.naming();
+        let naming = self.naming_of(&affected);
         for place in affected {
-            let live = self.is_live(kind, place, &naming[place]);
+            let live = self.is_live(kind, place, naming.get(&place).map_or(&[], Vec::as_slice));
             match (self.live.binary_search(&place), live) {
                 (Ok(known), false) => {
                     self.live.remove(known);
@@ -245,6 +247,25 @@ impl FieldFacts {
                 _ => {}
             }
         }
+    }
+
+    /// For these facts, the facts that name them.
+    fn naming_of(&self, named: &[usize]) -> BTreeMap<usize, Vec<usize>> {
+        let mut naming: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let ids: BTreeMap<FactId, usize> = named.iter().map(|place| (self.entries[*place].id, *place)).collect();
+        let void = self.entries.iter().any(|entry| !entry.counts());
+        for (place, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.counts()) {
+            if void {
+                for named in self.named(entry) {
+                    naming.entry(named).or_default().push(place);
+                }
+            } else {
+                for named in entry.seen.iter().filter_map(|id| ids.get(id)) {
+                    naming.entry(*named).or_default().push(place);
+                }
+            }
+        }
+        naming
     }
 
     /// For every fact, the facts that name it.

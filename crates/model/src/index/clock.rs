@@ -27,6 +27,11 @@ impl Clock {
         self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
+    /// A clock of branches that are sorted; `None` if they are not.
+    pub(crate) fn from_sorted(branches: Vec<(FactId, u32)>) -> Option<Self> {
+        branches.is_sorted_by(|left, right| left.0 < right.0).then_some(Self(branches))
+    }
+
     /// Takes in another fact's past.
     pub(crate) fn join(&mut self, other: &Self) {
         for (branch, count) in &other.0 {
@@ -40,15 +45,5 @@ impl Clock {
             Ok(place) => self.0[place].1 = self.0[place].1.max(count),
             Err(place) => self.0.insert(place, (*branch, count)),
         }
-    }
-}
-
-impl FromIterator<(FactId, u32)> for Clock {
-    fn from_iter<I: IntoIterator<Item = (FactId, u32)>>(branches: I) -> Self {
-        let mut clock = Self::default();
-        for (branch, count) in branches {
-            clock.raise(&branch, count);
-        }
-        clock
     }
 }

@@ -1,5 +1,7 @@
 //! What the rows hold, in postcard. Identifiers are raw bytes; what repeats within a row is a number into a table of its own.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -233,14 +235,13 @@ pub(super) fn encode_field(facts: &FieldFacts) -> Vec<u8> {
     let mut partners: Vec<PartnerId> = facts.entries.iter().map(|entry| entry.partner).collect();
     partners.sort_unstable();
     partners.dedup();
-    let mut branches = Vec::new();
+    let mut branches = BTreeSet::new();
     for entry in &facts.entries {
         if let Place::Placed { clock, .. } = &entry.place {
             branches.extend(clock.branches().map(|(branch, _)| *branch));
         }
     }
-    branches.sort_unstable();
-    branches.dedup();
+    let branches: Vec<FactId> = branches.into_iter().collect();
     let number = |branch: &FactId| branches.binary_search(branch).expect("every branch was entered above");
     let entries = facts.entries.iter().map(|entry| {
         let (mut seen, mut elsewhere) = (Vec::new(), Vec::new());
@@ -293,7 +294,11 @@ fn read_field(stored: StoredField) -> Option<FieldFacts> {
             StoredPlace::Void => Place::Void,
             StoredPlace::Placed { branch: own, sequence, clock } => {
                 let counts = clock.into_iter().map(|(number, count)| Some((branch(number)?, count)));
-                Place::Placed { branch: branch(own)?, sequence, clock: counts.collect::<Option<Clock>>()? }
+                Place::Placed {
+                    branch: branch(own)?,
+                    sequence,
+                    clock: Clock::from_sorted(counts.collect::<Option<_>>()?)?,
+                }
             }
         };
         let partner = *stored.partners.get(entry.partner)?;

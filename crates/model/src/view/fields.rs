@@ -70,8 +70,7 @@ pub(super) fn view<R: ReadRows>(
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
             view.agreement = fold.agreement()?;
-            let waiting: Vec<&Entry> = live.iter().copied().filter(|word| facts.waits(word)).collect();
-            view.waiting = fold.versions(&waiting)?;
+            view.waiting = fold.versions(&facts.waiting())?;
             view.crossed = facts.crossed();
             let held = view.reading.value.as_ref();
             view.agreed = Some(matches!(view.agreement.as_slice(), [one] if Some(&one.value) == held));
