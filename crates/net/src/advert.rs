@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Instant;
 
-use mdns_sd::{ResolvedService, ScopedIp};
+use mdns_sd::{ResolvedService, ScopedIp, ServiceEvent};
 
 use crate::interfaces::{InterfaceAddress, Network};
 use crate::limits;
@@ -71,31 +72,49 @@ pub(crate) fn digits(service: &ResolvedService) -> Option<u8> {
     (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
-/// Counts events, and says when there are too many.
+/// Watches what the discovery library is made to do and to hold: its cache has no bound of its own.
 #[derive(Debug)]
-pub(crate) struct Rate {
-    since: std::time::Instant,
+pub(crate) struct Load {
+    since: Instant,
     count: usize,
+    held: BTreeSet<String>,
 }
 
-impl Rate {
-    pub(crate) fn new(now: std::time::Instant) -> Self {
-        Self { since: now, count: 0 }
+impl Load {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { since: now, count: 0, held: BTreeSet::new() }
     }
 
-    /// One more event; true when [`limits::DISCOVERY_RATE`] is passed.
-    pub(crate) fn passed(&mut self, now: std::time::Instant) -> bool {
+    /// One more event; true when it is one too many, in a short time ([`limits::DISCOVERY_RATE`]) or in all
+    /// ([`limits::DISCOVERY_INSTANCES`], [`limits::ADDRESSES_NAMED`]).
+    pub(crate) fn is_flood(&mut self, now: Instant, event: &ServiceEvent) -> bool {
         if now.saturating_duration_since(self.since) > limits::DISCOVERY_RATE_WINDOW {
-            *self = Self::new(now);
+            (self.since, self.count) = (now, 0);
         }
         self.count += 1;
+        let mut addresses = 0;
+        match event {
+            ServiceEvent::ServiceFound(_, name) => {
+                self.held.insert(name.clone());
+            }
+            ServiceEvent::ServiceResolved(found) => {
+                self.held.insert(found.fullname.clone());
+                addresses = found.addresses.len();
+            }
+            ServiceEvent::ServiceRemoved(_, name) => {
+                self.held.remove(name);
+            }
+            _ => {}
+        }
         self.count > limits::DISCOVERY_RATE
+            || self.held.len() > limits::DISCOVERY_INSTANCES
+            || addresses > limits::ADDRESSES_NAMED
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::interfaces::{InterfaceKind, NetworkId};
@@ -148,13 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_noticed_and_a_trickle_is_not() {
+    fn a_flood_is_noticed_fast_or_slow_and_a_trickle_is_not() {
+        let found = |number: u32| ServiceEvent::ServiceFound("type".to_owned(), format!("{number}"));
+        let removed = |number: u32| ServiceEvent::ServiceRemoved("type".to_owned(), format!("{number}"));
         let start = Instant::now();
-        let mut rate = Rate::new(start);
-        assert!(!(0..limits::DISCOVERY_RATE).any(|_| rate.passed(start)));
-        assert!(rate.passed(start));
-        let mut rate = Rate::new(start);
-        let step = Duration::from_millis(50);
-        assert!(!(0..2000_u32).any(|count| rate.passed(start + step * count)));
+        let mut load = Load::new(start);
+        assert!(!(0..limits::DISCOVERY_RATE).any(|_| load.is_flood(start, &found(1))));
+        assert!(load.is_flood(start, &found(1)));
+        // One a second is no rate, but they stay.
+        let second = Duration::from_secs(1);
+        let instances = u32::try_from(limits::DISCOVERY_INSTANCES).unwrap();
+        let mut load = Load::new(start);
+        assert!(!(0..instances).any(|number| load.is_flood(start + second * number, &found(number))));
+        assert!(load.is_flood(start + second * instances, &found(instances)));
+        // Those that go make room.
+        let mut load = Load::new(start);
+        assert!(!(0..instances * 3).any(|number| {
+            let now = start + second * number;
+            load.is_flood(now, &found(number)) || load.is_flood(now, &removed(number))
+        }));
     }
 }

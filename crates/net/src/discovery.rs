@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use rand_core::{OsRng, RngCore as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::advert::{self, ADVERT_KEY, DIGITS_KEY, Rate};
+use crate::advert::{self, ADVERT_KEY, DIGITS_KEY, Load};
 use crate::event::{DiscoveryState, NetEvent};
 use crate::interfaces::{Network, for_discovery};
 use crate::limits;
@@ -40,8 +41,8 @@ struct Plan {
     /// The port to advertise, and the digits for a pairing.
     advertise: Option<(u16, Option<u8>)>,
     look: bool,
-    /// Whom to be recognised by; a change is a reason to rebuild.
-    peers: Vec<DeviceId>,
+    /// Whom to be recognised by, and with which keys; a change is a reason to rebuild.
+    peers: Vec<(DeviceId, [u8; keys::KNOCK])>,
     /// Raised to rebuild although nothing else changed.
     build: u64,
 }
@@ -61,6 +62,8 @@ pub(crate) struct Plans {
     pairings: watch::Sender<Plan>,
     verify: mpsc::Sender<(DeviceId, SocketAddr)>,
     to_verify: Mutex<Option<mpsc::Receiver<(DeviceId, SocketAddr)>>>,
+    /// How many of the library's threads there are.
+    running: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +83,7 @@ impl Plans {
             pairings: watch::Sender::new(Plan::default()),
             verify,
             to_verify: Mutex::new(Some(to_verify)),
+            running: Arc::default(),
         }
     }
 
@@ -97,6 +101,11 @@ impl Plans {
 
     pub(crate) fn set_wanted(&self, wanted: Option<u8>) {
         self.wishes().wanted = wanted;
+    }
+
+    /// Whether every goodbye is said.
+    pub(crate) fn are_stopped(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 0
     }
 
     /// Forgotten when too many are asked for at once: it is a hint.
@@ -124,7 +133,7 @@ pub(crate) fn replan(shared: &Shared, rebuild: bool) {
             changed
         });
     };
-    let peers: Vec<DeviceId> = shared.peers.table().keys().copied().collect();
+    let peers = shared.peers.marks();
     let networks: Vec<Network> = match &wishes.discovery {
         Discovery::Off => Vec::new(),
         Discovery::Home(homes) => sensible.iter().filter(|network| homes.contains(&network.id)).cloned().collect(),
@@ -152,7 +161,7 @@ pub(crate) async fn find_peers(shared: Arc<Shared>) {
         let txt = TxtProperty::from((ADVERT_KEY, keys::advert(table.values(), &mut OsRng)));
         let Some(running) = service.build(&shared, &plan, txt, true).await else { continue };
         let mut seen = Seen::default();
-        let mut rate = Rate::new(Instant::now());
+        let mut load = Load::new(Instant::now());
         let flooded = loop {
             tokio::select! {
                 changed = service.plan.changed() => {
@@ -169,7 +178,7 @@ pub(crate) async fn find_peers(shared: Arc<Shared>) {
                 }
                 event = running.event() => {
                     let Some(event) = event else { break true };
-                    if rate.passed(Instant::now()) {
+                    if load.is_flood(Instant::now(), &event) {
                         break true;
                     }
                     match event {
@@ -207,7 +216,7 @@ pub(crate) async fn find_pairings(shared: Arc<Shared>) {
         let digits = plan.advertise.and_then(|(_, digits)| digits).unwrap_or_default();
         let txt = TxtProperty::from((DIGITS_KEY, format!("{digits:02}")));
         let Some(running) = service.build(&shared, &plan, txt, false).await else { continue };
-        let mut rate = Rate::new(Instant::now());
+        let mut load = Load::new(Instant::now());
         let flooded = loop {
             tokio::select! {
                 changed = service.plan.changed() => {
@@ -219,7 +228,7 @@ pub(crate) async fn find_pairings(shared: Arc<Shared>) {
                 }
                 event = running.event() => {
                     let Some(event) = event else { break true };
-                    if rate.passed(Instant::now()) {
+                    if load.is_flood(Instant::now(), &event) {
                         break true;
                     }
                     let ServiceEvent::ServiceResolved(found) = event else { continue };
@@ -305,7 +314,7 @@ impl Service {
     }
 
     async fn build(&mut self, shared: &Shared, plan: &Plan, txt: TxtProperty, tells: bool) -> Option<Running> {
-        match Running::start(self.name, plan, txt) {
+        match Running::start(self.name, plan, txt, shared.plans.running.clone()) {
             Ok(running) => {
                 self.tell(shared, DiscoveryState::Running { interfaces: plan.networks.len() }, tells).await;
                 Some(running)
@@ -352,11 +361,13 @@ struct Running {
     daemon: ServiceDaemon,
     events: Option<Receiver<ServiceEvent>>,
     own_name: String,
+    count: Arc<AtomicUsize>,
 }
 
 impl Running {
-    fn start(service: &str, plan: &Plan, txt: TxtProperty) -> mdns_sd::Result<Self> {
-        let mut running = Self { daemon: ServiceDaemon::new()?, events: None, own_name: String::new() };
+    fn start(service: &str, plan: &Plan, txt: TxtProperty, count: Arc<AtomicUsize>) -> mdns_sd::Result<Self> {
+        let mut running = Self { daemon: ServiceDaemon::new()?, events: None, own_name: String::new(), count };
+        running.count.fetch_add(1, Ordering::Relaxed);
         let daemon = &running.daemon;
         // It would announce us on a new network before anybody has asked whether that is a home.
         daemon.set_ip_check_interval(0)?;
@@ -405,6 +416,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The library's thread does not end by itself.
         let _ = self.daemon.shutdown();
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

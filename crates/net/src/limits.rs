@@ -116,6 +116,12 @@ pub const DISCOVERY_RATE: usize = 600;
 /// See [`DISCOVERY_RATE`].
 pub const DISCOVERY_RATE_WINDOW: Duration = Duration::from_secs(5);
 
+/// Adverts of our services that the discovery library may hold at once; more are a flood that merely comes slowly.
+pub const DISCOVERY_INSTANCES: usize = 1024;
+
+/// Addresses that one advert may name before it counts as a flood.
+pub const ADDRESSES_NAMED: usize = 64;
+
 /// The first pause after a flood of adverts or a failure of discovery; it doubles up to [`DISCOVERY_LONGEST_PAUSE`].
 pub const DISCOVERY_PAUSE: Duration = Duration::from_secs(5);
 

@@ -400,7 +400,9 @@ impl Net {
             connection.close(CloseCode::Done);
         }
         let quiet = async {
-            while !self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            while !self.shared.plans.are_stopped()
+                || !self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

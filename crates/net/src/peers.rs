@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::keys::{KNOCK, KnockMemory, PairKey, verify_knock};
-use rand_core::OsRng;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, SeedableRng as _};
 
 /// Shared by the sockets' filters, the accepting loops, the dials and discovery; what is set holds at once everywhere.
 #[derive(Debug, Default)]
@@ -23,6 +24,13 @@ impl Peers {
 
     pub(crate) fn table(&self) -> Arc<BTreeMap<DeviceId, PairKey>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which devices with which keys, to tell whether anything changed: a knock with a nonce that is always the same.
+    /// These never leave this process.
+    pub(crate) fn marks(&self) -> Vec<(DeviceId, [u8; KNOCK])> {
+        let mark = |key: &PairKey| key.knock(&mut ChaCha20Rng::from_seed([0; 32]));
+        self.table().iter().map(|(device, key)| (*device, mark(key))).collect()
     }
 
     pub(crate) fn contains(&self, device: &DeviceId) -> bool {

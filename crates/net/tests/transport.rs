@@ -295,3 +295,34 @@ async fn tls_keeps_nothing_that_a_later_connection_could_resume() {
     left.net.send(at_left, StreamKey::Control, b"again".to_vec()).unwrap();
     assert_eq!(right.frame().await, b"again");
 }
+
+#[tokio::test]
+async fn one_socket_serves_ipv6_and_ipv4() {
+    let open = || {
+        let keys = common::keys();
+        let config = betwixt_net::Config { bind: betwixt_net::Bind::Everywhere, ..common::config(keys.clone()) };
+        let (net, events) = betwixt_net::Net::start(config).unwrap();
+        Device { keys, net, events }
+    };
+    let (mut left, mut right) = (open(), open());
+    left.know(&[&right]);
+    right.know(&[&left]);
+    connect(&mut left, &mut right, 1).await;
+    if betwixt_net::doctor::has_ipv6() {
+        let address = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, right.net.port()));
+        left.net.dial(AttemptId(2), right.id(), address);
+        let NetEvent::Connected { remote, .. } = left.next().await else { panic!() };
+        assert_eq!(remote, address);
+        right.connected().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_network_is_noticed_by_the_other_side() {
+    let (mut left, mut right) = couple();
+    connect(&mut left, &mut right, 1).await;
+    let Device { net, events, .. } = left;
+    net.shut_down().await;
+    drop(events);
+    assert_eq!(right.lost().await, LostReason::ByPeer(0));
+}
