@@ -200,6 +200,7 @@ pub(crate) async fn find_peers(shared: Arc<Shared>) {
             }
         };
         running.stop().await;
+        drop(running);
         service.after(&shared, flooded, true).await;
     }
 }
@@ -244,6 +245,7 @@ pub(crate) async fn find_pairings(shared: Arc<Shared>) {
             }
         };
         running.stop().await;
+        drop(running);
         service.after(&shared, flooded, false).await;
     }
 }
