@@ -4,8 +4,8 @@ use jiff::civil::Date;
 
 use super::rows::{ReadRows, Table};
 use super::stored::{
-    ABOUT, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, decode_field, fact_group,
-    field_name, links_group, parse_field_name, parse_long_name,
+    ABOUT, CHAIN, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, decode_field,
+    fact_group, field_name, links_group, parse_field_name, parse_long_name, parse_tip_key,
 };
 use super::{FieldKey, INDEX_VERSION, IndexError};
 use crate::fact::SignedFact;
@@ -67,7 +67,8 @@ pub fn all_facts<R: ReadRows>(rows: &R) -> impl Iterator<Item = Answer<Vec<Signe
 /// # Errors
 /// [`IndexError`].
 pub fn tip<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<Option<FactId>, R> {
-    let tips = chain(rows, device)?.tips;
+    let group = rows.group(Table::Chains, chain_group(device))?;
+    let tips: Vec<FactId> = group.iter().filter_map(|(key, _)| parse_tip_key(key)).collect();
     if tips.len() < 2 {
         return Ok(tips.first().copied());
     }
@@ -82,17 +83,14 @@ pub fn tip<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<Option<FactId>, R
     Ok(best.map(|(_, id)| id))
 }
 
-fn chain<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<ChainRow, R> {
-    let bytes = rows.get(Table::Chains, chain_group(device), &[])?;
-    Ok(bytes.map(|bytes| decode(Table::Chains, &bytes)).transpose()?.unwrap_or_default())
-}
-
 /// Whether a device's chain forks: two of its facts follow the same one, so its home was copied.
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn forked<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<bool, R> {
-    Ok(chain(rows, device)?.forked())
+    let bytes = rows.get(Table::Chains, chain_group(device), CHAIN)?;
+    let chain: Option<ChainRow> = bytes.map(|bytes| decode(Table::Chains, &bytes)).transpose()?;
+    Ok(chain.is_some_and(|chain| chain.forked()))
 }
 
 /// The facts of a field; none where nothing was said.

@@ -159,22 +159,36 @@ impl FactRow {
     }
 }
 
-/// A row of [`Table::Chains`]: the facts of a device that count, as far as they form ends.
+/// The row under [`CHAIN`] in a device's group of [`Table::Chains`], counting those of its facts that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ChainRow {
-    /// Those that no other names as `previous`; sorted.
-    pub(super) tips: Vec<FactId>,
-    /// Those that name no `previous`; sorted.
-    pub(super) firsts: Vec<FactId>,
-    /// Those that two others name as `previous`; sorted.
-    pub(super) forks: Vec<FactId>,
+    /// Those that name no `previous`.
+    pub(super) firsts: u32,
+    /// Those that two others name as `previous`.
+    pub(super) forks: u32,
 }
 
 impl ChainRow {
     pub(super) fn forked(&self) -> bool {
-        self.firsts.len() > 1 || !self.forks.is_empty()
+        self.firsts > 1 || self.forks > 0
     }
 }
+
+/// The key of a device's [`ChainRow`] in its group.
+pub(super) const CHAIN: &[u8] = b"chain";
+
+/// The key of an empty row for every fact of a device that counts and that no other such names as `previous`. A row each, so
+/// that a device which sends nothing but ends makes no row grow.
+pub(super) fn tip_key(id: &FactId) -> Vec<u8> {
+    [TIP, id.as_bytes().as_slice()].concat()
+}
+
+/// The reverse of [`tip_key`].
+pub(super) fn parse_tip_key(key: &[u8]) -> Option<FactId> {
+    key.strip_prefix(TIP)?.try_into().ok().map(FactId::from_bytes)
+}
+
+const TIP: &[u8] = b"tip";
 
 /// Puts an id into a sorted list.
 pub(super) fn insert_sorted(list: &mut Vec<FactId>, id: FactId) {
@@ -197,7 +211,7 @@ pub(super) struct ItemRow {
     pub(super) earliest: (Date, FactId),
 }
 
-/// A row of [`Table::Chains`]' group.
+/// A device's group in [`Table::Chains`].
 pub(super) fn chain_group(device: &DeviceId) -> &[u8] {
     device.as_bytes()
 }

@@ -7,8 +7,8 @@ use super::clock::Clock;
 use super::ingest::fact_groups;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, decode_field, encode, encode_field, fact_group,
-    field_name, insert_sorted, links_group, long_name, remove_sorted,
+    CHAIN, ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, decode_field, encode, encode_field,
+    fact_group, field_name, insert_sorted, links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
 use crate::fact::SignedFact;
@@ -31,6 +31,12 @@ struct CachedField {
     links: BTreeSet<ItemId>,
 }
 
+/// Whether a row without a value is there.
+struct Mark {
+    before: bool,
+    now: bool,
+}
+
 struct CachedWaiting {
     before: BTreeSet<FactId>,
     now: BTreeSet<FactId>,
@@ -40,6 +46,7 @@ pub(super) struct Work<'a, R: WriteRows> {
     rows: &'a mut R,
     facts: BTreeMap<FactId, Cached<FactRow>>,
     chains: BTreeMap<DeviceId, Cached<ChainRow>>,
+    tips: BTreeMap<(DeviceId, FactId), Mark>,
     waiting: BTreeMap<FactId, CachedWaiting>,
     fields: BTreeMap<FieldKey, CachedField>,
     items: BTreeMap<(String, ItemId), Cached<ItemRow>>,
@@ -51,6 +58,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
             rows,
             facts: BTreeMap::new(),
             chains: BTreeMap::new(),
+            tips: BTreeMap::new(),
             waiting: BTreeMap::new(),
             fields: BTreeMap::new(),
             items: BTreeMap::new(),
@@ -74,15 +82,26 @@ impl<'a, R: WriteRows> Work<'a, R> {
         cached.row.as_mut().ok_or(IndexError::Damaged(Table::Facts))
     }
 
+    /// A device's chain, to be changed.
     fn chain_row(&mut self, device: &DeviceId) -> Answer<&mut ChainRow, R> {
         if !self.chains.contains_key(device) {
-            let bytes = self.rows.get(Table::Chains, chain_group(device), &[])?;
+            let bytes = self.rows.get(Table::Chains, chain_group(device), CHAIN)?;
             let row = bytes.map(|bytes| decode(Table::Chains, &bytes)).transpose()?;
             self.chains.insert(*device, Cached { row, dirty: false });
         }
         let cached = self.chains.get_mut(device).ok_or(IndexError::Damaged(Table::Chains))?;
         cached.dirty = true;
         Ok(cached.row.get_or_insert_default())
+    }
+
+    /// Whether a fact is an end of its device's chain, to be changed.
+    fn tip(&mut self, device: &DeviceId, id: &FactId) -> Answer<&mut bool, R> {
+        let name = (*device, *id);
+        if !self.tips.contains_key(&name) {
+            let before = self.rows.get(Table::Chains, chain_group(device), &tip_key(id))?.is_some();
+            self.tips.insert(name, Mark { before, now: before });
+        }
+        self.tips.get_mut(&name).map(|mark| &mut mark.now).ok_or(IndexError::Damaged(Table::Chains))
     }
 
     /// The facts that wait for this one.
@@ -168,29 +187,30 @@ impl<'a, R: WriteRows> Work<'a, R> {
         }
         if children > 1 {
             self.fact_mut(id)?.forked = true;
-            insert_sorted(&mut self.chain_row(&device)?.forks, *id);
+            self.chain_row(&device)?.forks += 1;
             forks.insert(device);
         }
-        let chain = self.chain_row(&device)?;
         if children == 0 {
-            insert_sorted(&mut chain.tips, *id);
+            *self.tip(&device, id)? = true;
         }
         let Some(previous) = previous else {
-            insert_sorted(&mut chain.firsts, *id);
-            if chain.firsts.len() > 1 {
+            let chain = self.chain_row(&device)?;
+            chain.firsts += 1;
+            if chain.firsts > 1 {
                 forks.insert(device);
             }
             return Ok(false);
         };
         let extends = self.fact(&previous)?.is_some_and(|row| !row.void && row.header.device == device);
-        if !extends || remove_sorted(&mut self.chain_row(&device)?.tips, &previous) {
+        if !extends || std::mem::take(self.tip(&device, &previous)?) {
             return Ok(false);
         }
         forks.insert(device);
-        insert_sorted(&mut self.chain_row(&device)?.forks, previous);
         let row = self.fact_mut(&previous)?;
         let first_fork = !std::mem::replace(&mut row.forked, true);
-        Ok(first_fork && row.complete())
+        let placed = row.complete();
+        self.chain_row(&device)?.forks += u32::from(first_fork);
+        Ok(first_fork && placed)
     }
 
     /// Whether a fact that counts continues `previous` in the same device's chain.
@@ -325,7 +345,14 @@ impl<'a, R: WriteRows> Work<'a, R> {
         }
         for (device, cached) in &self.chains {
             if let Cached { row: Some(row), dirty: true } = cached {
-                self.rows.put(Table::Chains, chain_group(device), &[], &encode(row))?;
+                self.rows.put(Table::Chains, chain_group(device), CHAIN, &encode(row))?;
+            }
+        }
+        for ((device, id), mark) in &self.tips {
+            match (mark.before, mark.now) {
+                (false, true) => self.rows.put(Table::Chains, chain_group(device), &tip_key(id), &[])?,
+                (true, false) => self.rows.remove(Table::Chains, chain_group(device), &tip_key(id))?,
+                _ => {}
             }
         }
         for ((kind, item), cached) in &self.items {
