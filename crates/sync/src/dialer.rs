@@ -7,7 +7,7 @@
 //! RFC 8305), those on the link first, until one answers. After a round without an answer the next one waits, twice as long
 //! each time up to a minute, with jitter; news (an address, another network, waking up) begin a round at once.
 //!
-//! When both devices dial each other, both connections may come to stand. Within [`WINDOW`] the one that the lesser device
+//! When both devices dial each other, both connections may come to stand; with several addresses, more. Within [`WINDOW`] the one that the lesser device
 //! dialled is used, the same on both sides; otherwise the newest one is, since it may replace one that is dead without
 //! anybody having noticed. The other is kept for [`WINDOW`] as a spare, because the peer may see it the other way round.
 
@@ -49,6 +49,9 @@ pub const DIAL_TIME: Duration = Duration::from_secs(3);
 
 /// How long two connections count as crossing, and how long the one that is not used is kept.
 pub const WINDOW: Duration = Duration::from_secs(2);
+
+/// How many connections to a peer are kept that are not used.
+pub const MAX_SPARES: usize = 4;
 
 /// How long the greater device lets the lesser one go first, so that they seldom cross.
 pub const HEAD_START: Duration = Duration::from_millis(150);
@@ -187,8 +190,8 @@ impl Dialer {
         for mut gone in before.into_values() {
             gone.cancel_attempts(&mut self.outputs, |_| true);
             let open = gone.current.take().map(|current| current.connection);
-            let spare = gone.spare.take().map(|(spare, _)| spare.connection);
-            self.outputs.extend(open.into_iter().chain(spare).map(Output::Close));
+            let spares = gone.spares.drain(..).map(|(spare, _)| spare.connection);
+            self.outputs.extend(open.into_iter().chain(spares).map(Output::Close));
         }
         self.handle_timeout(now);
     }
@@ -304,8 +307,8 @@ impl Dialer {
         let changed = used.connection == connection;
         entry.current = Some(used);
         if let Some((spare, keep)) = spare {
-            let old = if keep { entry.spare.replace((spare, now + WINDOW)) } else { Some((spare, now)) };
-            self.outputs.extend(old.map(|(old, _)| Output::Close(old.connection)));
+            let closed = if keep { entry.keep_spare(spare, now + WINDOW) } else { Some(spare) };
+            self.outputs.extend(closed.map(|closed| Output::Close(closed.connection)));
         }
         if changed {
             self.outputs.push_back(Output::Use { peer, connection });
@@ -321,17 +324,15 @@ impl Dialer {
 
     /// A connection is gone, whoever closed it.
     pub fn handle_lost(&mut self, connection: ConnectionId, now: Instant) {
-        let is_it = |current: &Connected| current.connection == connection;
+        let is_it = |other: &Connected| other.connection == connection;
         let found = self.peers.iter_mut().find(|(_, entry)| {
-            entry.current.as_ref().is_some_and(is_it) || entry.spare.as_ref().is_some_and(|(spare, _)| is_it(spare))
+            entry.current.as_ref().is_some_and(is_it) || entry.spares.iter().any(|(spare, _)| is_it(spare))
         });
         let Some((id, entry)) = found else { return };
         let id = *id;
-        if entry.spare.take_if(|(spare, _)| is_it(spare)).is_some() {
-            return;
-        }
-        let Some(lost) = entry.current.take() else { return };
-        if let Some((spare, _)) = entry.spare.take() {
+        entry.spares.retain(|(spare, _)| !is_it(spare));
+        let Some(lost) = entry.current.take_if(|current| is_it(current)) else { return };
+        if let Some(spare) = entry.take_spare(self.own < id) {
             self.outputs.push_back(Output::Use { peer: id, connection: spare.connection });
             entry.current = Some(spare);
             return;
@@ -413,9 +414,8 @@ impl Dialer {
             self.failed(attempt, now);
         }
         for (id, peer) in &mut self.peers {
-            if let Some((spare, _)) = peer.spare.take_if(|(_, until)| now >= *until) {
-                self.outputs.push_back(Output::Close(spare.connection));
-            }
+            let kept = peer.spares.iter().position(|(_, until)| now < *until).unwrap_or(peer.spares.len());
+            self.outputs.extend(peer.spares.drain(..kept).map(|(spare, _)| Output::Close(spare.connection)));
             if !self.enabled {
                 continue;
             }

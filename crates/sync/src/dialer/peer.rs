@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{
-    AttemptId, ConnectionId, DIAL_TIME, MAX_BY_HAND, MAX_DISCOVERED, MAX_PARALLEL, MAX_REMEMBERED, Output, STAGGER,
-    Source, WINDOW,
+    AttemptId, ConnectionId, DIAL_TIME, MAX_BY_HAND, MAX_DISCOVERED, MAX_PARALLEL, MAX_REMEMBERED, MAX_SPARES, Output,
+    STAGGER, Source, WINDOW,
 };
 
 #[derive(Default)]
@@ -14,8 +14,8 @@ pub(super) struct Peer {
     /// Oldest first.
     pub(super) candidates: Vec<Candidate>,
     pub(super) current: Option<Connected>,
-    /// The connection that is not used, until when it is kept.
-    pub(super) spare: Option<(Connected, Instant)>,
+    /// Connections that are not used, and until when they are kept; the first to go first.
+    pub(super) spares: VecDeque<(Connected, Instant)>,
     pub(super) attempts: BTreeMap<AttemptId, Attempt>,
     /// What this round has yet to try.
     pub(super) queue: VecDeque<SocketAddr>,
@@ -70,6 +70,21 @@ impl Connected {
 }
 
 impl Peer {
+    /// Keeps a connection for a while; answers the one that has to go for it.
+    pub(super) fn keep_spare(&mut self, spare: Connected, until: Instant) -> Option<Connected> {
+        self.spares.push_back((spare, until));
+        let excess = self.spares.len() > MAX_SPARES;
+        if excess { self.spares.pop_front().map(|(oldest, _)| oldest) } else { None }
+    }
+
+    /// The spare that the other side is likeliest to use: dialled by the lesser device, newest.
+    pub(super) fn take_spare(&mut self, is_lesser: bool) -> Option<Connected> {
+        let rank = |(spare, _): &&(Connected, Instant)| (spare.dialled.is_some() == is_lesser, spare.at);
+        let best = self.spares.iter().max_by_key(rank)?.0.connection;
+        let place = self.spares.iter().position(|(spare, _)| spare.connection == best)?;
+        self.spares.remove(place).map(|(spare, _)| spare)
+    }
+
     pub(super) fn is_in_round(&self) -> bool {
         !self.attempts.is_empty() || !self.queue.is_empty()
     }
@@ -163,7 +178,7 @@ impl Peer {
     }
 
     pub(super) fn timeout(&self, enabled: bool) -> Option<Instant> {
-        let spare = self.spare.as_ref().map(|(_, until)| *until);
+        let spare = self.spares.front().map(|(_, until)| *until);
         let attempts = self.attempts.values().map(|attempt| attempt.started + DIAL_TIME).min();
         let dial = self.next_dial.filter(|_| enabled && self.may_dial());
         let round = self.next_round.filter(|_| enabled && self.wants_round());

@@ -232,6 +232,9 @@ struct World {
     cut_until: Instant,
     rng: ChaCha20Rng,
     order: u64,
+    /// How often nobody was connected any more.
+    gaps: usize,
+    connected: [bool; 2],
 }
 
 impl World {
@@ -240,8 +243,18 @@ impl World {
         let sides = [dialer(1, seed), dialer(2, seed + 1)];
         let rng = ChaCha20Rng::seed_from_u64(seed + 2);
         let ids = [device(1), device(2)];
-        let mut world =
-            Self { now, sides, ids, pending: Vec::new(), connections: Vec::new(), cut_until: now, rng, order: 0 };
+        let mut world = Self {
+            now,
+            sides,
+            ids,
+            pending: Vec::new(),
+            connections: Vec::new(),
+            cut_until: now,
+            rng,
+            order: 0,
+            gaps: 0,
+            connected: [false; 2],
+        };
         for side in 0..2 {
             world.sides[side].set_peers([ids[1 - side]], now);
         }
@@ -258,6 +271,10 @@ impl World {
     }
 
     fn drain(&mut self) {
+        let connected = [0, 1].map(|side| self.sides[side].current(&self.ids[1 - side]).is_some());
+        // One side may be without for as long as the other's answer takes.
+        self.gaps += usize::from(self.connected != [false; 2] && connected == [false; 2]);
+        self.connected = connected;
         for side in 0..2 {
             let all: VecDeque<Output> = std::iter::from_fn(|| self.sides[side].poll_output()).collect();
             for output in all {
@@ -270,9 +287,11 @@ impl World {
                         }
                         let connection = self.connections.len() as u64;
                         self.connections.push((side, [false; 2]));
-                        self.plan(after, Happening::Arrives { at: 1 - side, connection });
-                        let back = after + self.latency();
-                        self.plan(back, Happening::Answered { at: side, connection, attempt });
+                        // Either side may be the first to hear the other's answer.
+                        let later = after + self.latency();
+                        let (there, here) = if self.rng.next_u64() % 2 == 0 { (after, later) } else { (later, after) };
+                        self.plan(there, Happening::Arrives { at: 1 - side, connection });
+                        self.plan(here, Happening::Answered { at: side, connection, attempt });
                     }
                     Output::Close(ConnectionId(connection)) => self.close(side, connection),
                     Output::Cancel(_) | Output::Use { .. } | Output::Verify { .. } | Output::Remember { .. } => {}
@@ -358,8 +377,13 @@ fn two_devices_come_to_use_one_connection_and_the_same() {
             let pause = Duration::from_millis(world.rng.next_u64() % 400);
             world.run(pause);
         }
+        // Both have settled on one while the spares still stand.
+        world.run(Duration::from_millis(1900) - (world.now - now));
+        let used = [0, 1].map(|side| world.sides[side].current(&world.ids[1 - side]));
+        assert!(used[0].is_some() && used[0] == used[1], "seed {seed}: {used:?}");
         world.run(Duration::from_secs(20));
         world.assert_one_connection(seed);
+        assert_eq!(world.gaps, 0, "seed {seed}: crossing dials cost the connection");
     }
 }
 
@@ -423,6 +447,7 @@ proptest! {
             outputs(&mut dialer);
             dialer.handle_timeout(now);
             prop_assert!(dialer.poll_timeout().is_none_or(|next| next > now));
+            prop_assert!(dialer.peers.values().all(|peer| peer.spares.len() <= MAX_SPARES));
         }
     }
 }
