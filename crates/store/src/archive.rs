@@ -12,7 +12,7 @@ use betwixt_model::document::Scope;
 
 use crate::error::StoreError;
 use crate::keys::KeyId;
-use crate::store::Plain;
+use crate::open::Plain;
 use crate::tables::{Area, SCOPES, Source, Span};
 use crate::view::View;
 

@@ -1,7 +1,5 @@
 //! Writing: what is staged in one batch is on disk together, or not at all.
 
-use std::sync::Arc;
-
 use automerge::ChangeHash;
 use betwixt_model::document::{DocumentId, Scope};
 use betwixt_model::ids::{DeviceId, EpochId, FactId};
@@ -10,12 +8,13 @@ use serde::Serialize;
 
 use crate::error::StoreError;
 use crate::keys::KeyId;
+use crate::open::{PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS};
 use crate::reader::Reader;
 use crate::records::{ArrivalRecord, CounterVerdict, DocumentRow, PeerRecord};
 use crate::rows::BatchRows;
 use crate::seal::ScopeKey;
 use crate::settings::EPOCH;
-use crate::store::{Inner, Keys, PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS};
+use crate::store::{Held, Keys};
 use crate::tables::{
     Area, PLAIN, SCOPES, Source, Span, Visit, encode, group, guarded, member, numbered, pack, scan_table, single,
 };
@@ -23,7 +22,7 @@ use crate::tables::{
 /// A transaction that writes. Nothing of it is seen by views, or on disk, before [`Batch::commit`] has returned
 /// (DurableBeforeTold); dropped, it leaves no trace. May be sent to another thread, for the commit waits for the disk.
 pub struct Batch {
-    inner: Arc<Inner>,
+    inner: Held,
     keys: Keys,
     transaction: WriteTransaction,
 }
@@ -35,7 +34,7 @@ impl std::fmt::Debug for Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(inner: Arc<Inner>, keys: Keys, transaction: WriteTransaction) -> Self {
+    pub(crate) fn new(inner: Held, keys: Keys, transaction: WriteTransaction) -> Self {
         Self { inner, keys, transaction }
     }
 

@@ -17,8 +17,9 @@ use crate::disk::FileDisk;
 use crate::files;
 use crate::keys::file::{KeysFile, MAX_FILE};
 use crate::keys::{Cost, DataKeys, KeysError, RecoveryCode, Secret, Way, WrapInfo};
+use crate::open::OpenError;
 use crate::place::{self, Continuity};
-use crate::store::{Inner, OpenError, Store, StoreOptions};
+use crate::store::{Inner, Store, StoreOptions};
 
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const DATABASE: &str = "betwixt.redb";
@@ -239,7 +240,11 @@ impl Home {
         let mut key = Zeroizing::new([0; 32]);
         rng.fill_bytes(key.as_mut());
         crate::keys::keyring::save(&self.keys_file().home.0, &key)?;
-        self.add_way(keys, &Secret::Random(Way::Keyring, key), rng)
+        self.change(|file| {
+            // The keyring has one entry a home, so that an earlier one opens nothing any more.
+            file.remove_all(Way::Keyring);
+            file.add(keys, &Secret::Random(Way::Keyring, key.clone()), rng)
+        })
     }
 
     /// Removes a way to open this home. What it wrapped is gone from the file, though not from copies of it: after a leak

@@ -9,7 +9,8 @@ use redb::WriteTransaction;
 
 use crate::disk::{Disk, FileDisk};
 use crate::error::StoreError;
-use crate::store::{FORMAT, PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS, Plain, StoreOptions, build};
+use crate::open::{FORMAT, PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS, Plain, build};
+use crate::store::StoreOptions;
 use crate::tables::{Area, PLAIN, SCOPES, guarded};
 
 /// Takes sealed rows.

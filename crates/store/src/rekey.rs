@@ -17,11 +17,12 @@ use crate::files;
 use crate::home::{DATABASE, Home, HomeError, SNAPSHOTS};
 use crate::keys::file::KeysFile;
 use crate::keys::{DataKeys, KeysError, Secret};
+use crate::open::{OpenError, Plain};
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::seal::ScopeKey;
 use crate::snapshots::RestoreError;
-use crate::store::{OpenError, Plain, Store, StoreOptions};
+use crate::store::{Store, StoreOptions};
 use crate::tables::{Area, SCOPES, Source, Span, opened, pack, renamed};
 
 const SUFFIX: &str = ".rekey";

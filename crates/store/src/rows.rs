@@ -9,7 +9,7 @@ use redb::ReadableTable;
 
 use crate::error::StoreError;
 use crate::seal::ScopeKey;
-use crate::store::Inner;
+use crate::store::Held;
 use crate::tables::{Area, Row, Source, Span, group, guarded, member, opened, pack, scan_table};
 
 /// One scope's index, for reading.
@@ -66,7 +66,7 @@ impl ReadRows for Rows<'_> {
 pub struct BatchRows<'a> {
     pub(crate) table: redb::Table<'a, &'static [u8], &'static [u8]>,
     pub(crate) key: &'a ScopeKey,
-    pub(crate) inner: &'a Inner,
+    pub(crate) inner: &'a Held,
     pub(crate) scope: Scope,
 }
 

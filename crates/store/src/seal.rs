@@ -1,6 +1,7 @@
 //! Encryption at rest: XChaCha20-Poly1305 with random 192-bit nonces (draft-irtf-cfrg-xchacha), so that no counter has to
 //! survive a crash, a copy or a restore; and keyed BLAKE3 for the names of rows, so that the file does not tell what it
-//! holds.
+//! holds. What it does tell: how many rows each table has, how long they are, which belong to one group, and in which
+//! order numbered ones were written. An older row put back in its own place is not noticed by this alone.
 
 use betwixt_model::document::Scope;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

@@ -11,71 +11,17 @@ use redb::{Database, ReadableDatabase};
 
 use crate::aside::Aside;
 use crate::batch::Batch;
-use crate::disk::{AnyBackend, Disk, MemoryDisk};
-use crate::error::{Damage, StoreError};
+use crate::disk::{Disk, MemoryDisk};
+use crate::error::StoreError;
 use crate::keys::{DataKey, DataKeys, KeyId};
+use crate::open::{FORMAT, OpenError, build, load, opening};
 use crate::seal::ScopeKey;
 use crate::settings::EPOCH;
-use crate::tables::{Area, PLAIN, SCOPES, guarded};
+use crate::tables::guarded;
 use crate::view::View;
-
-/// The format of the database that this version reads and writes.
-pub const FORMAT: u32 = 1;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There is no database, or an empty file in its place.
-    #[error("there is no database{}: restore it from a snapshot or a backup, or move the home away and begin anew", at(.0))]
-    Missing(Option<PathBuf>),
-    /// There is one already where a new one was to be made.
-    #[error("there is a database already{}", at(.0))]
-    Exists(Option<PathBuf>),
-    /// The file is damaged. Nothing was changed in it that could still be read.
-    #[error("the database{} is damaged ({what}): restore it with `betwixt restore{}`", at(.path), option(.snapshot))]
-    Damaged {
-        /// The file.
-        path: Option<PathBuf>,
-        /// What is wrong with it.
-        what: String,
-        /// The newest snapshot that could be restored, where the home has one.
-        snapshot: Option<String>,
-    },
-    /// Written by a newer version of Betwixt.
-    #[error("the database{} has format {format}, made by a newer version of Betwixt: update this one", at(.path))]
-    Newer {
-        /// The file.
-        path: Option<PathBuf>,
-        /// Its format.
-        format: u32,
-    },
-    /// Sealed under other keys than the home's: a database and a keys file that do not belong together.
-    #[error("the database{} belongs to another keys file: put back the one that it was used with", at(.0))]
-    OtherKeys(Option<PathBuf>),
-    /// Another process, or this one, has it open.
-    #[error("the database{} is in use already", at(.0))]
-    InUse(Option<PathBuf>),
-    /// The disk or the permissions are in the way.
-    #[error("the database{} cannot be opened: {source}", at(.path))]
-    Disk {
-        /// The file.
-        path: Option<PathBuf>,
-        /// What went wrong.
-        #[source]
-        source: StoreError,
-    },
-}
-
-fn option(snapshot: &Option<String>) -> String {
-    snapshot.as_ref().map(|name| format!(" --snapshot {name}")).unwrap_or_default()
-}
-
-fn at(path: &Option<PathBuf>) -> String {
-    path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default()
-}
 
 /// How a store behaves.
 #[derive(Debug, Clone)]
@@ -129,8 +75,14 @@ impl Keys {
 
 #[derive(Debug)]
 enum State {
-    Open(Arc<Database>),
-    Failed { cause: String, attempts: u32, retry: Option<Instant> },
+    /// With how often it was opened before.
+    Open(Arc<Database>, u64),
+    Failed {
+        cause: String,
+        attempts: u32,
+        retry: Option<Instant>,
+        openings: u64,
+    },
 }
 
 /// What [`Store::recover`] found or did.
@@ -226,9 +178,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`] after a failure, until [`Store::recover`] has reopened the store.
     pub fn begin(&self) -> Result<Batch, StoreError> {
-        let database = self.inner.database()?;
-        let transaction = self.inner.watch(guarded(|| Ok(database.begin_write()?)))?;
-        Ok(Batch::new(Arc::clone(&self.inner), self.inner.keys(), transaction))
+        let (database, held) = self.hold()?;
+        let transaction = held.watch(guarded(|| Ok(database.begin_write()?)))?;
+        let keys = held.keys();
+        Ok(Batch::new(held, keys, transaction))
     }
 
     /// Begins a transaction that reads: one consistent state, whatever is written meanwhile.
@@ -236,9 +189,19 @@ impl Store {
     /// # Errors
     /// As [`Store::begin`].
     pub fn read(&self) -> Result<View, StoreError> {
-        let database = self.inner.database()?;
-        let transaction = self.inner.watch(guarded(|| Ok(database.begin_read()?)))?;
-        Ok(View::new(Arc::clone(&self.inner), self.inner.keys(), transaction))
+        let (database, held) = self.hold()?;
+        let transaction = held.watch(guarded(|| Ok(database.begin_read()?)))?;
+        let keys = held.keys();
+        Ok(View::new(held, keys, transaction))
+    }
+
+    fn hold(&self) -> Result<(Arc<Database>, Held), StoreError> {
+        match &*lock(&self.inner.state) {
+            State::Open(database, opening) => {
+                Ok((Arc::clone(database), Held { inner: Arc::clone(&self.inner), opening: *opening }))
+            }
+            State::Failed { cause, .. } => Err(StoreError::Closed { cause: cause.clone() }),
+        }
     }
 
     /// Whether the private documents can be read and written.
@@ -266,7 +229,7 @@ impl Store {
 
     /// Whether the store is open, that is, was not closed by a failure.
     pub fn is_open(&self) -> bool {
-        matches!(*lock(&self.inner.state), State::Open(_))
+        matches!(*lock(&self.inner.state), State::Open(..))
     }
 
     /// Reopens the store after a failure, at most as often as its backoff allows (100 ms, doubling up to 30 s). Call it
@@ -275,15 +238,19 @@ impl Store {
     /// Transactions of before the failure must have been dropped; one that writes keeps the file in use.
     pub fn recover(&self, now: Instant) -> Recovery {
         let mut state = lock(&self.inner.state);
-        let State::Failed { cause, attempts, retry } = &mut *state else { return Recovery::Open };
+        let State::Failed { cause, attempts, retry, openings } = &mut *state else { return Recovery::Open };
         if let Some(until) = *retry
             && now < until
         {
             return Recovery::Wait { until, cause: cause.clone() };
         }
-        match load(&*self.inner.disk, &self.inner.options) {
-            Ok((database, _)) => {
-                *state = State::Open(Arc::new(database));
+        let loaded = load(&*self.inner.disk, &self.inner.options).and_then(|(database, plain)| {
+            let same = plain.keys == *lock(&self.inner.key_ids);
+            same.then_some(database).ok_or_else(|| OpenError::OtherKeys(self.inner.disk.path().map(PathBuf::from)))
+        });
+        match loaded {
+            Ok(database) => {
+                *state = State::Open(Arc::new(database), *openings);
                 Recovery::Reopened
             }
             Err(error) => {
@@ -332,7 +299,7 @@ impl Inner {
             options,
             keys: RwLock::new(in_use),
             key_ids: Mutex::new([keys.shared.id(), mine]),
-            state: Mutex::new(State::Open(Arc::new(database))),
+            state: Mutex::new(State::Open(Arc::new(database), 0)),
             aside,
         }
     }
@@ -340,104 +307,38 @@ impl Inner {
     pub(crate) fn keys(&self) -> Keys {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
-        match &*lock(&self.state) {
-            State::Open(database) => Ok(Arc::clone(database)),
-            State::Failed { cause, .. } => Err(StoreError::Closed { cause: cause.clone() }),
-        }
+/// What a transaction keeps of its store.
+#[derive(Debug)]
+pub(crate) struct Held {
+    inner: Arc<Inner>,
+    opening: u64,
+}
+
+impl std::ops::Deref for Held {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
     }
+}
 
-    /// Closes the store when an outcome says that it has to be reopened.
+impl Held {
+    /// Closes the store when an outcome says that it has to be reopened, unless it was since the transaction began.
     pub(crate) fn watch<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &outcome
             && error.closes()
         {
-            let mut state = lock(&self.state);
-            if let State::Open(_) = *state {
+            let mut state = lock(&self.inner.state);
+            if matches!(*state, State::Open(_, opening) if opening == self.opening) {
                 tracing::warn!(error = %error, "the store closes itself");
-                *state = State::Failed { cause: error.to_string(), attempts: 0, retry: None };
+                let openings = self.opening + 1;
+                *state = State::Failed { cause: error.to_string(), attempts: 0, retry: None, openings };
             }
         }
         outcome
     }
-}
-
-/// What the table without encryption says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain {
-    pub(crate) keys: [KeyId; 2],
-    pub(crate) commits: u64,
-}
-
-pub(crate) const PLAIN_FORMAT: &[u8] = b"format";
-pub(crate) const PLAIN_KEYS: &[u8] = b"keys";
-pub(crate) const PLAIN_COMMITS: &[u8] = b"commits";
-
-/// Opens a database that is there, and reads what it says of itself.
-fn load(disk: &dyn Disk, options: &StoreOptions) -> Result<(Database, Plain), OpenError> {
-    let path = disk.path().map(PathBuf::from);
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => OpenError::Missing(path.clone()),
-        _ => OpenError::Disk { path: path.clone(), source: error.into() },
-    };
-    let backend = disk.open(false).map_err(failed)?;
-    if backend.len().map_err(failed)? == 0 {
-        return Err(OpenError::Missing(path));
-    }
-    let database = build(backend, options).map_err(|error| opening(&path, error))?;
-    let (format, plain) = guarded(|| read_plain(&database)).map_err(|error| opening(&path, error))?;
-    let plain = plain.ok_or(OpenError::Newer { path, format })?;
-    Ok((database, plain))
-}
-
-pub(crate) fn build(backend: Box<dyn redb::StorageBackend>, options: &StoreOptions) -> Result<Database, StoreError> {
-    guarded(|| {
-        let mut builder = Database::builder();
-        builder.set_cache_size(options.cache).set_check_integrity_on_open(options.check);
-        Ok(builder.create_with_backend(AnyBackend(backend))?)
-    })
-}
-
-fn opening(path: &Option<PathBuf>, error: StoreError) -> OpenError {
-    let path = path.clone();
-    match error {
-        StoreError::Damaged(Damage::File(what)) => OpenError::Damaged { path, what, snapshot: None },
-        StoreError::Closed { cause } if cause.contains("already open") => OpenError::InUse(path),
-        StoreError::Closed { cause } => OpenError::Damaged { path, what: cause, snapshot: None },
-        source => OpenError::Disk { path, source },
-    }
-}
-
-fn read_plain(database: &Database) -> Result<(u32, Option<Plain>), StoreError> {
-    read_plain_of(&database.begin_read()?)
-}
-
-pub(crate) fn read_plain_of(transaction: &redb::ReadTransaction) -> Result<(u32, Option<Plain>), StoreError> {
-    let damaged = || StoreError::Damaged(Damage::File("what it says of itself is not readable".into()));
-    let table = transaction.open_table(PLAIN).map_err(|error| match error {
-        redb::TableError::TableDoesNotExist(_) => damaged(),
-        other => other.into(),
-    })?;
-    let get = |key: &[u8]| -> Result<Vec<u8>, StoreError> { Ok(table.get(key)?.ok_or_else(damaged)?.value().to_vec()) };
-    let format: [u8; 4] = get(PLAIN_FORMAT)?.try_into().map_err(|_| damaged())?;
-    let format = u32::from_le_bytes(format);
-    if format > FORMAT {
-        return Ok((format, None));
-    }
-    let keys: [u8; 32] = get(PLAIN_KEYS)?.try_into().map_err(|_| damaged())?;
-    let commits: [u8; 8] = get(PLAIN_COMMITS)?.try_into().map_err(|_| damaged())?;
-    let id = |half: &[u8]| KeyId::from_bytes(half.try_into().unwrap_or_default());
-    let plain = Plain { keys: [id(&keys[..16]), id(&keys[16..])], commits: u64::from_le_bytes(commits) };
-    // Every table was made at the beginning, so a missing one is damage and never emptiness.
-    let names: std::collections::BTreeSet<String> =
-        transaction.list_tables()?.map(|table| redb::TableHandle::name(&table).to_owned()).collect();
-    for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, area))) {
-        if !names.contains(area.table(scope)) {
-            return Err(StoreError::Damaged(Damage::File(format!("table {} is missing", area.table(scope)))));
-        }
-    }
-    Ok((format, Some(plain)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,20 +1,19 @@
 //! Reading: one consistent state of the store.
 
-use std::sync::Arc;
-
 use betwixt_model::document::Scope;
 use redb::ReadTransaction;
 
 use crate::error::{Damage, StoreError};
+use crate::open::{Plain, read_plain_of};
 use crate::reader::Reader;
 use crate::seal::ScopeKey;
-use crate::store::{Inner, Keys, Plain, read_plain_of};
+use crate::store::{Held, Keys};
 use crate::tables::{Area, Source, Span, Visit, guarded, scan_table};
 
 /// One state of the store, unchanged by what is committed meanwhile. May be sent to another thread. While it lives, the
 /// database file cannot reuse the room of what was replaced since: drop it soon.
 pub struct View {
-    inner: Arc<Inner>,
+    inner: Held,
     keys: Keys,
     transaction: ReadTransaction,
 }
@@ -26,7 +25,7 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(crate) fn new(inner: Arc<Inner>, keys: Keys, transaction: ReadTransaction) -> Self {
+    pub(crate) fn new(inner: Held, keys: Keys, transaction: ReadTransaction) -> Self {
         Self { inner, keys, transaction }
     }
 

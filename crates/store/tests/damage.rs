@@ -86,12 +86,13 @@ fn a_flipped_byte_in_the_database_is_never_accepted() {
     assert_eq!(read(whole.clone(), &keys, commits).as_ref(), Some(&before));
     let mut rng = rand_core_rng();
     let (mut noticed, mut harmless) = (0, 0);
-    // Every byte of the header, which has what no page checksum covers, and many of the rest.
-    let header = 0..320;
-    let rest = (0..runs(800)).map(|_| rng.next_u64() as usize % whole.len());
-    for position in header.chain(rest.collect::<Vec<_>>()) {
+    // Every byte of the header, which has what no page checksum covers, every bit of its flags, and many of the rest.
+    let flags = (8..12).flat_map(|position| (0..8).map(move |bit| (position, bit)));
+    let header = (0..320).map(|position| (position, position % 8));
+    let rest = (0..runs(800)).map(|_| (rng.next_u64() as usize % whole.len(), rng.next_u32() as usize % 8));
+    for (position, bit) in flags.chain(header).chain(rest.collect::<Vec<_>>()) {
         let mut altered = whole.clone();
-        altered[position] ^= 1 << (position % 8);
+        altered[position] ^= 1 << bit;
         match read(altered, &keys, commits) {
             None => noticed += 1,
             Some(content) => {

@@ -173,6 +173,7 @@ fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gon
             };
             write(count).unwrap();
             count += 1;
+            let older = store.read().unwrap();
             failing.fail_after(after, failure);
             let error = loop {
                 match write(count) {
@@ -200,7 +201,10 @@ fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gon
                 }
             }
             failing.heal();
+            let before = older.reader().setting::<u64>(Scope::Ours, "first");
             assert_eq!(store.recover(now + Duration::from_secs(30)), Recovery::Reopened);
+            // What was begun before the failure ends with it, and does not close the store anew.
+            drop((before, older.reader().documents(Scope::Ours), older.reader().documents(Scope::Mine)));
             assert_eq!(store.recover(now), Recovery::Open);
             // The batch whose commit failed is there whole, or not at all.
             let last = store.read().unwrap().reader().setting::<u64>(Scope::Ours, "last").unwrap().unwrap();
@@ -209,5 +213,20 @@ fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gon
             write(last + 1).unwrap();
             assert_holds(&store, last + 2);
         }
+    }
+}
+
+#[test]
+fn a_commit_waits_for_the_disk_once() {
+    let disk = CrashDisk::new();
+    let store = Store::create(disk.clone(), &keys(), StoreOptions::default()).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for number in 0..20 {
+        let before = disk.syncs();
+        let mut batch = store.begin().unwrap();
+        stage(&mut batch, number, &mut rng).unwrap();
+        assert_eq!(disk.syncs(), before);
+        batch.commit().unwrap();
+        assert_eq!(disk.syncs(), before + 1);
     }
 }

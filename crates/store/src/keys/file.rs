@@ -182,6 +182,12 @@ impl KeysFile {
         Ok(())
     }
 
+    /// Removes every way of a kind; others that open everything must be left.
+    #[cfg(feature = "keyring")]
+    pub(crate) fn remove_all(&mut self, way: Way) {
+        self.wraps.retain(|wrap| wrap.way != way);
+    }
+
     /// Opens the keys: both, or the shared one alone.
     pub(crate) fn open(&self, secret: &Secret<'_>, with_mine: bool) -> Result<(DataKeys, String), KeysError> {
         let way = secret.way();
