@@ -76,6 +76,11 @@ impl Home {
         self.directory = directory;
     }
 
+    /// Takes the device to another network: from now on its daemon runs there.
+    pub fn carry_to(&mut self, cable: &Cable, side: Side) {
+        self.place = Place::Namespace(cable.name(side).to_owned());
+    }
+
     /// Sets a variable for every process that is started from now on.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -3,5 +3,7 @@
 //! Everything here starts real programs. The tests themselves are in `tests/tests/`, one program a subject.
 
 pub mod binary;
+pub mod capture;
 pub mod home;
+pub mod mounts;
 pub mod namespaces;

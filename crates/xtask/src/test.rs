@@ -15,7 +15,7 @@ use crate::tally::{self, Tally};
 /// installs all of it. No group of tests needs Node or Chromium yet.
 const CI_HAS: [Need; 4] = [Need::NetworkNamespaces, Need::Mounts, Need::Capture, Need::Faketime];
 
-/// Test programs of `tests/` whose name begins so run in network namespaces, one at a time.
+/// Test programs of `tests/` whose name begins so need a quiet machine: they run in network namespaces, one at a time.
 const NETWORK_PREFIX: &str = "network";
 
 /// A kind of test, run by one command.
@@ -47,8 +47,7 @@ impl Group {
     const fn needs(self) -> &'static [Need] {
         match self {
             Self::Unit | Self::Documentation => &[],
-            Self::EndToEnd => &[Need::Mounts, Need::Faketime],
-            Self::Networks => &[Need::NetworkNamespaces, Need::Capture],
+            Self::EndToEnd | Self::Networks => &Need::ALL,
         }
     }
 }
