@@ -325,6 +325,31 @@ fn what_is_still_arriving_and_what_has_no_place() {
     assert_eq!(one.rows, before);
 }
 
+/// Facts that name an item under another kind have no meaning, and hide nothing of what is to settle.
+#[test]
+fn another_kind_hides_no_difference() {
+    let (mut one, mut other) = Replica::couple();
+    let goal = one.say(None, "goal", "title", json!("A cabin"));
+    let milestone = one.say(None, "milestone", "goal", json!(goal.to_string()));
+    one.meet(&mut other);
+    one.say(Some(milestone), "milestone", "measure", json!({"type": "yes_no"}));
+    other.say(Some(milestone), "milestone", "measure", json!({"type": "count", "target": 3}));
+    for (replica, kind) in [(&mut one, "goal"), (&mut other, "goal")] {
+        replica.device.last = index::tip(&replica.rows, &replica.device.id).unwrap();
+        let stray = replica.device.says(Some(milestone), kind, "area", json!(replica.device.id.to_string()), &[]);
+        index::ingest(&mut replica.rows, &HOUSEHOLD, &replica.membership, vec![stray.clone()]).unwrap();
+        replica.said.push(stray);
+    }
+    one.meet(&mut other);
+    let ids = |kind| -> Vec<ItemId> {
+        view::items(&one.rows, &one.reader(), kind).unwrap().iter().map(|view| view.id).collect()
+    };
+    assert_eq!((ids("goal"), ids("milestone")), (vec![goal], vec![milestone]));
+    let differences = view::differences(&one.rows, &one.reader()).unwrap();
+    assert_eq!(differences.len(), 1);
+    assert_eq!(differences[0].fields.keys().collect::<Vec<_>>(), ["measure"]);
+}
+
 /// A newer version's fact cannot be read here; what cites it is shown as cut off by that.
 #[test]
 fn what_a_newer_version_made_is_kept_and_told() {

@@ -264,19 +264,15 @@ pub fn linked<R: ReadRows>(rows: &R, reader: &Reader, target: &ItemId) -> Result
 /// [`IndexError`].
 pub fn differences<R: ReadRows>(rows: &R, reader: &Reader) -> Result<Vec<ItemView>, IndexError<R::Error>> {
     let mut views: BTreeMap<ItemId, ItemView> = BTreeMap::new();
-    for FieldKey { item: id, kind, field } in index::unsettled(rows)? {
+    for FieldKey { item: id, .. } in index::unsettled(rows)? {
         if let std::collections::btree_map::Entry::Vacant(place) = views.entry(id)
             && let Some(mut view) = item(rows, reader, &id)?
-            && is_named(reader, &view)
         {
-            let owner = view.owner;
+            // By the item's own kind: facts may name it under another, which hides nothing.
+            let (kind, owner) = (view.kind.clone(), view.owner);
             view.fields.retain(|name, field| is_to_settle(reader, &kind, name, owner, field));
             place.insert(view);
         }
-        debug_assert!(
-            Kind::named(&kind).is_some_and(|kind| kind.field(&field).is_some()),
-            "only known fields are listed"
-        );
     }
     Ok(views.into_values().filter(|view| !view.fields.is_empty()).collect())
 }
