@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use betwixt_model::ids::HouseholdId;
-use betwixt_net::{Bind, Config, Discovery, DiscoveryState, Net, NetEvent, PairingEvent, doctor};
+use betwixt_net::{Bind, Config, Discovery, DiscoveryState, LostReason, Net, NetEvent, PairingEvent, doctor};
 use betwixt_sync::dialer::AttemptId;
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use betwixt_testkit::needs::{Need, met};
@@ -135,6 +135,31 @@ fn devices_find_each_other_and_again_after_the_cable_was_out() {
         println!("connected again {:?} after the cable was back", began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(5));
     }
+}
+
+#[test]
+fn a_connection_without_a_cable_is_lost_within_the_idle_time() {
+    if !met(&[Need::NetworkNamespaces]) {
+        return;
+    }
+    let cable = Cable::plug().unwrap();
+    let (mut left, mut right) = couple(&cable);
+    left.dial(1, &right, right.net.addresses()[0]);
+    assert!(left.connected(Duration::from_secs(5)));
+    assert!(right.connected(Duration::from_secs(5)));
+    // A silent connection is kept open for longer than that.
+    let lost = |event: &NetEvent| match event {
+        NetEvent::Lost { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    let idle = betwixt_net::limits::IDLE;
+    assert_eq!(left.wait_for(idle + Duration::from_secs(2), lost), None);
+    cable.set_plugged(false).unwrap();
+    let began = Instant::now();
+    assert_eq!(left.wait_for(idle * 2, lost), Some(LostReason::Silent));
+    assert_eq!(right.wait_for(idle, lost), Some(LostReason::Silent));
+    let latest = idle + betwixt_net::limits::KEEP_ALIVE + Duration::from_secs(2);
+    assert!(began.elapsed() < latest, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -95,7 +95,10 @@ impl Connection {
         let connection = self.clone();
         let mut writers = {
             let mut streams = self.streams();
-            streams.closing = true;
+            // A second close must not cut short what the first waits for.
+            if std::mem::replace(&mut streams.closing, true) {
+                return;
+            }
             streams.queues.clear();
             std::mem::take(&mut streams.writers)
         };

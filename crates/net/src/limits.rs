@@ -68,7 +68,8 @@ pub const CONNECTIONS_PER_PEER: usize = 4;
 /// A silent connection is kept open by a packet this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// A connection is lost when nothing came for this long.
+/// A connection is lost when nothing came for this long. The clock starts anew with the first packet that is sent after
+/// something came (RFC 9000, section 10.1), so a loss is noticed after this and [`KEEP_ALIVE`] at the latest.
 pub const IDLE: Duration = Duration::from_secs(15);
 
 /// The first size of a QUIC packet's payload; every IPv6 network carries it. Larger ones are probed for.

@@ -12,6 +12,7 @@ use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use betwixt_sync::wire::StreamKey;
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -134,6 +135,8 @@ pub(crate) struct Shared {
     pub(crate) pairings: Pairings,
     pub(crate) networks: watch::Sender<Vec<Network>>,
     pub(crate) plans: Plans,
+    /// So that commands may come from any thread.
+    pub(crate) runtime: Handle,
     connections: Mutex<BTreeMap<ConnectionId, Arc<Connection>>>,
     next_connection: AtomicU64,
 }
@@ -169,7 +172,8 @@ impl Shared {
     }
 }
 
-/// The network. Clones are handles to the same one; commands never wait, what comes of them is told by events.
+/// The network. Clones are handles to the same one; commands never wait and may come from any thread; what comes of them
+/// is told by events.
 #[derive(Debug, Clone)]
 pub struct Net {
     shared: Arc<Shared>,
@@ -197,9 +201,7 @@ impl Net {
     /// # Errors
     /// [`StartError`], when no UDP socket can be had (or not the fixed port), or there is no tokio runtime.
     pub fn start(config: Config) -> Result<(Self, mpsc::Receiver<NetEvent>), StartError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(StartError::NoRuntime);
-        }
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let identity = Identity::new(Arc::new(config.keys.signing().clone()));
         let ids = OwnIds::new();
         let peers = Arc::new(Peers::default());
@@ -235,6 +237,7 @@ impl Net {
             pairings: Pairings::default(),
             networks: watch::Sender::new(networks),
             plans: Plans::new(endpoint.port),
+            runtime,
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
             config,
@@ -293,6 +296,7 @@ impl Net {
     /// Dials a peer at an address. Answered by [`NetEvent::Connected`] or [`NetEvent::DialFailed`] with the attempt's
     /// number, within [`limits::HANDSHAKE_TIME`], unless cancelled before.
     pub fn dial(&self, attempt: AttemptId, peer: DeviceId, address: SocketAddr) {
+        let _context = self.shared.runtime.enter();
         let mut dials = self.shared.dials.lock().unwrap_or_else(PoisonError::into_inner);
         let task = tokio::spawn(dial::dial(self.shared.clone(), self.endpoint.quic.clone(), attempt, peer, address));
         if let Some(before) = dials.insert(attempt, task.abort_handle()) {
@@ -313,6 +317,7 @@ impl Net {
     /// # Errors
     /// [`SendError`].
     pub fn send(&self, connection: ConnectionId, stream: StreamKey, frame: impl Into<Bytes>) -> Result<(), SendError> {
+        let _context = self.shared.runtime.enter();
         self.shared.connection(connection).ok_or(SendError::Gone)?.send(stream, frame.into())
     }
 
@@ -326,6 +331,7 @@ impl Net {
     /// then frames may still come.
     pub fn close(&self, connection: ConnectionId, code: CloseCode) {
         if let Some(connection) = self.shared.connection(connection) {
+            let _context = self.shared.runtime.enter();
             connection.close(code);
         }
     }
@@ -348,6 +354,7 @@ impl Net {
     /// [`StartError`], when no UDP socket can be had.
     pub fn open_pairing(&self, digits: Option<u8>) -> Result<Place, StartError> {
         self.close_pairing();
+        let _context = self.shared.runtime.enter();
         let port = pairing::open(&self.shared)?;
         self.shared.plans.set_offer(digits.map(|digits| (digits, port)));
         discovery::replan(&self.shared, false);
@@ -356,6 +363,7 @@ impl Net {
 
     /// Closes the pairing endpoint, its channels once what was sent on them has gone out, and its advert.
     pub fn close_pairing(&self) {
+        let _context = self.shared.runtime.enter();
         self.shared.pairings.close_offer();
         self.shared.plans.set_offer(None);
         discovery::replan(&self.shared, false);
@@ -370,6 +378,7 @@ impl Net {
     /// Connects to a pairing endpoint at the first of these addresses that answers, with keys made for this run. Told by
     /// [`NetEvent::Pairing`] under the number that is returned.
     pub fn join_pairing(&self, addresses: Vec<SocketAddr>) -> ConnectionId {
+        let _context = self.shared.runtime.enter();
         pairing::join(&self.shared, addresses)
     }
 

@@ -150,6 +150,7 @@ async fn what_was_sent_before_a_close_arrives() {
     left.net.send(at_left, StreamKey::Control, vec![5; 300_000]).unwrap();
     left.net.send(at_left, StreamKey::Control, b"goodbye".to_vec()).unwrap();
     left.net.close(at_left, CloseCode::Replaced);
+    left.net.close(at_left, CloseCode::Done);
     assert_eq!(left.net.send(at_left, StreamKey::Control, vec![1]), Err(SendError::Gone));
     assert_eq!(right.frame().await.len(), 300_000);
     assert_eq!(right.frame().await, b"goodbye");
@@ -325,4 +326,21 @@ async fn a_dropped_network_is_noticed_by_the_other_side() {
     net.shut_down().await;
     drop(events);
     assert_eq!(right.lost().await, LostReason::ByPeer(0));
+}
+
+#[test]
+fn commands_may_come_from_any_thread() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (mut left, mut right) = runtime.block_on(async { couple() });
+    left.net.dial(AttemptId(1), right.id(), right.address());
+    let (at_left, _) = runtime.block_on(left.connected());
+    runtime.block_on(right.connected());
+    left.net.send(at_left, StreamKey::Control, vec![1]).unwrap();
+    assert_eq!(runtime.block_on(right.frame()), [1]);
+    let place = left.net.open_pairing(None).unwrap();
+    right.net.join_pairing(place.addresses);
+    assert!(matches!(runtime.block_on(right.next()), NetEvent::Pairing { .. }));
+    left.net.close_pairing();
+    left.net.close(at_left, CloseCode::Done);
+    assert!(betwixt_net::Net::start(common::config(common::keys())).is_err(), "there is no runtime here");
 }
