@@ -37,10 +37,10 @@ pub struct Field {
     /// Whether what it holds is what both said (in a field of consent).
     #[serde(default)]
     pub agreed: bool,
-    /// What both agreed to, while it stands, and one of them has said something else since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<Version>,
-    /// What one partner said and the other has not answered (in a field of consent).
+    /// What stands agreed, whatever is proposed beside it, with who said it last; two where agreements were reached apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agreement: Vec<Version>,
+    /// Words that wait for the other partner to say the same (in a field of consent).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Version>,
     /// For prose with several live versions: their merge, in reading order.
@@ -49,6 +49,12 @@ pub struct Field {
     /// For a draft whose wording was agreed: it has changed since.
     #[serde(default, skip_serializing_if = "is_false")]
     pub changed_since_agreed: bool,
+    /// Each took the other's offer and left their own: they said the other's, and differ again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub crossed: bool,
+    /// What somebody other than the owner said in an owned field, which does not count: changed outside Betwixt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Version>,
     /// What it builds on has not all arrived; it takes no writes until then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub arriving: bool,
@@ -70,6 +76,23 @@ impl Field {
     /// Whether several versions stand beside each other.
     pub fn differs(&self) -> bool {
         matches!(self.state, FieldState::Differing { .. })
+    }
+
+    /// A field of this kind about which nothing was said.
+    pub fn empty(kind: FieldKind) -> Self {
+        Self {
+            kind,
+            state: FieldState::Empty,
+            seen: Seen::default(),
+            agreed: false,
+            agreement: Vec::new(),
+            waiting: Vec::new(),
+            passages: Vec::new(),
+            changed_since_agreed: false,
+            crossed: false,
+            outside: Vec::new(),
+            arriving: false,
+        }
     }
 
     /// Every version that is live, own first.
@@ -149,8 +172,9 @@ pub enum Passage {
     },
     /// Several texts for the same place.
     Differing {
-        /// What stood there before.
-        was: String,
+        /// What stood there before; several where that differed itself, none where nothing is known of it.
+        #[serde(default)]
+        was: Vec<String>,
         /// Each version of the place, own first.
         versions: Vec<PassageState>,
     },

@@ -29,6 +29,8 @@ pub enum Collection {
     Goals,
     /// Milestones of goals; their field `goal` names the goal.
     Milestones,
+    /// Entries of progress; their field `milestone` names the milestone.
+    Progress,
     /// Reflections.
     Reflections,
     /// Private entries; always [`Scope::Mine`].
@@ -41,11 +43,12 @@ pub enum Collection {
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Vision,
         Self::Values,
         Self::Goals,
         Self::Milestones,
+        Self::Progress,
         Self::Reflections,
         Self::Journal,
         Self::Thanks,
@@ -59,6 +62,7 @@ impl Collection {
             Self::Values => "values",
             Self::Goals => "goals",
             Self::Milestones => "milestones",
+            Self::Progress => "progress",
             Self::Reflections => "reflections",
             Self::Journal => "journal",
             Self::Thanks => "thanks",
@@ -114,8 +118,11 @@ pub struct Tally {
     /// What is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// How many entries there are.
+    /// How many entries are in it.
     pub entries: u64,
+    /// How many are not, because they are not settled, or part of them is still arriving.
+    #[serde(default)]
+    pub open: u64,
 }
 
 /// Founds an item: `POST /v1/{collection}`, with an `Idempotency-Key` so that it may be repeated.
@@ -133,7 +140,8 @@ pub struct NewItem {
 pub struct Say {
     /// What is said. `null` takes back what one said before.
     pub value: Value,
-    /// The token that the field was read with; not needed where nothing was said yet.
+    /// The token that the field was read with. An empty one says that nothing stood there. May be left away only as long as
+    /// nothing was said there (428).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
 }

@@ -141,17 +141,7 @@ fn said(own: bool) -> api::Said {
 }
 
 fn field(kind: FieldKind, state: FieldState, seen: &str) -> api::Field {
-    api::Field {
-        kind,
-        state,
-        seen: Seen(seen.into()),
-        agreed: false,
-        agreement: None,
-        waiting: vec![],
-        passages: vec![],
-        changed_since_agreed: false,
-        arriving: false,
-    }
+    api::Field { state, seen: Seen(seen.into()), ..api::Field::empty(kind) }
 }
 
 fn held(text: &str) -> FieldState {
@@ -303,7 +293,8 @@ fn proposing_says_the_draft_and_agreeing_says_the_same() {
     };
     let home = answering(false);
     assert_eq!(home.run(&["vision", "propose"]).code(), 0);
-    assert_eq!(home.asked()[1], "say Vision(None) wording \"A draft.\" None");
+    // An empty token: nothing stood there when it was read.
+    assert_eq!(home.asked()[1], format!("say Vision(None) wording \"A draft.\" {:?}", Some(Seen(String::new()))));
     assert_eq!(home.run(&["vision", "agree"]).code(), 4, "nothing waits");
     let home = answering(true);
     assert_eq!(home.run(&["vision", "agree"]).code(), 0);

@@ -11,6 +11,7 @@ mod events;
 mod parse;
 mod request;
 mod routes;
+pub mod shown;
 mod socket;
 
 pub use request::{Answer, Call, Request, Response, Target};

@@ -32,8 +32,8 @@ impl What {
         value: Value,
         seen: &Seen,
     ) -> Result<Saying, CommandError> {
-        let seen = (!seen.0.is_empty()).then(|| seen.clone());
-        let say = Say { value, seen };
+        // An empty token says that nothing stood there: without one, something that came meanwhile would be refused.
+        let say = Say { value, seen: Some(seen.clone()) };
         Ok(match self {
             Self::Vision(scope) => opened.client.say_vision(*scope, name, &say).await?,
             Self::Item(collection, id) => opened.client.say(*collection, id, name, &say).await?,

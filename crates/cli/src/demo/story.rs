@@ -295,13 +295,12 @@ async fn settle(teller: &Teller, robin: &Partner, sam: &Partner, goal: &str) -> 
 async fn say_vision(api: &Client, scope: Option<Scope>, text: &str) -> Result<(), CommandError> {
     let vision = api.vision(scope).await?;
     let seen = named(&vision, "draft")?.seen.clone();
-    api.say_vision(scope, "draft", &Say { value: json!(text), seen: (!seen.0.is_empty()).then_some(seen) }).await?;
+    api.say_vision(scope, "draft", &Say { value: json!(text), seen: Some(seen) }).await?;
     Ok(())
 }
 
 async fn say(api: &Client, goal: &str, name: &str, value: Value, field: &Field) -> Result<(), CommandError> {
-    let seen = (!field.seen.0.is_empty()).then(|| field.seen.clone());
-    api.say(Collection::Goals, goal, name, &Say { value, seen }).await?;
+    api.say(Collection::Goals, goal, name, &Say { value, seen: Some(field.seen.clone()) }).await?;
     Ok(())
 }
 

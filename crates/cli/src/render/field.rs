@@ -69,7 +69,7 @@ pub(crate) fn full(look: &Look, name: &str, field: &Field) -> String {
     let mut lines = Vec::new();
     let mut mark = "";
     match &field.state {
-        FieldState::Empty if field.waiting.is_empty() && field.agreement.is_none() => return String::new(),
+        FieldState::Empty if field.waiting.is_empty() && field.agreement.is_empty() => return String::new(),
         FieldState::Empty => {}
         FieldState::Held { value: held, said, versions } => {
             // What one partner said and the other has not answered is shown as such below, once.
@@ -97,12 +97,27 @@ pub(crate) fn full(look: &Look, name: &str, field: &Field) -> String {
             }
         }
     }
-    if let Some(agreement) = &field.agreement {
+    for agreement in &field.agreement {
+        // Held, it stands above already.
+        if field.held() == Some(&agreement.value) {
+            continue;
+        }
         lines.push(indent(&value(&agreement.value), 2));
         lines.push(look.style.dim("  agreed by both, and it stands until you both agree to another"));
     }
     for version in &field.waiting {
+        // Where words differ, they stand above already.
+        if field.differs() && field.versions().contains(version) {
+            continue;
+        }
         lines.push(format!("  {} ({}):", waiting(look, version), show_date(&version.said.on)));
+        lines.push(indent(&value(&version.value), 4));
+    }
+    if field.crossed {
+        lines.push(look.style.dim("  you each took the other's"));
+    }
+    for version in &field.outside {
+        lines.push(format!("  changed outside Betwixt ({}):", show_date(&version.said.on)));
         lines.push(indent(&value(&version.value), 4));
     }
     if field.changed_since_agreed {
@@ -155,7 +170,7 @@ fn passage(look: &Look, passage: &Passage) -> String {
                     format!("  | {}: {}", all.join(" and "), text(&version.text))
                 })
                 .collect();
-            lines.push(look.style.dim(&format!("  | before: {}", text(was))));
+            lines.extend(was.iter().map(|was| look.style.dim(&format!("  | before: {}", text(was)))));
             lines.join("\n")
         }
     }

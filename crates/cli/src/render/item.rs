@@ -83,6 +83,7 @@ pub(crate) fn singular(collection: Collection) -> &'static str {
         Collection::Values => "Value",
         Collection::Goals => "Goal",
         Collection::Milestones => "Milestone",
+        Collection::Progress => "Progress",
         Collection::Reflections => "Reflection",
         Collection::Journal => "Journal entry",
         Collection::Thanks => "Thanks",

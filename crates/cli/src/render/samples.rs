@@ -22,17 +22,7 @@ pub(crate) fn version(value: impl Into<Value>, own: bool) -> Version {
 }
 
 pub(crate) fn field(state: FieldState) -> Field {
-    Field {
-        kind: FieldKind::Shared,
-        state,
-        seen: Seen("f7qk".into()),
-        agreed: false,
-        agreement: None,
-        waiting: vec![],
-        passages: vec![],
-        changed_since_agreed: false,
-        arriving: false,
-    }
+    Field { state, seen: Seen("f7qk".into()), ..Field::empty(FieldKind::Shared) }
 }
 
 pub(crate) fn held(value: impl Into<Value>, own: bool) -> Field {
@@ -52,7 +42,7 @@ pub(crate) fn prose() -> Field {
         passages: vec![
             Passage::Held { text: "A calm, open home.".into() },
             Passage::Differing {
-                was: "We travel.".into(),
+                was: vec!["We travel.".into()],
                 versions: vec![passage(true, "We travel every year."), passage(false, "We stay near the sea.")],
             },
         ],
@@ -63,7 +53,7 @@ pub(crate) fn prose() -> Field {
 pub(crate) fn proposed() -> Field {
     Field {
         kind: FieldKind::Consent,
-        agreement: Some(version("A calm home.", true)),
+        agreement: vec![version("A calm home.", true)],
         waiting: vec![version("A calm, open home.", false)],
         ..field(FieldState::Empty)
     }
@@ -82,7 +72,13 @@ pub(crate) fn goal() -> Item {
         ]
         .into(),
         parts: Default::default(),
-        tally: Some(betwixt_api::Tally { sum: 5050, target: Some(80000), unit: Some("EUR".into()), entries: 2 }),
+        tally: Some(betwixt_api::Tally {
+            sum: 5050,
+            target: Some(80000),
+            unit: Some("EUR".into()),
+            entries: 2,
+            open: 0,
+        }),
         ..empty_goal()
     };
     Item {
