@@ -350,6 +350,22 @@ fn another_kind_hides_no_difference() {
     assert_eq!(differences[0].fields.keys().collect::<Vec<_>>(), ["measure"]);
 }
 
+/// Nor do they hide the item itself: the vision is the vision, whoever calls it a goal.
+#[test]
+fn another_kind_hides_no_natural_item() {
+    let (mut one, _) = Replica::couple();
+    one.say(Some(vision()), "vision", "draft", json!("A calm home."));
+    for kind in ["apple", "brought", "goal", "member", "zebra"] {
+        one.device.last = index::tip(&one.rows, &one.device.id).unwrap();
+        let stray = one.device.says(Some(vision()), kind, "title", json!("Mine"), &[]);
+        index::ingest(&mut one.rows, &HOUSEHOLD, &one.membership, vec![stray]).unwrap();
+    }
+    let view = one.view(&vision()).unwrap();
+    assert_eq!((view.kind.as_str(), &view.fields["draft"].reading.value), ("vision", &Some(json!("A calm home."))));
+    assert_eq!(view::items(&one.rows, &one.reader(), "vision").unwrap(), [view]);
+    assert!(view::items(&one.rows, &one.reader(), "member").unwrap().is_empty());
+}
+
 /// A newer version's fact cannot be read here; what cites it is shown as cut off by that.
 #[test]
 fn what_a_newer_version_made_is_kept_and_told() {

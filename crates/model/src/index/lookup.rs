@@ -147,31 +147,41 @@ pub fn items<R: ReadRows>(rows: &R, kind: &str) -> Answer<Vec<ItemEntry>, R> {
     Ok(items)
 }
 
-/// An item's kind and entry; `None` when nothing that counts is known of it. Of a natural item only the schema's own kinds
-/// are known.
+/// An item's kind and entry; `None` when nothing that counts is known of it. Where several kinds are claimed, the first of
+/// [`claims`].
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Option<(String, ItemEntry)>, R> {
+    Ok(claims(rows, item)?.into_iter().next())
+}
+
+/// The kinds that an item may be of: the one that its founding fact names, or while that is not here, and for natural
+/// items, every kind that facts about it name, sorted. Which of these a natural item is follows from its id, which is the
+/// caller's to check.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn claims<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(String, ItemEntry)>, R> {
     let founding =
         row(rows, &FactId::from_bytes(*item.as_bytes()))?.filter(|row| row.header.item.is_none() && !row.void);
     let mut kinds: Vec<String> = match founding {
         Some(row) => vec![row.header.kind],
         None => {
             let fields = rows.group(Table::Fields, item.as_bytes())?;
-            let keys = fields.iter().filter_map(|(name, _)| parse_field_name(*item, name));
-            keys.map(|key| key.kind).collect()
+            fields.iter().filter_map(|(name, _)| parse_field_name(*item, name)).map(|key| key.kind).collect()
         }
     };
+    kinds.sort_unstable();
     kinds.dedup();
-    // Where several kinds are claimed and none is founded here, the first by name stands for the item until it arrives.
+    let mut claims = Vec::new();
     for kind in kinds {
         if let Some(bytes) = rows.get(Table::Items, kind.as_bytes(), item.as_bytes())? {
             let row: ItemRow = decode(Table::Items, &bytes)?;
-            return Ok(Some((kind, ItemEntry { item: *item, founding: row.founding, earliest: row.earliest.0 })));
+            claims.push((kind, ItemEntry { item: *item, founding: row.founding, earliest: row.earliest.0 }));
         }
     }
-    Ok(None)
+    Ok(claims)
 }
 
 /// The fields of which a live fact links to this item: a goal's milestones, a milestone's progress. Links that somebody

@@ -26,7 +26,7 @@ pub use clock::Clock;
 pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, all_facts, fact, field, fields_of_item, forked, history, holds,
+    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, fact, field, fields_of_item, forked, history, holds,
     is_current, item, items, links_to, newer, owner, tip, year,
 };
 

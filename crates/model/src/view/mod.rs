@@ -212,13 +212,21 @@ pub struct ItemView {
 /// # Errors
 /// [`IndexError`].
 pub fn item<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId) -> Result<Option<ItemView>, IndexError<R::Error>> {
-    if let Some((kind, entry)) = index::item(rows, item)? {
+    // Facts may claim an item for several kinds: a natural item is of the kind that its id is made of, whoever else names it.
+    let mut claimed = None;
+    for (kind, entry) in index::claims(rows, item)? {
         let view = whole(rows, reader, &kind, &entry)?;
-        return Ok(is_named(reader, &view).then_some(view));
+        let natural = Kind::named(&kind).is_some_and(|kind| !matches!(kind.naming, Naming::Founded { .. }));
+        if is_named(reader, &view) {
+            if natural {
+                return Ok(Some(view));
+            }
+            claimed = claimed.or(Some(view));
+        }
     }
     let mut natural =
         crate::schema::KINDS.iter().filter(|kind| kind.natural_item(&reader.household, &reader.partner) == Some(*item));
-    Ok(natural.next().map(|kind| unsaid(reader, kind, item)))
+    Ok(natural.next().map(|kind| unsaid(reader, kind, item)).or(claimed))
 }
 
 /// The items of a kind, oldest first (by date, then by id). Natural ones only where something was said.
