@@ -289,7 +289,8 @@ impl World {
                         self.connections.push((side, [false; 2]));
                         // Either side may be the first to hear the other's answer.
                         let later = after + self.latency();
-                        let (there, here) = if self.rng.next_u64() % 2 == 0 { (after, later) } else { (later, after) };
+                        let (there, here) =
+                            if self.rng.next_u64().is_multiple_of(2) { (after, later) } else { (later, after) };
                         self.plan(there, Happening::Arrives { at: 1 - side, connection });
                         self.plan(here, Happening::Answered { at: side, connection, attempt });
                     }
