@@ -5,6 +5,8 @@
 //! it should be, the demo says so and ends with an exit code of its own.
 
 mod partner;
+#[cfg(test)]
+mod rehearsal;
 mod story;
 
 use std::path::Path;

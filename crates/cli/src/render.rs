@@ -6,7 +6,7 @@ pub(crate) mod item;
 pub(crate) mod upkeep;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use betwixt_api::{Said, Status};
 use comfy_table::{ContentArrangement, Table, presets};

@@ -22,7 +22,8 @@ pub(super) struct Partner {
     name: &'static str,
     home: Home,
     client: Client,
-    daemon: Child,
+    /// None in a rehearsal, where somebody else answers on the socket.
+    daemon: Option<Child>,
 }
 
 impl Partner {
@@ -48,7 +49,7 @@ impl Partner {
             .process_group(0)
             .spawn()
             .map_err(CommandError::io("starting a daemon"))?;
-        let mut partner = Self { name, client: home.client(), home, daemon };
+        let mut partner = Self { name, client: home.client(), home, daemon: Some(daemon) };
         partner.wait_until_it_answers().await?;
         let request = InitRequest {
             name: name.to_owned(),
@@ -59,6 +60,18 @@ impl Partner {
         Ok(partner)
     }
 
+    /// A partner for whom somebody answers in this home already.
+    #[cfg(test)]
+    pub(super) fn rehearsing(name: &'static str, path: PathBuf) -> Self {
+        let home = Home::at(path);
+        Self { name, client: home.client(), home, daemon: None }
+    }
+
+    fn has_ended(&mut self) -> Result<bool, CommandError> {
+        let Some(daemon) = &mut self.daemon else { return Ok(true) };
+        Ok(daemon.try_wait().map_err(CommandError::io("watching a daemon"))?.is_some())
+    }
+
     async fn wait_until_it_answers(&mut self) -> Result<(), CommandError> {
         let begun = Instant::now();
         loop {
@@ -67,8 +80,7 @@ impl Partner {
                 Err(ClientError::NotRunning { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            let ended = self.daemon.try_wait().map_err(CommandError::io("watching a daemon"))?;
-            if ended.is_some() || begun.elapsed() > PATIENCE {
+            if self.has_ended()? || begun.elapsed() > PATIENCE {
                 let log = std::fs::read_to_string(self.home.log()).unwrap_or_default();
                 let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
                 let reason = format!("{}'s daemon does not answer: {last}", self.name);
@@ -101,7 +113,7 @@ impl Partner {
             Err(error) => return Err(error.into()),
         }
         let begun = Instant::now();
-        while self.daemon.try_wait().map_err(CommandError::io("watching a daemon"))?.is_none() {
+        while !self.has_ended()? {
             if begun.elapsed() > PATIENCE {
                 return Err(CommandError::Found { what: format!("{}'s daemon did not end when asked to", self.name) });
             }
@@ -113,8 +125,10 @@ impl Partner {
 
 impl Drop for Partner {
     fn drop(&mut self) {
-        // Does nothing to one that has ended.
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        if let Some(daemon) = &mut self.daemon {
+            // Does nothing to one that has ended.
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
     }
 }

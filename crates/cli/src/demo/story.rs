@@ -34,11 +34,19 @@ const SAMS_DATE: &str = "2027-09-01";
 pub(super) struct Teller {
     terminal: Terminal,
     progress: ProgressBar,
+    patience: Duration,
 }
 
 impl Teller {
     pub(super) fn new(terminal: Terminal) -> Self {
-        Self { terminal, progress: terminal.progress("") }
+        Self { terminal, progress: terminal.progress(""), patience: PATIENCE }
+    }
+
+    /// The same, with less patience.
+    #[cfg(test)]
+    pub(super) fn hurried(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// What goes on now.
@@ -77,7 +85,7 @@ pub(super) async fn tell(teller: &Teller, robin: &Partner, sam: &Partner) -> Res
     alone(teller, robin, sam).await?;
     pair(teller, robin, sam).await?;
     let goal = bring(teller, robin, sam).await?;
-    let milestone = milestone(robin, sam, &goal).await?;
+    let milestone = milestone(teller, robin, sam, &goal).await?;
     apart(teller, robin, sam, &goal, &milestone).await?;
     meet(teller, robin, sam, &goal, &milestone).await?;
     settle(teller, robin, sam, &goal).await
@@ -106,7 +114,7 @@ async fn pair(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<(), Com
     // What a phone's camera would do: the text goes from one socket to the other, and is printed nowhere.
     let enter = EnterCode { code: qr, purpose: Purpose::Partner, addresses: vec![] };
     sam.api().pairing_enter(&enter).await?;
-    let (robins, sams) = tokio::try_join!(confirm(robin), confirm(sam))?;
+    let (robins, sams) = tokio::try_join!(confirm(teller, robin), confirm(teller, sam))?;
     expect(robins == sam.name() && sams == robin.name(), "each should be asked about the other by name")?;
     teller.say("  Robin shows a code, Sam enters it, and each says yes to the other's name.")?;
     // Found by hand: this machine's loopback is no network that they would look for each other on.
@@ -117,14 +125,14 @@ async fn pair(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<(), Com
         }
     }
     teller.working("Meeting");
-    in_step(robin, sam).await
+    in_step(teller, robin, sam).await
 }
 
 /// Follows pairing to its end, saying yes when asked; gives the name that was asked about.
-async fn confirm(partner: &Partner) -> Result<String, CommandError> {
+async fn confirm(teller: &Teller, partner: &Partner) -> Result<String, CommandError> {
     let mut asked = None;
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < teller.patience {
         match partner.api().pairing().await? {
             Pairing::Asking { name, .. } => {
                 asked = Some(name);
@@ -153,7 +161,7 @@ async fn bring(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<String
 
     teller.working("Merging");
     let mut found = None;
-    eventually("both should see both goals and Robin's vision", async || {
+    eventually(teller, "both should see both goals and Robin's vision", async || {
         let (robins, sams) = (shared_goals(robin).await?, shared_goals(sam).await?);
         found = robins.iter().find(|item| held(item, "title") == Some(&json!("Cycle along the coast"))).cloned();
         Ok(robins.len() == 2
@@ -169,7 +177,7 @@ async fn bring(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<String
     found.map(|goal| goal.id).ok_or_else(|| unexpected("the goal should be there"))
 }
 
-async fn milestone(robin: &Partner, sam: &Partner, goal: &str) -> Result<String, CommandError> {
+async fn milestone(teller: &Teller, robin: &Partner, sam: &Partner, goal: &str) -> Result<String, CommandError> {
     let measure = json!({ "type": "count", "target": 12, "unit": "rides" });
     let fields = [
         ("goal".to_owned(), json!(goal)),
@@ -178,7 +186,7 @@ async fn milestone(robin: &Partner, sam: &Partner, goal: &str) -> Result<String,
     ];
     let new = NewItem { scope: Some(Scope::Ours), fields: fields.into() };
     let milestone = robin.api().create(Collection::Milestones, "milestone", &new).await?.id;
-    eventually("Sam should see the milestone", async || {
+    eventually(teller, "Sam should see the milestone", async || {
         match sam.api().item(Collection::Milestones, &milestone).await {
             Ok(_) => Ok(true),
             Err(ClientError::Problem(problem)) if problem.kind == ProblemKind::NotFound => Ok(false),
@@ -186,7 +194,7 @@ async fn milestone(robin: &Partner, sam: &Partner, goal: &str) -> Result<String,
         }
     })
     .await?;
-    in_step(robin, sam).await?;
+    in_step(teller, robin, sam).await?;
     Ok(milestone)
 }
 
@@ -200,7 +208,7 @@ async fn apart(
     teller.heading("They are apart, and both go on")?;
     teller.working("Going offline");
     tokio::try_join!(robin.api().pause(), sam.api().pause())?;
-    eventually("neither should be connected", async || {
+    eventually(teller, "neither should be connected", async || {
         Ok(!connected(robin.api()).await? && !connected(sam.api()).await?)
     })
     .await?;
@@ -231,7 +239,7 @@ async fn meet(
     teller.heading("They meet again")?;
     teller.working("Meeting");
     tokio::try_join!(robin.api().resume(), sam.api().resume())?;
-    eventually("what both said should have reached both", async || {
+    eventually(teller, "what both said should have reached both", async || {
         let mut all = true;
         for partner in [robin, sam] {
             let item = partner.api().item(Collection::Goals, goal).await?;
@@ -272,7 +280,7 @@ async fn settle(teller: &Teller, robin: &Partner, sam: &Partner, goal: &str) -> 
     teller.working("Settling");
     let item = robin.api().item(Collection::Goals, goal).await?;
     say(robin.api(), goal, "until", json!(SAMS_DATE), named(&item, "until")?).await?;
-    eventually("both should hold the date that both said", async || {
+    eventually(teller, "both should hold the date that both said", async || {
         let mut all = true;
         for partner in [robin, sam] {
             let item = partner.api().item(Collection::Goals, goal).await?;
@@ -289,7 +297,7 @@ async fn settle(teller: &Teller, robin: &Partner, sam: &Partner, goal: &str) -> 
     }
     teller.say("  They talk, and Robin says Sam's date, too. Both say the same now, so it holds on both devices;")?;
     teller.say("  what Robin had said before stays readable in the goal's history.")?;
-    in_step(robin, sam).await
+    in_step(teller, robin, sam).await
 }
 
 async fn say_vision(api: &Client, scope: Option<Scope>, text: &str) -> Result<(), CommandError> {
@@ -331,8 +339,8 @@ async fn connected(api: &Client) -> Result<bool, CommandError> {
     Ok(api.status().await?.peers.iter().any(|peer| peer.connected))
 }
 
-async fn in_step(robin: &Partner, sam: &Partner) -> Result<(), CommandError> {
-    eventually("both should be connected and have the same", async || {
+async fn in_step(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<(), CommandError> {
+    eventually(teller, "both should be connected and have the same", async || {
         let mut all = true;
         for partner in [robin, sam] {
             let peers = partner.api().status().await?.peers;
@@ -344,10 +352,14 @@ async fn in_step(robin: &Partner, sam: &Partner) -> Result<(), CommandError> {
 }
 
 /// Looks again and again until it is so.
-async fn eventually(what: &str, mut look: impl AsyncFnMut() -> Result<bool, CommandError>) -> Result<(), CommandError> {
+async fn eventually(
+    teller: &Teller,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<bool, CommandError>,
+) -> Result<(), CommandError> {
     let begun = Instant::now();
     while !look().await? {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > teller.patience {
             return Err(unexpected(what));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
