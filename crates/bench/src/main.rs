@@ -7,6 +7,8 @@
 
 mod daemons;
 mod floor;
+#[cfg(feature = "peers")]
+mod peers;
 mod process;
 mod reconnect;
 
@@ -83,6 +85,17 @@ fn main() -> anyhow::Result<()> {
         "40 MB".to_owned(),
         measured.resident < 40_000_000,
     );
+    #[cfg(feature = "peers")]
+    {
+        let taken = runtime.block_on(peers::samod(arguments.edits, arguments.runs))?;
+        row(
+            "for comparison: samod 0.16, in memory, in one process",
+            format!("{taken:?}"),
+            "-".to_owned(),
+            "nothing is durable there".to_owned(),
+            true,
+        );
+    }
     println!("{table}");
     println!("fdatasync: median of {} in the temporary directory's file system; UDP: loopback", measured.floors);
     Ok(())
