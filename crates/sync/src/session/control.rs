@@ -90,6 +90,9 @@ impl Session {
         self.roster_changed = false;
         let mut part = Vec::new();
         let mut bytes = 0;
+        if self.config.roster.statements.iter().any(|statement| statement.len() > caps::STATEMENT) {
+            return self.end(None, CloseReason::TooLarge("a statement of the roster"));
+        }
         for statement in self.config.roster.statements.clone() {
             if bytes + statement.len() > caps::ROSTER_FRAME && !part.is_empty() {
                 self.send(StreamKey::Control, &Frame::Roster(std::mem::take(&mut part)));

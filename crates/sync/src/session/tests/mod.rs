@@ -1,0 +1,321 @@
+//! Two sessions over pipes that keep each stream's order and nothing else, with real documents and the real gate.
+
+mod bytes;
+mod control;
+mod converge;
+mod cut;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use betwixt_model::document::{Document, DocumentId, Scope, actor_id};
+use betwixt_model::fact::{Draft, Fact, Nonce};
+use betwixt_model::gate::{Actors, admit};
+use betwixt_model::ids::{DeviceId, EpochId, HouseholdId, PartnerId};
+use ed25519_dalek::SigningKey;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use super::{CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SharedDocument};
+use crate::wire::{Frame, IncomingStream, SharedDocumentId, StreamKey, VERSIONS};
+
+/// Simulated time begins at some instant, and only the test moves it.
+#[allow(clippy::disallowed_methods)]
+pub(super) fn beginning() -> Instant {
+    Instant::now()
+}
+
+pub(super) fn shared(year: i16) -> SharedDocumentId {
+    SharedDocumentId::try_from(DocumentId { scope: Scope::Ours, year, generation: 0 }).unwrap()
+}
+
+/// What one device has on disk.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub(super) key: SigningKey,
+    pub(super) epoch: EpochId,
+    /// Whose changes the gate lets in.
+    pub(super) allowed: Vec<(DeviceId, EpochId)>,
+    pub(super) documents: BTreeMap<SharedDocumentId, Document>,
+    pub(super) states: BTreeMap<SharedDocumentId, Vec<u8>>,
+    pub(super) counter: u64,
+    pub(super) seen: CounterWindow,
+    pub(super) roster: RosterOffer,
+    pub(super) said: u64,
+    /// Whether sync states reach the disk.
+    pub(super) keeps_states: bool,
+}
+
+pub(super) fn couple() -> [Home; 2] {
+    let keys = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+    let device = |index: usize| DeviceId::from_bytes(keys[index].verifying_key().to_bytes());
+    let epoch = |index: u8| EpochId::from_bytes([10 + index; 32]);
+    let home = |own: usize| Home {
+        key: keys[own].clone(),
+        epoch: epoch(own as u8),
+        allowed: vec![(device(0), epoch(0)), (device(1), epoch(1))],
+        documents: BTreeMap::new(),
+        states: BTreeMap::new(),
+        counter: 0,
+        seen: CounterWindow::default(),
+        roster: RosterOffer { heads: vec![[7; 32]], statements: vec![b"founding".to_vec()] },
+        said: 0,
+        keeps_states: true,
+    };
+    [home(0), home(1)]
+}
+
+impl Home {
+    pub(super) fn device(&self) -> DeviceId {
+        DeviceId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    pub(super) fn actors(&self, id: SharedDocumentId) -> Actors {
+        let mut actors = Actors::new(id.document());
+        actors.own(self.device(), &self.epoch);
+        for (device, epoch) in &self.allowed {
+            actors.allow(*device, epoch);
+        }
+        actors
+    }
+
+    /// Says something in a year's document, in one change.
+    pub(super) fn say(&mut self, year: i16, value: &str) {
+        self.say_in(shared(year), value);
+    }
+
+    pub(super) fn say_in(&mut self, id: SharedDocumentId, value: &str) {
+        let device = self.device();
+        self.said += 1;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.said.to_le_bytes());
+        let fact = Fact::write(Draft {
+            household: HouseholdId::from_bytes([3; 32]),
+            item: None,
+            kind: "goal".into(),
+            field: "title".into(),
+            seen: vec![],
+            previous: None,
+            partner: PartnerId::founded_by(&device),
+            device,
+            date: serde_json::from_value(format!("{}-03-01", id.year()).into()).unwrap(),
+            nonce: Nonce::from_bytes(nonce),
+            value: value.into(),
+        });
+        let signed = fact.unwrap().sign(&self.key);
+        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(id.document()));
+        document.append(&actor_id(&device, &id.document(), &self.epoch), &[signed]).unwrap();
+    }
+
+    pub(super) fn config(&mut self, role: Role) -> SessionConfig {
+        self.counter += 1;
+        let documents = self.documents.iter().map(|(id, document)| {
+            let sync_state = self.states.get(id).cloned().unwrap_or_default();
+            (*id, SharedDocument { heads: document.heads(), sync_state })
+        });
+        SessionConfig {
+            role,
+            household: HouseholdId::from_bytes([3; 32]),
+            versions: VERSIONS,
+            counter: self.counter,
+            peer_counters: self.seen,
+            roster: self.roster.clone(),
+            documents: documents.collect(),
+        }
+    }
+}
+
+/// One end of the connection.
+pub(super) struct End {
+    pub(super) session: Session,
+    pub(super) events: Vec<Event>,
+    pub(super) closed: Option<CloseReason>,
+    /// Sent and not yet delivered, by stream.
+    pub(super) sent: BTreeMap<StreamKey, VecDeque<Vec<u8>>>,
+    pub(super) sent_bytes: usize,
+    pub(super) largest_persist: usize,
+    /// The most changes of a document that waited for others.
+    pub(super) parked: usize,
+}
+
+impl End {
+    fn new(now: Instant, home: &mut Home, role: Role) -> Self {
+        Self {
+            session: Session::new(now, home.config(role)),
+            events: Vec::new(),
+            closed: None,
+            sent: BTreeMap::new(),
+            sent_bytes: 0,
+            largest_persist: 0,
+            parked: 0,
+        }
+    }
+
+    /// Does everything that the session wants done, as the daemon would, each thing at once.
+    pub(super) fn settle(&mut self, now: Instant, home: &mut Home) {
+        while let Some(output) = self.session.poll_output() {
+            assert!(self.closed.is_none(), "a closed session goes on: {output:?}");
+            match output {
+                Output::Send { stream, frame } => {
+                    self.sent_bytes += frame.len();
+                    self.sent.entry(stream).or_default().push_back(frame);
+                }
+                Output::Roster { statements } => {
+                    assert!(!statements.is_empty());
+                    self.session.handle_roster_settled(now, true);
+                }
+                Output::Generate(id) => self.session.generate(now, &home.documents[&id]),
+                Output::Persist { id, document: key, changes } => {
+                    self.largest_persist = self.largest_persist.max(changes.len());
+                    let actors = home.actors(key);
+                    let document = home.documents.entry(key).or_insert_with(|| Document::genesis(key.document()));
+                    match admit(document, changes, &actors) {
+                        Ok(admitted) => {
+                            document.apply(&admitted.changes).unwrap();
+                            self.session.handle_persisted(now, id, document);
+                            // A completion that comes twice does nothing.
+                            self.session.handle_persisted(now, id, document);
+                            self.session.handle_persist_failed(now, id);
+                            self.parked = self.parked.max(self.session.exchanges[&key].parked.len());
+                        }
+                        Err(reason) => self.session.handle_refused(now, id, &reason),
+                    }
+                }
+                Output::SyncState { document, state } => {
+                    if home.keeps_states {
+                        home.states.insert(document, state);
+                    }
+                }
+                Output::Event(event) => {
+                    if let Event::Met { counter, .. } = event {
+                        assert!(home.seen.note(counter));
+                    }
+                    self.events.push(event);
+                }
+                Output::Close(reason) => self.closed = Some(reason),
+            }
+        }
+    }
+
+    fn streams_with_frames(&self) -> Vec<StreamKey> {
+        self.sent.iter().filter(|(_, frames)| !frames.is_empty()).map(|(key, _)| *key).collect()
+    }
+}
+
+/// A connection between two homes; the first dialled.
+pub(super) struct Connection {
+    pub(super) now: Instant,
+    pub(super) ends: [End; 2],
+    pub(super) rng: ChaCha20Rng,
+    pub(super) delivered: usize,
+    /// The names of all delivered frames.
+    pub(super) trace: Vec<&'static str>,
+}
+
+impl Connection {
+    pub(super) fn new(homes: &mut [Home; 2], seed: u64) -> Self {
+        let now = beginning();
+        let [first, second] = homes;
+        let ends = [End::new(now, first, Role::Dialling), End::new(now, second, Role::Accepting)];
+        let rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut connection = Self { now, ends, rng, delivered: 0, trace: Vec::new() };
+        connection.settle(homes);
+        connection
+    }
+
+    pub(super) fn settle(&mut self, homes: &mut [Home; 2]) {
+        for (end, home) in self.ends.iter_mut().zip(homes) {
+            end.settle(self.now, home);
+        }
+    }
+
+    /// Delivers one frame of a stream drawn at random; answers whether there was any.
+    pub(super) fn step(&mut self, homes: &mut [Home; 2]) -> bool {
+        let choices: Vec<_> = (0..2)
+            .flat_map(|from| self.ends[from].streams_with_frames().into_iter().map(move |key| (from, key)))
+            .collect();
+        if choices.is_empty() {
+            return false;
+        }
+        let (from, key) = choices[self.rng.next_u32() as usize % choices.len()];
+        self.deliver(homes, from, key);
+        true
+    }
+
+    pub(super) fn deliver(&mut self, homes: &mut [Home; 2], from: usize, key: StreamKey) {
+        let frame = self.ends[from].sent.get_mut(&key).and_then(VecDeque::pop_front).unwrap();
+        self.trace.push(Frame::decode(&frame).unwrap().name());
+        self.delivered += 1;
+        self.hand(homes, 1 - from, key, &frame);
+    }
+
+    /// Hands bytes to one end as if they came from the other.
+    pub(super) fn hand(&mut self, homes: &mut [Home; 2], to: usize, key: StreamKey, frame: &[u8]) {
+        let number = match key {
+            StreamKey::Control => 2,
+            StreamKey::Document(id) => {
+                1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.document().generation)
+            }
+        };
+        if self.ends[to].closed.is_none() {
+            let outcome = self.ends[to].session.handle_frame(self.now, IncomingStream(number), frame);
+            self.ends[to].settle(self.now, &mut homes[to]);
+            if let Err(violation) = outcome {
+                assert_eq!(self.ends[to].closed, Some(CloseReason::Violation(violation)));
+            }
+        }
+    }
+
+    pub(super) fn run(&mut self, homes: &mut [Home; 2]) {
+        for _ in 0..100_000 {
+            if !self.step(homes) {
+                return;
+            }
+        }
+        panic!("the sessions talk for ever");
+    }
+
+    /// Delivers everything that is under way, to both sides at once; answers whether there was anything.
+    pub(super) fn flight(&mut self, homes: &mut [Home; 2]) -> bool {
+        let under_way: Vec<_> = (0..2)
+            .flat_map(|from| self.ends[from].sent.iter().map(move |(key, frames)| (from, *key, frames.len())))
+            .collect();
+        for (from, key, count) in &under_way {
+            for _ in 0..*count {
+                self.deliver(homes, *from, *key);
+            }
+        }
+        under_way.iter().any(|(_, _, count)| *count > 0)
+    }
+
+    /// One side says something, which is on disk when the session hears of it.
+    pub(super) fn say(&mut self, homes: &mut [Home; 2], side: usize, year: i16, value: &str) {
+        homes[side].say(year, value);
+        self.ends[side].session.handle_local_change(self.now, shared(year));
+        self.ends[side].settle(self.now, &mut homes[side]);
+    }
+
+    pub(super) fn assert_in_step(&self, homes: &[Home; 2]) {
+        for end in &self.ends {
+            assert_eq!(end.closed, None);
+            assert!(end.session.is_in_step());
+            assert_eq!(end.session.poll_timeout(), None, "nothing is waited for");
+        }
+        assert_same(homes);
+    }
+}
+
+pub(super) fn assert_same(homes: &[Home; 2]) {
+    let heads = |home: &Home| -> BTreeMap<_, _> {
+        home.documents.iter().map(|(id, document)| (*id, document.heads())).collect()
+    };
+    assert_eq!(heads(&homes[0]), heads(&homes[1]));
+}
+
+/// Meets, talks until nothing is left to say, and parts.
+pub(super) fn meet(homes: &mut [Home; 2], seed: u64) -> Connection {
+    let mut connection = Connection::new(homes, seed);
+    connection.run(homes);
+    connection.assert_in_step(homes);
+    connection
+}
