@@ -189,6 +189,9 @@ pub(crate) struct Up {
     /// Started in the background by another command.
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) background: bool,
+    /// End when the process ends that started this one.
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Args)]

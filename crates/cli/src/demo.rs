@@ -28,6 +28,7 @@ const STORY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) async fn run(terminal: Terminal, exit: bool) -> Result<(), CommandError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io("listening for Ctrl-C"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io("listening for signals"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(CommandError::io("listening for signals"))?;
     let directory = tempfile::Builder::new()
         .prefix("betwixt-demo-")
         .tempdir()
@@ -38,6 +39,7 @@ pub(crate) async fn run(terminal: Terminal, exit: bool) -> Result<(), CommandErr
         played = play(&teller, directory.path()) => played,
         _ = interrupt.recv() => Err(CommandError::Stopped),
         _ = terminate.recv() => Err(CommandError::Stopped),
+        _ = hangup.recv() => Err(CommandError::Stopped),
     };
     // Dropping the partners ends their daemons also when the story ended early.
     let [robin, sam] = played?;
@@ -54,6 +56,7 @@ pub(crate) async fn run(terminal: Terminal, exit: bool) -> Result<(), CommandErr
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         terminal.remark("\nEnding both, and removing their homes.");
     }
@@ -78,14 +81,14 @@ async fn play(teller: &Teller, directory: &Path) -> Result<[Partner; 2], Command
 }
 
 fn go_on(robin: &Partner, sam: &Partner) -> String {
+    // As it was run: it need not be on the path.
+    let program = std::env::current_exe().map_or_else(|_| "betwixt".to_owned(), |path| path.display().to_string());
     let line = |partner: &Partner, command: &str| {
-        format!("  {}={} betwixt {command}", crate::home::VARIABLE, partner.home().path().display())
+        format!("  {}={} {program} {command}", crate::home::VARIABLE, partner.home().path().display())
     };
+    let lines = [line(robin, "status"), line(robin, "vision edit"), line(sam, "vision show"), line(sam, "goal list")];
     format!(
-        "\nGo on by yourself, in another terminal, until you press Ctrl-C here:\n{}\n{}\n{}\n{}\n\nFor a home of your own: betwixt init",
-        line(robin, "status"),
-        line(robin, "vision edit"),
-        line(sam, "vision show"),
-        line(sam, "goal list"),
+        "\nGo on by yourself, in another terminal, until you press Ctrl-C here:\n{}\n\nBoth homes open with: {PASSPHRASE}\nFor a home of your own: betwixt init",
+        lines.join("\n")
     )
 }

@@ -85,12 +85,27 @@ pub(super) async fn up(terminal: Terminal, up: Up) -> Result<(), CommandError> {
     if up.background {
         // Away from the terminal that started it, so that closing that does not end it.
         rustix::process::setsid().map_err(|error| CommandError::io("leaving the terminal")(error.into()))?;
+    } else if up.with_parent {
+        end_with_parent()?;
     } else {
         terminal.remark(&format!("Betwixt runs for {}. Ctrl-C ends it.", home.path().display()));
     }
     let options =
         betwixt_daemon::Options { home: home.path().to_owned(), listen: up.listen, discovery: !up.no_discovery };
     betwixt_daemon::run(options).await.map_err(|error| CommandError::Daemon(format!("{error:#}")))
+}
+
+/// Also when the parent is killed, and could not end this process first.
+#[cfg(target_os = "linux")]
+fn end_with_parent() -> Result<(), CommandError> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .map_err(|error| CommandError::io("watching the parent process")(error.into()))
+}
+
+/// Elsewhere the parent alone sees to it.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> Result<(), CommandError> {
+    Ok(())
 }
 
 pub(super) async fn down(terminal: Terminal) -> Result<(), CommandError> {

@@ -40,7 +40,7 @@ impl Partner {
         let copy = log.try_clone().map_err(CommandError::io("making a log"))?;
         let program = std::env::current_exe().map_err(CommandError::io("finding this program"))?;
         let daemon = Command::new(program)
-            .args(["up", "--listen", "127.0.0.1:0", "--no-discovery"])
+            .args(["up", "--listen", "127.0.0.1:0", "--no-discovery", "--with-parent"])
             .env(VARIABLE, home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::from(copy))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use betwixt_api as api;
-use betwixt_api::{Collection, Problem, ProblemKind, Scope};
+use betwixt_api::{Problem, ProblemKind, Scope};
 use betwixt_daemon::http::{self, Answer, Call, Request, Response, Socket, Target, shown};
 use betwixt_model::fact::{Nonce, SignedFact};
 use betwixt_model::ids::{DeviceId, HouseholdId, ItemId, PartnerId};
