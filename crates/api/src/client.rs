@@ -1,5 +1,7 @@
 //! The typed client of a daemon's Unix socket.
 
+mod events;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
-use crate::event::Notice;
+pub use self::events::Events;
 use crate::*;
 
 /// How long connecting to a socket may take. A daemon that lives accepts at once.
@@ -248,7 +250,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(problem(response).await);
         }
-        Ok(Events { body: response.into_body(), buffer: Vec::new(), _sender: sender })
+        Ok(Events::new(response.into_body(), sender))
     }
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
@@ -330,50 +332,6 @@ impl Client {
             let _ = connection.await;
         });
         Ok(sender)
-    }
-}
-
-/// A stream of notices.
-#[derive(Debug)]
-pub struct Events {
-    body: Incoming,
-    buffer: Vec<u8>,
-    _sender: SendRequest<Full<Bytes>>,
-}
-
-/// The longest server-sent event that is taken.
-const MAX_EVENT: usize = 64 * 1024;
-
-impl Events {
-    /// The next notice; `None` when the daemon has ended the stream. Cancelling loses nothing.
-    pub async fn next(&mut self) -> Result<Option<Notice>, ClientError> {
-        loop {
-            while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-                let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                let data: Vec<u8> = event
-                    .split(|byte| *byte == b'\n')
-                    .filter_map(|line| line.strip_prefix(b"data:"))
-                    .flatten()
-                    .copied()
-                    .collect();
-                if !data.is_empty() {
-                    let notice =
-                        serde_json::from_slice(&data).map_err(|error| ClientError::NotUnderstood(error.into()))?;
-                    return Ok(Some(notice));
-                }
-            }
-            if self.buffer.len() > MAX_EVENT {
-                return Err(ClientError::NotUnderstood("an event without an end".into()));
-            }
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(frame) => {
-                    if let Ok(data) = frame.map_err(disconnected)?.into_data() {
-                        self.buffer.extend_from_slice(&data);
-                    }
-                }
-            }
-        }
     }
 }
 
