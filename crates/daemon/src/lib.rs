@@ -2,6 +2,7 @@
 
 pub mod http;
 mod options;
+pub mod replica;
 
 pub use options::Options;
 

@@ -1,0 +1,120 @@
+//! Arrivals: changes of another device go through the gate, into the document, and their facts into the index.
+
+use automerge::Change;
+use betwixt_model::document::{Arrival, DocumentId, Scope};
+use betwixt_model::gate::{self, Actors};
+use betwixt_model::ids::{DeviceId, FactId};
+use betwixt_model::index::{self, Effect};
+use betwixt_store::ArrivalRecord;
+
+use super::{ArriveError, Replica, Stage, StageError, documents};
+
+/// What came of an arrival.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// How many changes were new.
+    pub changes: usize,
+    /// What the facts did to the index.
+    pub effect: Effect,
+    /// Facts of newer formats: kept and carried.
+    pub newer: Vec<FactId>,
+    /// How many keys held no fact, or one that is not signed by who it names: they have no meaning.
+    pub refused: usize,
+    /// How many changes wait for others that have not come; they were not kept.
+    pub parked: usize,
+}
+
+impl Replica {
+    /// Takes in changes that `from` brought. Everything about them is staged: changes, index rows, heads and who brought
+    /// what, when.
+    ///
+    /// # Errors
+    /// [`ArriveError`]. Refused or not applied, nothing was changed and the stage goes on; when the stage failed, it is to
+    /// be dropped and [`Replica::abandon`] called.
+    pub fn arrive(
+        &mut self,
+        stage: &mut Stage,
+        from: DeviceId,
+        at: i64,
+        id: DocumentId,
+        changes: Vec<Change>,
+    ) -> Result<Arrived, ArriveError> {
+        let mut actors = Actors::new(id);
+        for (device, entry) in self.roster.devices() {
+            for epoch in &entry.epochs {
+                actors.allow(*device, epoch);
+            }
+        }
+        actors.own(self.identity.device(), &self.identity.epoch);
+
+        let document = documents::load(&mut self.documents, &stage.batch.reader(), id).map_err(ArriveError::Stage)?;
+        let admitted = gate::admit(document, changes, &actors)?;
+        let parked = admitted.parked.len();
+        if admitted.changes.is_empty() {
+            return Ok(Arrived { parked, ..Arrived::default() });
+        }
+        let arrivals = match document.apply(&admitted.changes) {
+            Ok(arrivals) => arrivals,
+            Err(error) => {
+                self.reload(stage, id)?;
+                return Err(ArriveError::NotApplied(error));
+            }
+        };
+        let heads = document.heads();
+        let changes = admitted.changes.len();
+        for change in &admitted.changes {
+            stage.batch.append_change(id, change.raw_bytes()).map_err(StageError::from)?;
+        }
+        stage.batch.put_heads(id, &heads).map_err(StageError::from)?;
+        stage.changes.entry(id).or_default().extend(admitted.changes);
+        let arrived = self.enter(stage, id.scope, arrivals)?;
+        let record = ArrivalRecord { from, at };
+        for fact in &arrived.effect.added {
+            stage.batch.record_arrival(id.scope, fact, &record).map_err(StageError::from)?;
+        }
+        Ok(Arrived { changes, parked, ..arrived })
+    }
+
+    /// Enters what changes brought into the index.
+    pub(super) fn enter(
+        &mut self,
+        stage: &mut Stage,
+        scope: Scope,
+        arrivals: Vec<Arrival>,
+    ) -> Result<Arrived, StageError> {
+        let mut arrived = Arrived::default();
+        let Some(household) = self.space(scope) else { return Ok(arrived) };
+        let membership = self.roster.membership(scope);
+        let mut facts = Vec::new();
+        let mut rows = stage.batch.rows(scope)?;
+        for arrival in arrivals {
+            match arrival {
+                Arrival::Fact(fact) => facts.push(*fact),
+                Arrival::Newer { id, format } => {
+                    index::note_newer(&mut rows, &id, format)?;
+                    arrived.newer.push(id);
+                }
+                Arrival::Refused { .. } => arrived.refused += 1,
+            }
+        }
+        arrived.effect = index::ingest(&mut rows, &household, &membership, facts)?;
+        drop(rows);
+        stage.fields.extend(arrived.effect.fields.iter().map(|field| (scope, field.clone())));
+        Ok(arrived)
+    }
+
+    /// Loads a document again that Automerge may have left half changed: from the disk, with what this stage has added.
+    fn reload(&mut self, stage: &Stage, id: DocumentId) -> Result<(), StageError> {
+        self.documents.remove(&id);
+        // The batch reads its own writes, so what was staged before is there.
+        documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        Ok(())
+    }
+
+    /// The document that facts of a year go into: of its greatest generation.
+    pub(super) fn current_generation(&self, stage: &Stage, scope: Scope, year: i16) -> Result<DocumentId, StageError> {
+        let first = DocumentId { scope, year, generation: 0 };
+        let known = stage.batch.reader().documents(scope)?;
+        Ok(known.into_keys().filter(|document| document.year == year).max().unwrap_or(first))
+    }
+}

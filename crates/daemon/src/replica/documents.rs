@@ -1,0 +1,85 @@
+//! The documents in memory: a cache of what is on disk.
+
+use std::collections::btree_map::Entry;
+
+use automerge::ChangeHash;
+use betwixt_model::document::{Document, DocumentId, GENESIS, Scope};
+use betwixt_store::Reader;
+
+use super::{COMPACT_AFTER, Replica, StageError};
+
+impl Replica {
+    /// A document as it is on disk, for a session; made from genesis when there is none. `None` while a stage is open
+    /// (DurableBeforeTold).
+    ///
+    /// # Errors
+    /// [`StageError`] when it cannot be read.
+    pub fn durable_document(&mut self, id: DocumentId) -> Result<Option<&mut Document>, StageError> {
+        if self.staged {
+            return Ok(None);
+        }
+        let view = self.store.read()?;
+        Ok(Some(load(&mut self.documents, &view.reader(), id)?))
+    }
+
+    /// The shared documents' durable heads, without loading any.
+    ///
+    /// # Errors
+    /// [`StageError::Store`].
+    pub fn shared_heads(&self) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StageError> {
+        let states = self.store.read()?.reader().documents(Scope::Ours)?;
+        Ok(states.into_iter().map(|(document, state)| (document, state.heads)).collect())
+    }
+
+    /// Replaces what was appended to documents by checked snapshots, where much was. Blocks; not while a stage is open.
+    ///
+    /// # Errors
+    /// [`StageError`]; nothing is lost by it.
+    pub fn compact(&mut self) -> Result<(), StageError> {
+        if self.staged {
+            return Ok(());
+        }
+        for scope in [Scope::Ours, Scope::Mine] {
+            if scope == Scope::Mine && !self.store.mine_is_open() {
+                continue;
+            }
+            let states = self.store.read()?.reader().documents(scope)?;
+            for (id, _) in states.into_iter().filter(|(_, state)| state.appended >= COMPACT_AFTER) {
+                self.snapshot(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, id: DocumentId) -> Result<(), StageError> {
+        let saved = {
+            let view = self.store.read()?;
+            load(&mut self.documents, &view.reader(), id)?.save()
+        };
+        self.store.compact(id, &saved, |read_back| {
+            let document = Document::load(id, read_back).map_err(|error| error.to_string())?;
+            Ok(document.heads())
+        })?;
+        Ok(())
+    }
+}
+
+/// A document from the cache, or from what `reader` reads, or from genesis.
+pub(super) fn load<'a>(
+    documents: &'a mut std::collections::BTreeMap<DocumentId, Document>,
+    reader: &Reader<'_>,
+    id: DocumentId,
+) -> Result<&'a mut Document, StageError> {
+    match documents.entry(id) {
+        Entry::Occupied(entry) => Ok(entry.into_mut()),
+        Entry::Vacant(entry) => Ok(entry.insert(read(reader, id)?)),
+    }
+}
+
+fn read(reader: &Reader<'_>, id: DocumentId) -> Result<Document, StageError> {
+    let Some(stored) = reader.document(id)? else { return Ok(Document::genesis(id)) };
+    if !stored.damaged.is_empty() {
+        return Err(StageError::DamagedDocument { document: id, places: stored.damaged.len() });
+    }
+    Ok(Document::load(id, &stored.bytes(GENESIS))?)
+}

@@ -1,0 +1,98 @@
+//! The roster as it is stored, and what follows when it changes.
+
+use betwixt_model::document::{Document, Scope, arrivals};
+use betwixt_model::ids::PartnerId;
+use betwixt_model::index;
+use betwixt_store::Reader;
+use betwixt_sync::roster::{Roster, SignedStatement};
+
+use super::{OpenError, Replica, Stage, StageError, documents};
+
+/// The name of the setting that holds the household's id, once there is one.
+const HOUSEHOLD: &str = "household";
+
+/// The roster that the stored statements make.
+pub(super) fn stored_roster(reader: &Reader<'_>, partner: PartnerId) -> Result<Roster, OpenError> {
+    let household = reader.setting(Scope::Ours, HOUSEHOLD)?;
+    let statements = reader.statements()?;
+    let statements: Vec<SignedStatement> =
+        statements.iter().map(|(_, bytes)| SignedStatement::parse(bytes)).collect::<Result<_, _>>()?;
+    Ok(Roster::from_statements(partner, household, statements))
+}
+
+impl Replica {
+    /// Takes in statements of the roster. Those that are not new change nothing. What facts they make count, or no longer
+    /// count, is derived anew where it has to be. Answers whether anything was new.
+    ///
+    /// # Errors
+    /// [`StageError`]; the stage is to be dropped then and [`Replica::abandon`] called.
+    pub fn adopt(&mut self, stage: &mut Stage, statements: Vec<SignedStatement>) -> Result<bool, StageError> {
+        let merged = self.roster.merge(statements);
+        if merged.added.is_empty() {
+            return Ok(false);
+        }
+        for statement in &merged.added {
+            stage.batch.add_statement(statement.id().as_bytes(), &statement.to_bytes())?;
+        }
+        let before = [Scope::Ours, Scope::Mine].map(|scope| self.roster.membership(scope));
+        self.roster = merged.roster;
+        if let Some(household) = self.roster.household() {
+            stage.batch.put_setting(Scope::Ours, HOUSEHOLD, &household)?;
+        }
+        for (scope, before) in [Scope::Ours, Scope::Mine].into_iter().zip(before) {
+            if self.space(scope).is_some() && before != self.roster.membership(scope) {
+                self.rebuild(stage, scope)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells the roster the epoch of this device's store, if it does not know it yet.
+    pub(super) fn announce_epoch(&mut self) -> Result<(), OpenError> {
+        let device = self.identity.device();
+        let known = self.roster.device(&device).is_some_and(|entry| entry.epochs.contains(&self.identity.epoch));
+        if known {
+            return Ok(());
+        }
+        let statement = self.roster.begin_epoch(&self.identity.keys, self.identity.epoch);
+        let mut stage = self.begin()?;
+        self.adopt(&mut stage, vec![statement])?;
+        stage.commit()?;
+        self.committed()
+    }
+
+    /// Rebuilds a scope's index when another version wrote it.
+    pub(super) fn rebuild_if_outdated(&mut self, scope: Scope) -> Result<(), OpenError> {
+        if self.space(scope).is_none() {
+            return Ok(());
+        }
+        let view = self.store.read()?;
+        if index::is_current(&view.reader().rows(scope)).map_err(StageError::from)? {
+            return Ok(());
+        }
+        drop(view);
+        let mut stage = self.begin()?;
+        self.rebuild(&mut stage, scope)?;
+        stage.commit()?;
+        self.committed()
+    }
+
+    /// Drops a scope's index and builds it anew from the documents.
+    ///
+    /// # Errors
+    /// [`StageError`].
+    pub fn rebuild(&mut self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
+        stage.batch.clear_rows(scope)?;
+        let known = stage.batch.reader().documents(scope)?;
+        for id in known.into_keys() {
+            let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+            let facts = facts_of(document);
+            self.enter(stage, scope, facts)?;
+        }
+        Ok(())
+    }
+}
+
+fn facts_of(document: &Document) -> Vec<betwixt_model::document::Arrival> {
+    document.changes_since(&[]).iter().flat_map(|change| arrivals(document.id(), change)).collect()
+}
