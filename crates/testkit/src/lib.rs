@@ -5,4 +5,5 @@
 
 pub mod disk;
 pub mod needs;
+pub mod network;
 pub mod seeds;

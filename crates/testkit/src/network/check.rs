@@ -1,0 +1,115 @@
+//! What must hold at the end of a run.
+
+use std::collections::BTreeSet;
+
+use betwixt_daemon::replica::Replica;
+use betwixt_model::document::Scope;
+use betwixt_model::ids::{FactId, ItemId, PartnerId};
+use betwixt_model::index;
+use betwixt_model::schema::{KINDS, Naming};
+use betwixt_model::view::{self, FieldView, Reader};
+use serde_json::{Value, json};
+
+use super::{DeviceName, Fault, Network};
+
+impl Network {
+    /// Every running device holds the same documents and shows the same, byte for byte, when asked on behalf of the same
+    /// partner (SameFactsSameView: a partner's own versions come first, so each partner's view is compared by itself).
+    ///
+    /// # Panics
+    /// When two devices differ, with the seed.
+    pub fn assert_converged(&self) {
+        let running = || self.devices.iter().enumerate().filter_map(|(name, device)| Some((name, device.replica()?)));
+        let partners: BTreeSet<PartnerId> = self.devices.iter().map(|device| device.partner).collect();
+        let mut all = running();
+        let Some((first, reference)) = all.next() else { return };
+        for (name, replica) in all {
+            let heads = |replica: &Replica| replica.shared_heads().expect("heads can be read");
+            assert_eq!(
+                heads(reference),
+                heads(replica),
+                "seed {}: devices {first}, {name} hold other changes",
+                self.seed
+            );
+            for partner in &partners {
+                let (left, right) = (rendered(reference, *partner), rendered(replica, *partner));
+                assert_eq!(
+                    left, right,
+                    "seed {}: devices {first} and {name} show {partner:?} different things",
+                    self.seed
+                );
+            }
+        }
+    }
+
+    /// NoSilentWinner, on every running device, and that every acknowledged fact is in its history (DurableBeforeTold,
+    /// NothingDeleted). Asked of devices that have converged, it holds for everything that was ever said.
+    ///
+    /// # Panics
+    /// With every fault and the seed.
+    pub fn assert_no_silent_winner(&self) {
+        for (name, device) in self.devices.iter().enumerate() {
+            let Some(replica) = device.replica() else { continue };
+            let faults = self.faults(replica);
+            let words: Vec<String> = faults.iter().map(Fault::to_string).collect();
+            assert!(faults.is_empty(), "seed {}, device {name}:\n{}", self.seed, words.join("\n"));
+        }
+    }
+
+    /// How many facts were acknowledged.
+    pub fn acknowledged(&self) -> usize {
+        self.oracle.len()
+    }
+
+    /// What a device shows of everything shared, as its own partner sees it; `None` while it is down.
+    pub fn shows(&self, device: DeviceName) -> Option<Value> {
+        let device = &self.devices[device.0];
+        let text = rendered(device.replica()?, device.partner);
+        Some(serde_json::from_str(&text).expect("views render as JSON"))
+    }
+
+    fn faults(&self, replica: &Replica) -> Vec<Fault> {
+        let view = replica.read().expect("the store is open");
+        let rows = view.reader().rows(Scope::Ours);
+        let mut faults = Vec::new();
+        for (item, _, field, said) in self.oracle.fields() {
+            for id in said {
+                let stored = index::fact(&rows, id).expect("the index can be read");
+                let same = stored.is_some_and(|stored| Some(stored.fact()) == self.oracle.fact(id));
+                if !same {
+                    faults.push(Fault::NotInHistory(*id));
+                }
+            }
+            let live: BTreeSet<FactId> = shown(replica, &item, field)
+                .map(|field| field.seen.facts().iter().copied().collect())
+                .unwrap_or_default();
+            faults.extend(self.oracle.judge(item, field, &live));
+        }
+        faults
+    }
+}
+
+/// A field as this device shows it to its partner.
+pub(super) fn shown(replica: &Replica, item: &ItemId, field: &str) -> Option<FieldView> {
+    let view = replica.read().expect("the store is open");
+    let reader = replica.reader(Scope::Ours)?;
+    let item = view::item(&view.reader().rows(Scope::Ours), &reader, item).expect("the index can be read")?;
+    item.fields.get(field).cloned()
+}
+
+/// Everything shared, as JSON, on behalf of a partner.
+fn rendered(replica: &Replica, partner: PartnerId) -> String {
+    let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return String::new() };
+    let reader = Reader { household, partner };
+    let view = replica.read().expect("the store is open");
+    let rows = view.reader().rows(Scope::Ours);
+    let kinds = KINDS.iter().filter(|kind| !matches!(kind.naming, Naming::Internal));
+    let items: serde_json::Map<String, Value> = kinds
+        .map(|kind| {
+            let items = view::items(&rows, &reader, kind.name).expect("the index can be read");
+            (kind.name.to_owned(), json!(items))
+        })
+        .collect();
+    let differences = view::differences(&rows, &reader).expect("the index can be read");
+    serde_json::to_string_pretty(&json!({ "items": items, "differences": differences })).expect("views render as JSON")
+}

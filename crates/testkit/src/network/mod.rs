@@ -1,0 +1,441 @@
+//! A network of simulated devices: simulated time, connections that break, partitions, crashes, clocks that are off.
+//!
+//! The devices run the real replica, sessions, dialer and fold over the real store, with no trait between; what is
+//! simulated is time, the wire and the disk. The same seed gives the same run.
+//!
+//! ```no_run
+//! use betwixt_testkit::network::Network;
+//!
+//! let mut network = Network::seeded(7);
+//! let (first, second) = network.couple();
+//! network.say_anything(first);
+//! network.partition(first, second);
+//! network.say_anything(second);
+//! network.heal();
+//! network.run_until_idle();
+//! network.assert_converged();
+//! network.assert_no_silent_winner();
+//! ```
+
+mod check;
+mod device;
+mod oracle;
+mod queue;
+mod sayings;
+mod wires;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use betwixt_model::ids::DeviceId;
+use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
+use betwixt_sync::roster::{FoundingSide, Roster};
+use jiff::civil::{Date, date};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use device::{Device, Effect, Input};
+use queue::Queue;
+use wires::Wires;
+
+pub use device::Counts;
+pub use oracle::{Fault, Oracle};
+
+/// Names a device of the network, in the order in which they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeviceName(usize);
+
+/// How the network misbehaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// The shortest and the longest time that a frame travels.
+    pub latency: (Duration, Duration),
+    /// One frame in this many takes its connection down with it; 0 for none.
+    pub lost_at_frame: u32,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { latency: (Duration::from_micros(100), Duration::from_millis(80)), lost_at_frame: 200 }
+    }
+}
+
+enum Happening {
+    /// A device is given something, unless it was restarted since this was planned.
+    Give { to: usize, incarnation: u64, input: Input },
+    /// The end of a commit.
+    Commit { at: usize, incarnation: u64 },
+    /// A timer.
+    Timer { at: usize, incarnation: u64 },
+    /// A dial arrives.
+    Dial { from: usize, incarnation: u64, attempt: AttemptId, to: usize },
+    /// A frame arrives, unless its connection is gone.
+    Frame { connection: ConnectionId, to: usize, stream: u64, bytes: Vec<u8> },
+    /// One end of a connection notices that it is gone.
+    Lost { connection: ConnectionId, to: usize },
+}
+
+/// Devices, and the network between them.
+pub struct Network {
+    seed: u64,
+    rng: ChaCha20Rng,
+    queue: Queue<Happening>,
+    devices: Vec<Device>,
+    timers: Vec<Option<std::time::Instant>>,
+    wires: Wires,
+    cut: BTreeSet<(usize, usize)>,
+    weather: Weather,
+    today: Date,
+    oracle: Oracle,
+}
+
+/// How much simulated time [`Network::run_until_idle`] gives the devices to come into step. The longest wait of an honest
+/// network is a dialer's longest backoff after an idle time-out.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a dial to nobody takes to fail.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an end of a dead connection may not notice it: QUIC's idle time-out.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl Network {
+    /// A network without devices.
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            queue: Queue::new(),
+            devices: Vec::new(),
+            timers: Vec::new(),
+            wires: Wires::default(),
+            cut: BTreeSet::new(),
+            weather: Weather::default(),
+            today: date(2026, 12, 28),
+            oracle: Oracle::default(),
+        }
+    }
+
+    /// Sets how the network misbehaves from now on.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+    }
+
+    /// Two partners with one device each, paired.
+    pub fn couple(&mut self) -> (DeviceName, DeviceName) {
+        let (first, second) = (self.add_device(), self.add_device());
+        self.found_household(first, second);
+        (first, second)
+    }
+
+    /// What pairing does at its end, without its messages: both roster chains are exchanged, and both sign the founding.
+    fn found_household(&mut self, first: DeviceName, second: DeviceName) {
+        let mut chains = Vec::new();
+        let mut sides = Vec::new();
+        for name in [first, second] {
+            let device = &self.devices[name.0];
+            let replica = device.replica().expect("a new device runs");
+            chains.extend(replica.roster().statements().cloned());
+            let mut nonce = [0; 16];
+            self.rng.fill_bytes(&mut nonce);
+            sides.push(FoundingSide { partner: device.partner, device: device.id, nonce });
+        }
+        let both = Roster::from_statements(sides[0].partner, None, chains.iter().cloned());
+        let draft = both.draft_founding(sides[0], sides[1]).expect("the devices are of two partners");
+        let mut signatures: Vec<_> = [first, second]
+            .map(|name| {
+                let device = &self.devices[name.0];
+                let keys = device.replica().expect("a new device runs").identity().keys().signing();
+                (device.partner, draft.sign(keys))
+            })
+            .into();
+        // Signed in the order of the partners.
+        signatures.sort_unstable_by_key(|(partner, _)| *partner);
+        let signatures: Vec<[u8; 64]> = signatures.into_iter().map(|(_, signature)| signature).collect();
+        chains.push(draft.complete(&signatures).expect("both have signed"));
+        let peers = self.peers();
+        for name in [first, second] {
+            let now = self.queue.now();
+            self.devices[name.0].adopt(chains.clone());
+            self.devices[name.0].begin_dialling(now, &peers);
+            self.work(name.0);
+        }
+    }
+
+    fn peers(&self) -> Vec<(DeviceId, SocketAddr)> {
+        self.devices.iter().map(|device| (device.id, device.address)).collect()
+    }
+
+    fn add_device(&mut self) -> DeviceName {
+        let number = self.devices.len();
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        let mut device = Device::found(u16::try_from(number).expect("a few devices"), rng);
+        // Somebody's calendar is off by up to a week and a half, so that they write into another year at its end.
+        device.skew = i32::try_from(draw(&mut self.rng, 21)).unwrap_or(0) - 10;
+        self.devices.push(device);
+        self.timers.push(None);
+        DeviceName(number)
+    }
+
+    /// A number below `bound`, from the seed: for tests that decide by it what happens next.
+    pub fn draw(&mut self, bound: u32) -> u32 {
+        draw(&mut self.rng, bound)
+    }
+
+    /// The next day, for everybody.
+    pub fn next_day(&mut self) {
+        self.today = self.today.tomorrow().unwrap_or(self.today);
+    }
+
+    /// Cuts the connection between two devices: what is under way is lost, and neither is told before a time-out.
+    pub fn partition(&mut self, left: DeviceName, right: DeviceName) {
+        self.cut.insert(pair(left.0, right.0));
+        for connection in self.wires.between(left.0, right.0) {
+            self.lose(connection);
+        }
+    }
+
+    /// Mends every cut. Every device notices that its network changed, or that another one is there again.
+    pub fn heal(&mut self) {
+        let mended = std::mem::take(&mut self.cut);
+        for (left, right) in mended {
+            for (own, other) in [(left, right), (right, left)] {
+                let wait = self.latency();
+                let input = match draw(&mut self.rng, 3) {
+                    0 => Input::NetworkChanged,
+                    1 => Input::Advert { peer: self.devices[other].id, address: self.devices[other].address },
+                    _ => continue,
+                };
+                self.give_in(wait, own, input);
+            }
+        }
+    }
+
+    /// The power of a device fails, at once: what is not durable is lost.
+    pub fn crash(&mut self, device: DeviceName) {
+        self.devices[device.0].crash();
+        self.timers[device.0] = None;
+        for connection in self.wires.of(device.0) {
+            self.lose(connection);
+        }
+    }
+
+    /// Starts a device that crashed, from its disk. One that runs goes on.
+    pub fn restart(&mut self, device: DeviceName) {
+        let peers = self.peers();
+        let now = self.queue.now();
+        for fact in self.devices[device.0].restart(now, &peers) {
+            self.oracle.remember(&fact);
+        }
+        self.work(device.0);
+    }
+
+    /// What happened so far, all devices together.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.devices.iter().for_each(|device| sum += device.counts);
+        sum
+    }
+
+    /// Lets simulated time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.queue.now() + time;
+        while self.queue.next_time().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.queue.move_on(until);
+    }
+
+    /// Runs until every two running devices that can reach each other are in step and nothing is left to do.
+    ///
+    /// # Panics
+    /// When that takes unreasonably long in simulated time.
+    pub fn run_until_idle(&mut self) {
+        let limit = self.queue.now() + PATIENCE;
+        while !self.is_idle() {
+            assert!(
+                self.queue.now() < limit && self.step(),
+                "seed {}: not in step after {:?} of simulated time: {}",
+                self.seed,
+                PATIENCE,
+                self.describe()
+            );
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let busy = |happening: &Happening| match happening {
+            Happening::Timer { .. } | Happening::Lost { .. } | Happening::Dial { .. } => false,
+            Happening::Give { to, incarnation, .. } => self.devices[*to].incarnation == *incarnation,
+            Happening::Commit { .. } => true,
+            Happening::Frame { connection, .. } => self.wires.is_alive(*connection),
+        };
+        self.devices.iter().all(Device::is_idle)
+            && self.reachable_pairs().all(|(left, right)| {
+                let (left, right) = (&self.devices[left], &self.devices[right]);
+                left.is_in_step_with(&right.id) && right.is_in_step_with(&left.id)
+            })
+            && !self.queue.any(busy)
+    }
+
+    fn reachable_pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let all = 0..self.devices.len();
+        let pairs = all.clone().flat_map(move |left| (left + 1..all.end).map(move |right| (left, right)));
+        pairs.filter(|(left, right)| {
+            let up = [left, right].iter().all(|device| self.devices[**device].is_running());
+            up && !self.cut.contains(&(*left, *right))
+        })
+    }
+
+    fn describe(&self) -> String {
+        let pairs = self.reachable_pairs().map(|(left, right)| {
+            let (from, to) = (&self.devices[left], &self.devices[right]);
+            let state = |own: &Device, other: &Device| if own.is_in_step_with(&other.id) { "in step" } else { "not" };
+            format!("{left}->{right} {}, {right}->{left} {}", state(from, to), state(to, from))
+        });
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
+    /// The next thing happens; false when nothing is planned.
+    fn step(&mut self) -> bool {
+        let Some(happening) = self.queue.next() else { return false };
+        let now = self.queue.now();
+        let current = |devices: &[Device], at: usize, incarnation| devices[at].incarnation == incarnation;
+        match happening {
+            Happening::Give { to, incarnation, input } => {
+                if current(&self.devices, to, incarnation) {
+                    self.give(to, input);
+                }
+            }
+            Happening::Commit { at, incarnation } => {
+                if current(&self.devices, at, incarnation) {
+                    let mut effects = Vec::new();
+                    self.devices[at].end_commit(now, &mut effects);
+                    self.carry_out(at, effects);
+                    self.work(at);
+                }
+            }
+            Happening::Timer { at, incarnation } => {
+                if current(&self.devices, at, incarnation) {
+                    self.timers[at] = None;
+                    self.devices[at].handle_timeout(now);
+                    self.work(at);
+                }
+            }
+            Happening::Dial { from, incarnation, attempt, to } => {
+                if current(&self.devices, from, incarnation) {
+                    self.connect(from, attempt, to);
+                }
+            }
+            Happening::Frame { connection, to, stream, bytes } => {
+                if self.wires.is_alive(connection) {
+                    let stream = betwixt_sync::wire::IncomingStream(stream);
+                    self.give(to, Input::Frame { connection, stream, bytes });
+                }
+            }
+            Happening::Lost { connection, to } => self.give(to, Input::Lost { connection }),
+        }
+        true
+    }
+
+    fn give(&mut self, to: usize, input: Input) {
+        self.devices[to].give(input);
+        self.work(to);
+    }
+
+    fn give_in(&mut self, wait: Duration, to: usize, input: Input) {
+        let incarnation = self.devices[to].incarnation;
+        self.queue.plan_in(wait, Happening::Give { to, incarnation, input });
+    }
+
+    fn work(&mut self, at: usize) {
+        let mut effects = Vec::new();
+        self.devices[at].work(self.queue.now(), self.today, &mut effects);
+        self.carry_out(at, effects);
+        let due = self.devices[at].poll_timeout();
+        if let Some(due) = due.filter(|due| self.timers[at].is_none_or(|planned| *due < planned)) {
+            self.timers[at] = Some(due);
+            self.queue.plan(due, Happening::Timer { at, incarnation: self.devices[at].incarnation });
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Dial { attempt, peer, address } => {
+                    let to = self.devices.iter().position(|device| device.id == peer && device.address == address);
+                    let to = to.expect("only addresses of devices are handed out");
+                    let wait = self.latency() * 3;
+                    let incarnation = self.devices[at].incarnation;
+                    self.queue.plan_in(wait, Happening::Dial { from: at, incarnation, attempt, to });
+                }
+                Effect::Send { connection, stream, bytes } => self.send(at, connection, stream, bytes),
+                Effect::Close { connection } => {
+                    if let Some(other) = self.wires.other_end(connection, at) {
+                        // After the frames that left before it.
+                        let arrives = self.wires.last_arrival(connection, at).unwrap_or(self.queue.now());
+                        let wait = arrives.saturating_duration_since(self.queue.now()) + self.latency();
+                        self.queue.plan_in(wait, Happening::Lost { connection, to: other });
+                    }
+                }
+                Effect::Commit => {
+                    let wait = device::commit_time(&mut self.rng);
+                    let incarnation = self.devices[at].incarnation;
+                    self.queue.plan_in(wait, Happening::Commit { at, incarnation });
+                }
+                Effect::Acknowledged(fact) => self.oracle.remember(&fact),
+            }
+        }
+    }
+
+    fn connect(&mut self, from: usize, attempt: AttemptId, to: usize) {
+        let reachable = self.devices[to].is_running() && !self.cut.contains(&pair(from, to));
+        if !reachable {
+            self.give_in(DIAL_TIMEOUT, from, Input::DialFailed { attempt });
+            return;
+        }
+        let connection = self.wires.connect(from, to);
+        let wait = self.latency();
+        let peer = self.devices[to].id;
+        self.give_in(wait, from, Input::Connected { connection, peer, direction: Direction::Outgoing(attempt) });
+        let peer = self.devices[from].id;
+        self.give(to, Input::Connected { connection, peer, direction: Direction::Incoming });
+    }
+
+    fn send(&mut self, from: usize, connection: ConnectionId, stream: betwixt_sync::wire::StreamKey, bytes: Vec<u8>) {
+        let latency = self.latency();
+        let Some(sent) = self.wires.send(connection, from, stream, self.queue.now() + latency) else { return };
+        if self.weather.lost_at_frame > 0 && draw(&mut self.rng, self.weather.lost_at_frame) == 0 {
+            self.lose(connection);
+            return;
+        }
+        let frame = Happening::Frame { connection, to: sent.to, stream: sent.stream, bytes };
+        self.queue.plan(sent.arrives, frame);
+    }
+
+    /// A connection dies, and each end notices it some time later.
+    fn lose(&mut self, connection: ConnectionId) {
+        for end in self.wires.lose(connection).into_iter().flatten() {
+            let wait = IDLE_TIMEOUT.mul_f64(f64::from(draw(&mut self.rng, 100)) / 100.0);
+            if self.devices[end].is_running() {
+                self.queue.plan_in(wait, Happening::Lost { connection, to: end });
+            }
+        }
+    }
+
+    fn latency(&mut self) -> Duration {
+        let (shortest, longest) = self.weather.latency;
+        let span = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
+        shortest + Duration::from_micros(self.rng.next_u64() % (span + 1))
+    }
+}
+
+fn pair(left: usize, right: usize) -> (usize, usize) {
+    (left.min(right), left.max(right))
+}
+
+/// A number below `bound`, from the seed; 0 when there is none.
+fn draw(rng: &mut impl RngCore, bound: u32) -> u32 {
+    rng.next_u32().checked_rem(bound).unwrap_or(0)
+}
