@@ -14,15 +14,13 @@ use crate::wire::{Frame, SharedDocumentId, StreamKey, caps, decode_sync_message}
 impl Session {
     /// Gives turns to documents that differ, latest year first.
     pub(super) fn start_catching_up(&mut self) {
-        let mut running = self.exchanges.values().filter(|exchange| exchange.catching_up).count();
+        let running = self.exchanges.values().filter(|exchange| exchange.catching_up).count();
+        let room = caps::CATCHING_UP.saturating_sub(running);
         let mut started = Vec::new();
-        for (id, exchange) in self.exchanges.iter_mut().rev().filter(|(_, exchange)| exchange.queued) {
-            if running == caps::CATCHING_UP {
-                break;
-            }
+        let queued = self.exchanges.iter_mut().rev().filter(|(_, exchange)| exchange.queued);
+        for (id, exchange) in queued.take(room) {
             exchange.queued = false;
             exchange.catching_up = true;
-            running += 1;
             started.push(*id);
         }
         for id in started {

@@ -24,7 +24,7 @@ fn talk(homes: &mut [Home; 2], seed: u64, cut: usize) -> usize {
     let mut connection = Connection::new(homes, seed);
     let mut edits = 0;
     while connection.delivered < cut {
-        if connection.delivered >= 6 && edits < 4 && connection.rng.next_u32() % 3 == 0 {
+        if connection.delivered >= 6 && edits < 4 && connection.rng.next_u32().is_multiple_of(3) {
             edits += 1;
             connection.say(homes, edits % 2, 2026 + (edits % 3) as i16, &format!("while connected {seed} {edits}"));
         } else if !connection.step(homes) {
