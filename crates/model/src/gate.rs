@@ -300,3 +300,6 @@ impl Batch<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ mod frame;
 mod message;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::Malformed;
 pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, VERSIONS, VersionRange};
 pub use message::decode_sync_message;

@@ -4,6 +4,7 @@ mod bytes;
 mod control;
 mod converge;
 mod cut;
+mod hostile;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;

@@ -1,0 +1,250 @@
+//! HostileInputIsAnError: whatever a peer sends, the session says what is wrong with it and ends, and nothing is lost.
+
+use automerge::sync::{BloomFilter, ChunkList, Have, Message, MessageVersion};
+use automerge::{Change, ChangeHash};
+use betwixt_model::gate::GateError;
+use proptest::prelude::*;
+
+use super::*;
+use crate::session::ProtocolViolation;
+use crate::wire::chunk::ChunkError;
+use crate::wire::{Malformed, caps};
+
+/// In step over one document, with its stream open from the second to the first.
+fn in_step() -> ([Home; 2], Connection, StreamKey) {
+    let mut homes = couple();
+    homes[0].say(2026, "a");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 1, 2026, "b");
+    connection.run(&mut homes);
+    (homes, connection, StreamKey::Document(shared(2026)))
+}
+
+/// What the first says to a sync message; and that both meet again afterwards, with everything there.
+fn said_to(message: Vec<u8>) -> Option<CloseReason> {
+    let (mut homes, mut connection, key) = in_step();
+    let frame = Frame::Sync { last: true, bytes: message }.encode();
+    connection.hand(&mut homes, 0, key, &frame);
+    let closed = connection.ends[0].closed.clone();
+    homes[1].say(2026, "after");
+    let connection = meet(&mut homes, 2);
+    assert_eq!(homes[0].documents[&shared(2026)].changes_since(&[]).len(), 4);
+    drop(connection);
+    closed
+}
+
+fn refused_as(reason: ChunkError) -> Option<CloseReason> {
+    Some(CloseReason::Violation(ProtocolViolation::SyncMessage { document: shared(2026), reason }))
+}
+
+/// A message with a Bloom filter of these parameters, as the bytes of a V1 message.
+fn with_filter(filter: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x42, 0, 0, 1, 0, u8::try_from(filter.len()).unwrap()];
+    bytes.extend(filter);
+    bytes.push(0);
+    bytes
+}
+
+fn with_changes(changes: Vec<Vec<u8>>) -> Vec<u8> {
+    let message = Message {
+        heads: vec![ChangeHash([1; 32])],
+        need: vec![],
+        have: vec![],
+        changes: ChunkList::from(changes),
+        flags: None,
+        version: MessageVersion::V1,
+    };
+    message.encode()
+}
+
+#[test]
+fn hostile_input_is_an_error_the_filter_with_zero_bits() {
+    let malformed = |what| refused_as(ChunkError::Malformed(Malformed::Value(what)));
+    assert_eq!(said_to(with_filter(&[1, 0, 7])), malformed("filter"));
+    // The reason for the check: Automerge reads that filter, and divides by zero when it looks something up in it.
+    let filter = BloomFilter::try_from(&[1, 0, 7][..]).unwrap();
+    let asked = std::panic::catch_unwind(|| filter.contains_hash(&ChangeHash([1; 32])));
+    assert!(asked.is_err(), "Automerge has mended this; the check may stay");
+}
+
+#[test]
+fn hostile_input_is_an_error_the_endless_probe() {
+    let malformed = |what| refused_as(ChunkError::Malformed(Malformed::Value(what)));
+    assert_eq!(said_to(with_filter(&[1, 10, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0])), malformed("filter"));
+    assert_eq!(said_to(with_filter(&[0, 10, 7])), malformed("number of a filter's entries"));
+    assert_eq!(said_to(with_filter(&[1, 10, 7, 0])), malformed("length of a filter"));
+    assert_eq!(said_to(with_filter(&[0xff, 0xff, 0xff, 0x7f, 10, 7])), malformed("number of a filter's entries"));
+}
+
+#[test]
+fn hostile_input_is_an_error_other_messages_than_lists_of_changes() {
+    let (homes, ..) = in_step();
+    let saved = homes[0].documents[&shared(2026)].save();
+    // A whole document in the place of a change, as Automerge's V2 messages have it.
+    let kind = refused_as(ChunkError::Malformed(Malformed::Value("kind of chunk")));
+    assert_eq!(said_to(with_changes(vec![saved])), kind);
+    let v2 = refused_as(ChunkError::Malformed(Malformed::Value("kind of sync message")));
+    assert_eq!(said_to(vec![0x43, 0, 0, 0, 0]), v2);
+    assert_eq!(said_to(vec![]), refused_as(ChunkError::Malformed(Malformed::Short)));
+    let mut unsorted = vec![0x42, 2];
+    unsorted.extend([[2; 32], [1; 32]].concat());
+    unsorted.extend([0, 0, 0]);
+    assert_eq!(said_to(unsorted), refused_as(ChunkError::Malformed(Malformed::Unsorted("heads"))));
+}
+
+#[test]
+fn a_peer_that_claims_a_last_meeting_nobody_remembers_is_answered_once_a_message() {
+    let (mut homes, mut connection, key) = in_step();
+    let message = Message {
+        heads: vec![ChangeHash([1; 32])],
+        need: vec![],
+        have: vec![Have { last_sync: vec![ChangeHash([9; 32])], ..Have::default() }],
+        changes: ChunkList::empty(),
+        flags: None,
+        version: MessageVersion::V1,
+    };
+    let frame = Frame::Sync { last: true, bytes: message.encode() }.encode();
+    for _ in 0..5 {
+        connection.ends[0].sent.clear();
+        connection.hand(&mut homes, 0, key, &frame);
+        assert_eq!(connection.ends[0].closed, None);
+        assert_eq!(connection.ends[0].sent[&key].len(), 1);
+    }
+}
+
+fn last_change(home: &Home) -> Change {
+    home.documents[&shared(2026)].changes_since(&[]).pop().unwrap()
+}
+
+#[test]
+fn forged_changes_are_refused_by_the_gate_and_end_the_session() {
+    let (homes, ..) = in_step();
+    let mut forged = last_change(&homes[0]).decode();
+    forged.actor_id = automerge::ActorId::from(vec![6; 16]);
+    forged.hash = None;
+    let forged = Change::from(forged);
+    let change = forged.hash();
+    let refused = ProtocolViolation::Refused { document: shared(2026), reason: GateError::ForeignActor { change } };
+    assert_eq!(said_to(with_changes(vec![forged.raw_bytes().to_vec()])), Some(CloseReason::Violation(refused)));
+
+    let mut forged = last_change(&homes[1]).decode();
+    forged.time = 5;
+    forged.hash = None;
+    let forged = Change::from(forged);
+    let reason = GateError::DuplicateSequence { change: forged.hash(), sequence: forged.seq() };
+    let refused = ProtocolViolation::Refused { document: shared(2026), reason };
+    assert_eq!(said_to(with_changes(vec![forged.raw_bytes().to_vec()])), Some(CloseReason::Violation(refused)));
+}
+
+#[test]
+fn caps_changes_that_wait_for_ever_are_bounded() {
+    let (mut homes, mut connection, key) = in_step();
+    let genuine = last_change(&homes[1]).decode();
+    let mut sent = 0_u64;
+    while connection.ends[0].closed.is_none() {
+        let orphans = (0..1_000).map(|_| {
+            sent += 1;
+            let mut orphan = genuine.clone();
+            orphan.hash = None;
+            orphan.time = i64::try_from(sent).unwrap();
+            orphan.deps = vec![ChangeHash([0xee; 32])];
+            Change::from(orphan).raw_bytes().to_vec()
+        });
+        let bytes = with_changes(orphans.collect());
+        for part in bytes.chunks(caps::PART).map(<[u8]>::to_vec).collect::<Vec<_>>() {
+            connection.hand(&mut homes, 0, key, &Frame::Sync { last: false, bytes: part }.encode());
+        }
+        connection.hand(&mut homes, 0, key, &Frame::Sync { last: true, bytes: vec![] }.encode());
+        assert!(sent < 10_000);
+    }
+    assert!(sent as usize > caps::PARKED);
+    let reason = connection.ends[0].closed.clone().unwrap();
+    let gate = matches!(
+        &reason,
+        CloseReason::Violation(ProtocolViolation::Refused { reason: GateError::TooManyParked(_), .. })
+    );
+    assert!(gate || reason == CloseReason::Violation(ProtocolViolation::TooManyParked(shared(2026))), "{reason:?}");
+    meet(&mut homes, 2);
+}
+
+#[test]
+fn caps_changes_of_one_message() {
+    let mut bytes = vec![0x42, 0, 0, 0, 0x81, 0x20];
+    bytes.extend(vec![0; 5_000]);
+    assert_eq!(said_to(bytes), refused_as(ChunkError::Malformed(Malformed::Cap("changes"))));
+}
+
+/// How many cases the tests with drawn input run.
+const CASES: u32 = 64;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_input_is_an_error_random_bytes(
+        frames in proptest::collection::vec((0..3_u64, proptest::collection::vec(any::<u8>(), 0..80)), 1..12),
+        tagged in any::<bool>(),
+    ) {
+        let mut homes = couple();
+        homes[0].say(2026, "a");
+        let mut connection = Connection::new(&mut homes, 1);
+        for (stream, mut bytes) in frames {
+            if let (true, Some(tag)) = (tagged, bytes.first_mut()) {
+                *tag = [1, 2, 3, 4, 5, 6, 7, 16, 17, 18][usize::from(*tag) % 10];
+            }
+            let end = &mut connection.ends[0];
+            if end.closed.is_none() {
+                let _ = end.session.handle_frame(connection.now, IncomingStream(stream), &bytes);
+                end.settle(connection.now, &mut homes[0]);
+            }
+        }
+        homes[0].seen = CounterWindow::default();
+        meet(&mut homes, 2);
+    }
+
+    /// A real conversation in which one frame arrives otherwise than it was sent.
+    #[test]
+    fn hostile_input_is_an_error_mutated_frames(
+        seed in 0..4_u64,
+        index in 0..30_usize,
+        position in any::<proptest::sample::Index>(),
+        mutation in 0..4_u8,
+        value in any::<u8>(),
+    ) {
+        let mut homes = couple();
+        homes[0].say(2026, "the beginning");
+        meet(&mut homes, seed);
+        homes[0].say(2026, "first");
+        homes[1].say(2026, "second");
+        homes[1].say(2025, "older");
+        let mut connection = Connection::new(&mut homes, seed);
+        for _ in 0..1_000 {
+            if connection.delivered != index {
+                if !connection.step(&mut homes) {
+                    break;
+                }
+                continue;
+            }
+            let from = (0..2).find(|from| !connection.ends[*from].streams_with_frames().is_empty());
+            let Some(from) = from else { break };
+            let key = connection.ends[from].streams_with_frames()[0];
+            let mut frame = connection.ends[from].sent.get_mut(&key).and_then(VecDeque::pop_front).unwrap();
+            let at = position.index(frame.len());
+            match mutation {
+                0 => frame[at] ^= value | 1,
+                1 => frame.truncate(at),
+                2 => frame.insert(at, value),
+                _ => {
+                    frame.remove(at);
+                }
+            }
+            connection.delivered += 1;
+            connection.hand(&mut homes, 1 - from, key, &frame);
+        }
+        drop(connection);
+        // Counters and rosters are believed as they come, inside TLS; this test is about the rest.
+        homes.iter_mut().for_each(|home| home.seen = CounterWindow::default());
+        meet(&mut homes, seed);
+        prop_assert!(homes[0].documents[&shared(2026)].changes_since(&[]).len() == 4);
+    }
+}
