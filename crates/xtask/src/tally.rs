@@ -68,11 +68,12 @@ fn pass_on(from: impl Read, print: impl Fn(&str)) -> Tally {
 
 /// What a line says when it is a summary: `test result: ok. 3 passed; 0 failed; 1 ignored; ...` (cargo's harness) or
 /// `Summary [ 0.1s] 12 tests run: 11 passed (1 slow), 1 failed, 2 skipped` (cargo-nextest).
+///
+/// An indented `test result:` is no summary: cargo-nextest prints what a failed test printed, indented and twice over.
 fn summary(line: &str) -> Option<Tally> {
-    let line = line.trim();
     let rest = match line.strip_prefix("test result:") {
         Some(rest) => rest,
-        None => line.strip_prefix("Summary [")?.split_once(" run:")?.1,
+        None => line.trim_start().strip_prefix("Summary [")?.split_once(" run:")?.1,
     };
     let count = |words: &[&str]| {
         let parts = rest.split([',', ';', '.', '(']).map(str::trim);
@@ -108,6 +109,15 @@ mod tests {
         let nextest = "     Summary [   0.123s] 4/12 tests run: 3 passed, 1 failed, 0 skipped";
         assert_eq!(summary(nextest), tally(3, 1, 0));
         assert_eq!(summary("12 passed"), None);
+    }
+
+    #[test]
+    fn a_failed_test_is_counted_once_with_its_output_shown() {
+        let harness = "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+        let printed = format!(
+            "    {harness}\n     Summary [   0.1s] 8 tests run: 7 passed, 1 failed, 0 skipped\n    {harness}\n"
+        );
+        assert_eq!(Some(pass_on(printed.as_bytes(), |_| {})), tally(7, 1, 0));
     }
 
     #[test]
