@@ -1,0 +1,378 @@
+//! Reading: what is asked about items, answered from one state of the store.
+//!
+//! Answers come from what is durable, never from a stage that may still fail (DurableBeforeTold).
+
+use betwixt_api as api;
+use betwixt_api::{Problem, ProblemKind};
+use betwixt_model::document::Scope;
+use betwixt_model::ids::ItemId;
+use betwixt_model::index::{self, FieldKey, IndexError, Standing};
+use betwixt_model::schema::{KINDS, Kind, Naming};
+use betwixt_model::view::{self, ItemView, Reader};
+use betwixt_store::{Rows, StoreError};
+use serde_json::Value;
+
+use crate::http::{Answer, Request, Response, Target, shown};
+use crate::replica::Replica;
+
+/// Answers a request that reads items; `None` for every other request.
+pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
+    match request {
+        Request::Items { .. }
+        | Request::Item(_)
+        | Request::History(_)
+        | Request::Differences
+        | Request::BringChoices => {}
+        _ => return None,
+    }
+    let view = match replica.read() {
+        Ok(view) => view,
+        Err(error) => return Some(Err(storage(&error))),
+    };
+    let open = Open::new(replica, &view.reader());
+    let answer = match request {
+        Request::Items { collection, scope } => open.items(*collection, *scope).map(Response::Items),
+        Request::Item(target) => open.item(target).map(|item| Response::Item(Box::new(item))),
+        Request::History(target) => open.history(target).map(Response::History),
+        Request::Differences => open.differences().map(Response::Differences),
+        Request::BringChoices => open.bring_choices().map(Response::BringChoices),
+        _ => return None,
+    };
+    Some(answer.map_err(Problem::from))
+}
+
+/// A failing store, as a problem.
+pub(crate) fn storage(error: &StoreError) -> Problem {
+    let kind = match error {
+        StoreError::Locked(_) => ProblemKind::Locked,
+        StoreError::DiskFull(_) => ProblemKind::StorageFull,
+        StoreError::ReadOnly(_) | StoreError::Disk(_) | StoreError::Closed { .. } => ProblemKind::Storage,
+        StoreError::Damaged(_) => ProblemKind::Damaged,
+        StoreError::Unstorable(_) => ProblemKind::Internal,
+    };
+    Problem::new(kind, sentence(error))
+}
+
+/// An index that cannot be read, as a problem.
+pub(crate) fn unreadable(error: &IndexError<StoreError>) -> Problem {
+    match error {
+        IndexError::Rows(error) => storage(error),
+        IndexError::Damaged(_) => Problem::new(ProblemKind::Damaged, sentence(error)),
+    }
+}
+
+/// An error's words as a sentence: the errors of the other crates begin small and have no full stop.
+pub(super) fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
+        None => text,
+    }
+}
+
+/// Why something was not read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// It is not there, or not to be read.
+    Refused(Problem),
+    /// The rows failed.
+    Rows(IndexError<StoreError>),
+}
+
+impl From<Problem> for ReadError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<IndexError<StoreError>> for ReadError {
+    fn from(error: IndexError<StoreError>) -> Self {
+        Self::Rows(error)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Refused(problem) => problem,
+            ReadError::Rows(error) => unreadable(&error),
+        }
+    }
+}
+
+/// The scopes that can be read now: `ours` once paired, then `mine` while it is unlocked.
+pub(super) struct Open<'a> {
+    scopes: Vec<OpenScope<'a>>,
+}
+
+/// One scope that can be read.
+pub(super) struct OpenScope<'a> {
+    /// Which.
+    pub(super) scope: Scope,
+    /// Whose view it is.
+    pub(super) reader: Reader,
+    /// Its index.
+    pub(super) rows: Rows<'a>,
+}
+
+/// An item that a request names.
+pub(super) struct Found<'o, 'a> {
+    /// Where it is.
+    pub(super) open: &'o OpenScope<'a>,
+    /// As it stands.
+    pub(super) view: ItemView,
+}
+
+/// What the API calls a scope.
+pub(super) const fn shown_scope(scope: Scope) -> api::Scope {
+    match scope {
+        Scope::Ours => api::Scope::Ours,
+        Scope::Mine => api::Scope::Mine,
+    }
+}
+
+/// What the model calls a scope.
+pub(super) const fn model_scope(scope: api::Scope) -> Scope {
+    match scope {
+        api::Scope::Ours => Scope::Ours,
+        api::Scope::Mine => Scope::Mine,
+    }
+}
+
+/// Whether private items of this kind may be brought over. Journal entries stay private for good.
+pub(super) fn may_be_brought(kind: &Kind) -> bool {
+    kind.naming != Naming::Internal && kind.name != shown::kind_of(api::Collection::Journal)
+}
+
+/// What a private item was brought as; `None` when it was not. Where own devices brought it apart, the least goes on, as
+/// in [`mod@betwixt_model::bring`].
+pub(super) fn brought_to(mine: &OpenScope<'_>, item: &ItemId) -> Result<Option<ItemId>, IndexError<StoreError>> {
+    let note = ItemId::natural(&mine.reader.household, "brought", &item.to_string());
+    let facts = index::field(&mine.rows, &FieldKey { item: note, kind: "brought".into(), field: "as".into() })?;
+    let mut known = Vec::new();
+    for entry in facts.live() {
+        let signed = index::fact(&mine.rows, &entry.id)?;
+        let value: Option<ItemId> =
+            signed.as_ref().and_then(|signed| signed.fact().value()?.get("item")?.as_str()?.parse().ok());
+        known.extend(value);
+    }
+    Ok(known.into_iter().min())
+}
+
+impl<'a> Open<'a> {
+    pub(super) fn new(replica: &Replica, store: &betwixt_store::Reader<'a>) -> Self {
+        let scopes = [Scope::Ours, Scope::Mine]
+            .into_iter()
+            .filter_map(|scope| Some(OpenScope { scope, reader: replica.reader(scope)?, rows: store.rows(scope) }));
+        Self { scopes: scopes.collect() }
+    }
+
+    /// One scope, or why it cannot be read.
+    pub(super) fn one(&self, scope: Scope) -> Result<&OpenScope<'a>, Problem> {
+        self.scopes.iter().find(|open| open.scope == scope).ok_or_else(|| match scope {
+            Scope::Ours => {
+                Problem::new(ProblemKind::NotPaired, "Nothing is shared before you are paired: run `betwixt pair`.")
+            }
+            Scope::Mine => locked(),
+        })
+    }
+
+    /// The scope that is meant where none is named: the shared one once there is one.
+    pub(super) fn default(&self) -> Result<&OpenScope<'a>, Problem> {
+        self.scopes.first().ok_or_else(locked)
+    }
+
+    /// Every scope that can be read, `ours` first.
+    pub(super) fn scopes(&self) -> &[OpenScope<'a>] {
+        &self.scopes
+    }
+
+    fn wanted(&self, scope: Option<api::Scope>) -> Result<Vec<&OpenScope<'a>>, Problem> {
+        match scope {
+            Some(scope) => Ok(vec![self.one(model_scope(scope))?]),
+            None if self.scopes.is_empty() => Err(locked()),
+            None => Ok(self.scopes.iter().collect()),
+        }
+    }
+
+    /// The item that a path names. The beginning of an id has to be unique among the items of its collection.
+    pub(super) fn find(&self, target: &Target) -> Result<Found<'_, 'a>, ReadError> {
+        let kind = shown::kind_of(target.collection());
+        let mut found = match target {
+            Target::Vision(scope) => {
+                let open = match scope {
+                    Some(scope) => self.one(model_scope(*scope))?,
+                    None => self.default()?,
+                };
+                let id = Kind::named(kind).and_then(|kind| natural(open, kind));
+                match id {
+                    Some(id) => open.view(kind, &id)?.map(|view| Found { open, view }).into_iter().collect(),
+                    None => Vec::new(),
+                }
+            }
+            Target::Item(_, prefix) => {
+                let mut found = Vec::new();
+                for open in self.wanted(None)? {
+                    found.extend(open.beginning(kind, prefix)?.into_iter().map(|view| Found { open, view }));
+                }
+                found
+            }
+        };
+        match (found.pop(), found.is_empty()) {
+            (Some(found), true) => Ok(found),
+            (Some(_), false) => Err(Problem::new(
+                ProblemKind::Ambiguous,
+                format!("More than one {kind} begins like that; give more of the id."),
+            )
+            .into()),
+            (None, _) => Err(self.nothing(kind).into()),
+        }
+    }
+
+    /// That there is no item of this kind by the id that was given.
+    pub(super) fn nothing(&self, kind: &str) -> Problem {
+        let locked = self.scopes.iter().all(|open| open.scope != Scope::Mine);
+        let hint = if locked { " Your own pages are locked, and were not looked through." } else { "" };
+        Problem::new(ProblemKind::NotFound, format!("There is no {kind} by that id.{hint}"))
+    }
+
+    fn items(&self, collection: api::Collection, scope: Option<api::Scope>) -> Result<Vec<api::Item>, ReadError> {
+        let mut items = Vec::new();
+        for open in self.wanted(scope)? {
+            for view in open.items(shown::kind_of(collection), scope.is_some() || self.is_default(open))? {
+                items.extend(open.show(&view)?);
+            }
+        }
+        Ok(items)
+    }
+
+    fn is_default(&self, open: &OpenScope<'_>) -> bool {
+        self.scopes.first().is_some_and(|first| first.scope == open.scope)
+    }
+
+    fn item(&self, target: &Target) -> Result<api::Item, ReadError> {
+        let Found { open, view } = self.find(target)?;
+        let shown = open.show(&view)?;
+        shown.ok_or_else(|| self.nothing(&view.kind).into())
+    }
+
+    fn history(&self, target: &Target) -> Result<Vec<api::HistoryEntry>, ReadError> {
+        let Found { open, view } = self.find(target)?;
+        let mut shown = Vec::new();
+        for entry in index::history(&open.rows, &view.id)? {
+            // What a removed device said afterwards was never said; facts may name the item under another kind.
+            if entry.standing == Standing::Void || entry.field.kind != view.kind {
+                continue;
+            }
+            let Some(signed) = index::fact(&open.rows, &entry.fact)? else { continue };
+            let header = signed.fact().header();
+            shown.push(api::HistoryEntry {
+                field: entry.field.field,
+                value: signed.fact().value().cloned(),
+                said: api::Said {
+                    by: header.partner.to_string(),
+                    own: header.partner == open.reader.partner,
+                    on: header.date.to_string(),
+                    fact: entry.fact.to_string(),
+                },
+                live: entry.standing == Standing::Live,
+            });
+        }
+        Ok(shown)
+    }
+
+    fn differences(&self) -> Result<api::Differences, ReadError> {
+        let mut threads = Vec::new();
+        for open in self.wanted(None)? {
+            let scope = shown_scope(open.scope);
+            for waiting in view::differences(&open.rows, &open.reader)? {
+                // Only the whole item knows its title.
+                let whole = view::item(&open.rows, &open.reader, &waiting.id)?;
+                let named = whole.and_then(|whole| shown::reference(scope, &whole));
+                threads.extend(shown::threads(&open.reader, scope, &[waiting]).into_iter().map(|thread| api::Thread {
+                    item: named.clone().unwrap_or_else(|| thread.item.clone()),
+                    ..thread
+                }));
+            }
+        }
+        Ok(api::Differences { threads })
+    }
+
+    fn bring_choices(&self) -> Result<Vec<api::BringChoice>, ReadError> {
+        let mine = self.one(Scope::Mine)?;
+        let mut choices = Vec::new();
+        for view in mine.bringable()? {
+            let Some(item) = shown::reference(api::Scope::Mine, &view) else { continue };
+            let brought_to = brought_to(mine, &view.id)?.map(|to| to.to_string());
+            choices.push(api::BringChoice { item, brought_to });
+        }
+        Ok(choices)
+    }
+}
+
+impl OpenScope<'_> {
+    /// An item of this kind.
+    pub(super) fn view(&self, kind: &str, item: &ItemId) -> Result<Option<ItemView>, IndexError<StoreError>> {
+        Ok(view::item(&self.rows, &self.reader, item)?.filter(|view| view.kind == kind))
+    }
+
+    /// As the API shows it.
+    pub(super) fn show(&self, view: &ItemView) -> Result<Option<api::Item>, IndexError<StoreError>> {
+        shown::item(&self.rows, &self.reader, shown_scope(self.scope), view)
+    }
+
+    /// The private items that may be brought over, in the order in which links allow it.
+    pub(super) fn bringable(&self) -> Result<Vec<ItemView>, IndexError<StoreError>> {
+        let mut views = Vec::new();
+        for kind in KINDS.iter().filter(|kind| may_be_brought(kind)) {
+            views.extend(view::items(&self.rows, &self.reader, kind.name)?);
+        }
+        Ok(views)
+    }
+
+    /// The items of a kind; with `own`, the reader's own member is among them before anything was said about it.
+    fn items(&self, kind: &str, own: bool) -> Result<Vec<ItemView>, IndexError<StoreError>> {
+        let mut views = view::items(&self.rows, &self.reader, kind)?;
+        if let Some(id) = Kind::named(kind).and_then(|kind| natural(self, kind)).filter(|_| own)
+            && !views.iter().any(|view| view.id == id)
+        {
+            views.extend(self.view(kind, &id)?);
+        }
+        Ok(views)
+    }
+
+    /// The items of a kind whose ids begin so.
+    fn beginning(&self, kind: &str, prefix: &str) -> Result<Vec<ItemView>, IndexError<StoreError>> {
+        if let Ok(id) = prefix.parse() {
+            return Ok(self.view(kind, &id)?.into_iter().collect());
+        }
+        let entries = index::items(&self.rows, kind)?;
+        let mut ids: Vec<ItemId> = entries.into_iter().map(|entry| entry.item).collect();
+        ids.extend(Kind::named(kind).and_then(|kind| natural(self, kind)));
+        ids.retain(|id| id.to_string().starts_with(prefix));
+        ids.sort_unstable();
+        ids.dedup();
+        let mut views = Vec::new();
+        for id in ids {
+            views.extend(self.view(kind, &id)?);
+        }
+        Ok(views)
+    }
+
+    /// Whether a value is the id of an item of this kind that is here.
+    pub(super) fn holds_item(&self, kind: &str, value: &Value) -> Result<bool, IndexError<StoreError>> {
+        match value.as_str().and_then(|text| text.parse().ok()) {
+            Some(id) => Ok(self.view(kind, &id)?.is_some()),
+            None => Ok(false),
+        }
+    }
+}
+
+fn natural(open: &OpenScope<'_>, kind: &Kind) -> Option<ItemId> {
+    kind.natural_item(&open.reader.household, &open.reader.partner)
+}
+
+fn locked() -> Problem {
+    Problem::new(ProblemKind::Locked, "Your own pages are locked: run `betwixt unlock`.")
+}

@@ -1,0 +1,176 @@
+//! How a home is, its devices, and where they may be.
+
+use std::path::Path;
+
+use betwixt_api::{self as api, Phase, Problem};
+use betwixt_model::document::Scope;
+use betwixt_model::ids::DeviceId;
+use betwixt_model::{fact, view};
+use betwixt_store::StoreError;
+use betwixt_sync::wire::VERSIONS;
+use jiff::Zoned;
+
+use crate::answer::upkeep::storage_problem;
+use crate::open::{Open, PeerNames, names_setting};
+use crate::staging::days;
+
+/// How a home is of which nothing can be read.
+pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
+    api::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+        home: home.display().to_string(),
+        phase,
+        private_locked: true,
+        me: None,
+        partner: None,
+        paired: false,
+        paused: false,
+        peers: Vec::new(),
+        port: None,
+        addresses: Vec::new(),
+        documents: Vec::new(),
+        differences: 0,
+        arriving: 0,
+        protocol: (VERSIONS.oldest..=VERSIONS.newest).collect(),
+        format: fact::FORMAT,
+        troubles: Vec::new(),
+    }
+}
+
+impl Open {
+    /// How it is.
+    pub(crate) fn status(&self, home: &Path) -> Result<api::Status, Problem> {
+        self.read_status(home).map_err(|error| storage_problem(&error))
+    }
+
+    fn read_status(&self, home: &Path) -> Result<api::Status, StoreError> {
+        let replica = &self.house.replica;
+        let identity = replica.identity();
+        let mut status = closed(home, Phase::Open);
+        let view = replica.read()?;
+        let reader = view.reader();
+        status.private_locked = !self.house.store.mine_is_open();
+        status.me = Some(api::Partner { id: identity.partner().to_string(), name: identity.name().to_owned() });
+        status.paired = replica.space(Scope::Ours).is_some();
+        status.paused = self.paused;
+        for device in self.devices()? {
+            if device.this || device.removed {
+                continue;
+            }
+            if !device.own && status.partner.is_none() {
+                let id = replica.roster().other_partner().map(|partner| partner.to_string()).unwrap_or_default();
+                status.partner = Some(api::Partner { id, name: device.partner.clone() });
+            }
+            let in_step =
+                self.talks.values().any(|talk| talk.is_met() && talk.in_step && talk.peer.to_string() == device.id);
+            status.peers.push(api::PeerStatus {
+                device: device.id,
+                name: device.name,
+                own: device.own,
+                connected: device.connected,
+                in_step,
+                last_met_days: device.last_met_days,
+            });
+        }
+        status.port = Some(self.net.port());
+        status.addresses = self.net.addresses().iter().map(ToString::to_string).collect();
+        for scope in [Scope::Ours, Scope::Mine] {
+            let Some(reading) = replica.reader(scope) else { continue };
+            for (id, state) in reader.documents(scope)? {
+                status.documents.push(api::DocumentStatus {
+                    id: id.to_string(),
+                    facts: 0,
+                    bytes: state.snapshot_bytes + state.appended_bytes,
+                });
+            }
+            match view::differences(&reader.rows(scope), &reading) {
+                Ok(waiting) => status.differences += waiting.iter().map(|item| item.fields.len() as u64).sum::<u64>(),
+                Err(error) => tracing::error!(%error, "the index cannot be read"),
+            }
+        }
+        status.troubles.clone_from(&self.troubles);
+        if self.recover_at.is_some() {
+            status
+                .troubles
+                .push("The disk is in the way: nothing can be said until it is mended. See `betwixt doctor`.".into());
+        }
+        Ok(status)
+    }
+
+    fn names(&self, device: &DeviceId) -> Result<PeerNames, StoreError> {
+        let identity = self.house.replica.identity();
+        if *device == identity.device() {
+            return Ok(PeerNames { name: identity.name().to_owned(), device: identity.device_name().to_owned() });
+        }
+        let stored = self.house.store.read()?.reader().setting(Scope::Ours, &names_setting(device))?;
+        Ok(stored.unwrap_or_else(|| PeerNames { name: "your partner".into(), device: "a device".into() }))
+    }
+
+    /// Every device of the household.
+    pub(crate) fn devices(&self) -> Result<Vec<api::Device>, StoreError> {
+        let (own, today) = (self.house.replica.identity(), days(&Zoned::now()));
+        let mut devices = Vec::new();
+        for (id, entry) in self.house.replica.roster().devices() {
+            let names = self.names(id)?;
+            let met = self.peer_record(id)?.met;
+            let connected = self.talks.values().any(|talk| talk.peer == *id && talk.is_met());
+            devices.push(api::Device {
+                id: id.to_string(),
+                name: names.device,
+                partner: names.name,
+                own: entry.partner == own.partner(),
+                this: *id == own.device(),
+                connected,
+                last_met_days: met.map(|met| u32::try_from(today - met).unwrap_or(0)),
+                removed: entry.removed,
+            });
+        }
+        Ok(devices)
+    }
+
+    /// Where devices of the household may be.
+    pub(crate) fn addresses(&self) -> Result<Vec<api::Address>, Problem> {
+        let mut addresses: Vec<api::Address> = Vec::new();
+        for peer in self.peers() {
+            let record = self.peer_record(&peer).map_err(|error| storage_problem(&error))?;
+            for address in &record.by_hand {
+                let met = record.addresses.contains(address).then(|| peer.to_string());
+                addresses.push(api::Address { address: address.to_string(), by_hand: true, device: met });
+            }
+            for address in record.addresses.iter().filter(|address| !record.by_hand.contains(address)) {
+                addresses.push(api::Address {
+                    address: address.to_string(),
+                    by_hand: false,
+                    device: Some(peer.to_string()),
+                });
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// What came of trying to meet everybody.
+    pub(crate) fn sync_report(&self) -> Result<api::SyncReport, StoreError> {
+        let mut peers = Vec::new();
+        for peer in self.peers() {
+            let talk = self.talks.values().find(|talk| talk.peer == peer && talk.is_met());
+            let (reached, in_step) = (talk.is_some(), talk.is_some_and(|talk| talk.in_step));
+            let reason = match (reached, in_step) {
+                (_, true) => None,
+                (true, false) => Some("It was reached, and has not got everything yet; it goes on by itself.".to_owned()),
+                (false, false) => Some(
+                    "It could not be found on this network. Is it on, unlocked, and in the same Wi-Fi? `betwixt doctor` tells more."
+                        .to_owned(),
+                ),
+            };
+            peers.push(api::SyncedPeer {
+                device: peer.to_string(),
+                name: self.names(&peer)?.device,
+                reached,
+                in_step,
+                reason,
+            });
+        }
+        Ok(api::SyncReport { peers })
+    }
+}

@@ -1,0 +1,468 @@
+//! The loop: one event at a time, over everything that the daemon owns.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use betwixt_api::{self as api, Phase, Problem, ProblemKind};
+use betwixt_net::NetEvent;
+use jiff::Zoned;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::answer::{doctor, items, status, upkeep};
+use crate::event::{Event, Finished};
+use crate::house::{self, House};
+use crate::http::{self, Answer, Call, Request, Response};
+use crate::open::{HERE, Open, Waiter};
+use crate::options::Options;
+use crate::writes::Write;
+
+/// How long `sync` waits until everybody is in step.
+const SYNC_TIME: Duration = Duration::from_secs(10);
+
+/// How long the other devices are given to hear that this one goes down.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How far the home is.
+enum State {
+    New,
+    Locked,
+    /// Blocking work has the home: founding, unlocking, restoring.
+    Busy,
+    Open(Box<Open>),
+}
+
+/// The daemon. Nothing but its loop changes it.
+pub(crate) struct Daemon {
+    options: Options,
+    state: State,
+    net: Option<mpsc::Receiver<NetEvent>>,
+    finished: mpsc::UnboundedSender<Finished>,
+    /// The day of the last rolling snapshot that was looked after.
+    snapshot_on: Option<jiff::civil::Date>,
+    going_down: bool,
+}
+
+impl Daemon {
+    /// Runs until it is asked to end.
+    pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+        let socket = http::Socket::bind(options.home.join(api::SOCKET_NAME))?;
+        let alive = socket.alive();
+        let (sender, mut calls) = mpsc::channel::<Call>(http::MAX_WAITING_CALLS);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(http::serve(socket, sender, async move {
+            // A dropped sender means the same.
+            let _ = stopped.await;
+        }));
+        let (finished, mut done) = mpsc::unbounded_channel();
+        let state = if betwixt_store::Home::exists(&options.home) { State::Locked } else { State::New };
+        let mut daemon = Self { options, state, net: None, finished, snapshot_on: None, going_down: false };
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        while !daemon.going_down {
+            let deadline = daemon.deadline();
+            let event = tokio::select! {
+                biased;
+                Some(finished) = done.recv() => Event::Finished(Box::new(finished)),
+                _ = terminate.recv() => Event::Terminate,
+                _ = interrupt.recv() => Event::Terminate,
+                Some(event) = next(&mut daemon.net) => Event::Net(event),
+                Some(call) = calls.recv() => Event::Call(call),
+                () = tokio::time::sleep_until(deadline.into()) => Event::Timeout,
+            };
+            daemon.handle(event);
+        }
+        daemon.shut_down(&mut done).await;
+        drop(daemon);
+        let _ = stop.send(());
+        // A frontend that never ends its request does not keep the home from closing.
+        let _ = tokio::time::timeout(FAREWELL, serving).await;
+        drop(alive);
+        Ok(())
+    }
+
+    fn deadline(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3600);
+        match &self.state {
+            State::Open(open) => open.deadline().unwrap_or(far),
+            State::New | State::Locked | State::Busy => far,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Call(Call { request, answer }) => self.answer(request, answer, now),
+            Event::Net(event) => {
+                if let State::Open(open) = &mut self.state {
+                    open.handle_net(event, now);
+                }
+            }
+            Event::Finished(finished) => self.handle_finished(*finished, now),
+            Event::Timeout => {
+                self.take_snapshot();
+                if let State::Open(open) = &mut self.state {
+                    open.handle_timeout(now);
+                    if open.recover_at.is_some_and(|at| at <= now) {
+                        open.recover(now);
+                    }
+                }
+            }
+            Event::Terminate => self.going_down = true,
+        }
+        self.go_on(now);
+    }
+
+    /// Takes the day's rolling snapshot, beside the loop.
+    fn take_snapshot(&mut self) {
+        let State::Open(open) = &self.state else { return };
+        let today = Zoned::now().date();
+        if self.snapshot_on.replace(today) == Some(today) {
+            return;
+        }
+        let handle = open.house.handle();
+        self.beside(move || {
+            if let Err(problem) = upkeep::snapshot_if_due(&handle, today) {
+                tracing::warn!(%problem, "no rolling snapshot could be taken");
+            }
+            None
+        });
+    }
+
+    /// Carries out what the state machines want, and sends what waits to the disk.
+    fn go_on(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else { return };
+        loop {
+            open.poll_meeting(now);
+            if open.writes.in_flight.is_some() || !open.wants_documents() {
+                break;
+            }
+            if let Err(error) = open.generate(now) {
+                tracing::error!(%error, "a document cannot be read");
+                open.trouble("A document cannot be read: run `betwixt verify`.");
+                break;
+            }
+        }
+        if let Some(stage) = open.stage(now) {
+            let finished = self.finished.clone();
+            tokio::task::spawn_blocking(move || {
+                // The loop is gone only when the process ends.
+                let _ = finished.send(Finished::Committed(stage.commit()));
+            });
+        }
+        let ready = |open: &Open| {
+            let peers = open.peers();
+            peers.iter().all(|peer| open.talks.values().any(|talk| talk.peer == *peer && talk.is_met() && talk.in_step))
+        };
+        if !open.waiters.is_empty() {
+            let all = ready(open) && open.writes.queue.is_empty() && open.writes.in_flight.is_none();
+            let (due, waiting) =
+                std::mem::take(&mut open.waiters).into_iter().partition(|waiter| all || waiter.until <= now);
+            open.waiters = waiting;
+            let due: Vec<Waiter> = due;
+            for waiter in due {
+                let report = open.sync_report().map(Response::Sync).map_err(|error| upkeep::storage_problem(&error));
+                // Whoever asked may be gone.
+                let _ = waiter.answer.send(report);
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request, answer: oneshot::Sender<Answer>, now: Instant) {
+        let outcome = match request {
+            Request::Status => self.status().map(Response::Status),
+            Request::Down => {
+                self.going_down = true;
+                Ok(Response::Done)
+            }
+            Request::Init(request) => return self.init(request, answer),
+            Request::Unlock(request) => return self.unlock(request, answer),
+            Request::Backups => upkeep::backups(&self.options.home).map(Response::Backups),
+            Request::Restore(request) => return self.restore(request, answer),
+            Request::Doctor => return self.doctor(answer),
+            request => match &mut self.state {
+                State::Open(open) => match open.request(request, answer, now, &self.options) {
+                    Some((answer, outcome)) => return drop(answer.send(outcome)),
+                    None => return,
+                },
+                State::New => {
+                    Err(Problem::new(ProblemKind::NotSetUp, "There is no home here yet: run `betwixt init`."))
+                }
+                State::Locked => Err(Problem::new(ProblemKind::Locked, "The home is locked: run `betwixt unlock`.")),
+                State::Busy => Err(busy()),
+            },
+        };
+        // Whoever asked may be gone.
+        let _ = answer.send(outcome);
+    }
+
+    fn status(&self) -> Result<api::Status, Problem> {
+        match &self.state {
+            State::New => Ok(status::closed(&self.options.home, Phase::New)),
+            State::Locked | State::Busy => Ok(status::closed(&self.options.home, Phase::Locked)),
+            State::Open(open) => open.status(&self.options.home),
+        }
+    }
+
+    /// Runs what blocks beside the loop.
+    fn beside(&self, work: impl FnOnce() -> Option<Finished> + Send + 'static) {
+        let finished = self.finished.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Some(done) = work() {
+                // The loop is gone only when the process ends.
+                let _ = finished.send(done);
+            }
+        });
+    }
+
+    fn init(&mut self, request: api::InitRequest, answer: oneshot::Sender<Answer>) {
+        match self.state {
+            State::New | State::Locked => {}
+            State::Busy => return drop(answer.send(Err(busy()))),
+            State::Open(_) => {
+                let problem = Problem::new(ProblemKind::AlreadySetUp, "There is a home here already.");
+                return drop(answer.send(Err(problem)));
+            }
+        }
+        self.state = State::Busy;
+        let home = self.options.home.clone();
+        self.beside(move || Some(Finished::Founded(house::found(&home, &request), answer)));
+    }
+
+    fn unlock(&mut self, request: api::UnlockRequest, answer: oneshot::Sender<Answer>) {
+        match &self.state {
+            State::New => {
+                let problem = Problem::new(ProblemKind::NotSetUp, "There is no home here yet: run `betwixt init`.");
+                drop(answer.send(Err(problem)));
+            }
+            State::Busy => drop(answer.send(Err(busy()))),
+            State::Locked => {
+                self.state = State::Busy;
+                let home = self.options.home.clone();
+                self.beside(move || Some(Finished::Unlocked(house::unlock(&home, &request.passphrase), answer)));
+            }
+            State::Open(open) => {
+                let handle = open.house.handle();
+                self.beside(move || Some(Finished::PrivateKey(handle.private_key(&request.passphrase), answer)));
+            }
+        }
+    }
+
+    fn restore(&mut self, request: api::RestoreRequest, answer: oneshot::Sender<Answer>) {
+        if matches!(self.state, State::Busy) {
+            return drop(answer.send(Err(busy())));
+        }
+        let house = match std::mem::replace(&mut self.state, State::Busy) {
+            State::Open(mut open) => {
+                if open.writes.in_flight.is_some() {
+                    self.state = State::Open(open);
+                    return drop(answer.send(Err(busy())));
+                }
+                open.end_all(Instant::now());
+                self.net = None;
+                Some(open.house)
+            }
+            _ => None,
+        };
+        let home = self.options.home.clone();
+        self.beside(move || {
+            let outcome = upkeep::restore(&home, house, &request).map(Response::Restored);
+            Some(Finished::Restored(outcome, answer))
+        });
+    }
+
+    fn doctor(&self, answer: oneshot::Sender<Answer>) {
+        let handle = match &self.state {
+            State::Open(open) => Some(open.house.handle()),
+            State::New | State::Locked | State::Busy => None,
+        };
+        let (home, discovery): (PathBuf, bool) = (self.options.home.clone(), self.options.discovery);
+        self.beside(move || {
+            let found = doctor::findings(&home, handle.as_ref(), discovery, &Zoned::now());
+            // Whoever asked may be gone.
+            let _ = answer.send(Ok(Response::Doctor(found)));
+            None
+        });
+    }
+
+    fn handle_finished(&mut self, finished: Finished, now: Instant) {
+        match finished {
+            Finished::Committed(outcome) => {
+                if let State::Open(open) = &mut self.state {
+                    open.handle_committed(outcome, now);
+                }
+            }
+            Finished::Founded(outcome, answer) => {
+                let outcome = outcome.and_then(|(house, code)| {
+                    self.open(house, Vec::new(), now)?;
+                    Ok(Response::Initialised(api::Initialised { status: self.status()?, recovery_code: Some(code) }))
+                });
+                self.settle_state();
+                let _ = answer.send(outcome);
+            }
+            Finished::Unlocked(outcome, answer) => {
+                let outcome = outcome.and_then(|opened| {
+                    self.open(opened.house, opened.troubles, now)?;
+                    self.status().map(Response::Status)
+                });
+                self.settle_state();
+                let _ = answer.send(outcome);
+            }
+            Finished::PrivateKey(outcome, answer) => {
+                let State::Open(open) = &mut self.state else { return };
+                if open.writes.in_flight.is_some() {
+                    // Once more, when the stage is down.
+                    let _ = self.finished.send(Finished::PrivateKey(outcome, answer));
+                    return;
+                }
+                let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
+                let _ = answer.send(outcome.and_then(|()| self.status().map(Response::Status)));
+            }
+            Finished::Restored(outcome, answer) => {
+                self.settle_state();
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+
+    fn open(&mut self, house: House, troubles: Vec<String>, now: Instant) -> Result<(), Problem> {
+        let opened = Open::new(house, troubles, &self.options, now);
+        let (open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
+        self.state = State::Open(Box::new(open));
+        self.net = Some(events);
+        Ok(())
+    }
+
+    /// What is there after work that had the home has failed.
+    fn settle_state(&mut self) {
+        if matches!(self.state, State::Busy) {
+            let exists = betwixt_store::Home::exists(&self.options.home);
+            self.state = if exists { State::Locked } else { State::New };
+        }
+    }
+
+    /// Ends sessions, waits for what is on its way to the disk, and closes the home.
+    async fn shut_down(&mut self, done: &mut mpsc::UnboundedReceiver<Finished>) {
+        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Busy) else { return };
+        let now = Instant::now();
+        while open.writes.in_flight.is_some() {
+            match done.recv().await {
+                Some(Finished::Committed(outcome)) => open.handle_committed(outcome, now),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        open.end_all(now);
+        if !open.writes.lazy.is_empty() {
+            open.lazy_at = Some(now);
+            open.writes.queue.clear();
+            if let Some(stage) = open.stage(now)
+                && let Ok(Err(error)) = tokio::task::spawn_blocking(move || stage.commit()).await
+            {
+                tracing::warn!(%error, "what may be lost was lost");
+            }
+        }
+        let Open { net, house, notices, waiters, .. } = *open;
+        drop((notices, waiters));
+        if tokio::time::timeout(FAREWELL, net.shut_down()).await.is_err() {
+            tracing::info!("the other devices were not waited for");
+        }
+        let closed = tokio::task::spawn_blocking(move || house.close()).await;
+        if let Ok(Err(problem)) = closed {
+            tracing::error!(%problem, "the home was not closed as it should be");
+        }
+    }
+}
+
+fn busy() -> Problem {
+    Problem::new(ProblemKind::Busy, "The home is being opened or closed: try again in a moment.")
+}
+
+async fn next(events: &mut Option<mpsc::Receiver<NetEvent>>) -> Option<NetEvent> {
+    match events {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Open {
+    /// Answers a request to an open home; `None` when the answer comes later.
+    fn request(
+        &mut self,
+        request: Request,
+        answer: oneshot::Sender<Answer>,
+        now: Instant,
+        options: &Options,
+    ) -> Option<(oneshot::Sender<Answer>, Answer)> {
+        if let Some(read) = items::read(&self.house.replica, &request) {
+            return Some((answer, read));
+        }
+        let outcome = match request {
+            Request::Lock => {
+                if self.writes.in_flight.is_some() {
+                    Err(busy())
+                } else {
+                    self.house.lock_mine().and_then(|()| self.status(&options.home)).map(Response::Status)
+                }
+            }
+            Request::Pause => {
+                self.paused = true;
+                self.dialer.set_enabled(false, now);
+                self.end_all(now);
+                self.set_discovery(now);
+                self.status(&options.home).map(Response::Status)
+            }
+            Request::Resume => {
+                self.paused = false;
+                self.dialer.set_enabled(true, now);
+                self.dialer.handle_network_changed(now);
+                self.set_discovery(now);
+                self.status(&options.home).map(Response::Status)
+            }
+            Request::Pairing => Ok(Response::Pairing(self.pairing_shown(now))),
+            Request::PairingStart(request) => self.pairing_start(&request, now).map(Response::Pairing),
+            Request::PairingEnter(request) => self.pairing_enter(&request, now).map(Response::Pairing),
+            Request::PairingConfirm(request) => self.pairing_confirm(request.yes, now).map(Response::Pairing),
+            Request::PairingCancel => Ok(Response::Pairing(self.pairing_cancel(now))),
+            Request::Devices => self.devices().map(Response::Devices).map_err(|error| upkeep::storage_problem(&error)),
+            Request::Addresses => self.addresses().map(Response::Addresses),
+            Request::AddressAdd(_) | Request::AddressRemove(_) | Request::Sync if self.peers().is_empty() => {
+                Err(Problem::new(ProblemKind::NotPaired, "There is no other device yet: run `betwixt pair`."))
+            }
+            Request::Here => {
+                self.here_until = Some(now + HERE);
+                self.set_discovery(now);
+                Ok(Response::Here(api::Here { minutes: u32::try_from(HERE.as_secs() / 60).unwrap_or(u32::MAX) }))
+            }
+            Request::Sync => {
+                self.dialer.handle_network_changed(now);
+                self.waiters.push(Waiter { until: now + SYNC_TIME, answer });
+                return None;
+            }
+            Request::Verify => {
+                let handle = self.house.handle();
+                tokio::task::spawn_blocking(move || drop(answer.send(upkeep::verify(&handle).map(Response::Verified))));
+                return None;
+            }
+            Request::Backup(request) => {
+                let (handle, today) = (self.house.handle(), Zoned::now().date());
+                tokio::task::spawn_blocking(move || {
+                    drop(answer.send(upkeep::backup(&handle, &request, today).map(Response::Backup)));
+                });
+                return None;
+            }
+            Request::Events { after } => Ok(Response::Events(self.notices.subscribe(after))),
+            request => {
+                if self.recover_at.is_some() {
+                    self.recover(now);
+                }
+                if self.recover_at.is_some() {
+                    let words = "The disk is in the way; nothing was changed. See `betwixt doctor`.";
+                    return Some((answer, Err(Problem::new(ProblemKind::Storage, words))));
+                }
+                self.writes.queue.push_back(Write::Api(request, answer));
+                return None;
+            }
+        };
+        Some((answer, outcome))
+    }
+}

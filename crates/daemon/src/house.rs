@@ -1,0 +1,437 @@
+//! An open home: its directory, its store and its replica, together. Everything here blocks and belongs off the loop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use betwixt_api as api;
+use betwixt_api::{Problem, ProblemKind};
+use betwixt_model::ids::EpochId;
+use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way};
+use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
+use rand_core::{OsRng, RngCore};
+
+use crate::answer::upkeep::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
+use crate::replica::{OpenError, Replica};
+
+/// How many characters a passphrase has at least.
+const SHORTEST_PASSPHRASE: usize = 8;
+/// How many characters a name has at most.
+const LONGEST_NAME: usize = 64;
+
+/// An open home. Whoever works beside the loop takes a [`Handle`].
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) home: Arc<Home>,
+    pub(crate) store: Store,
+    pub(crate) replica: Replica,
+    keys: DataKeys,
+}
+
+/// What verifying, backing up and looking after a home need of it, while the loop goes on with its [`House`]. As long as
+/// one lives the home stays held by this process: let go of all before restoring.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) home: Arc<Home>,
+    pub(crate) store: Store,
+    pub(crate) keys: DataKeys,
+}
+
+/// A home that was opened, and what its owner should know about it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) house: House,
+    pub(crate) troubles: Vec<String>,
+}
+
+/// Founds a home and answers its recovery code, which is shown once.
+///
+/// A failure leaves nothing that keeps a second attempt from working. What a crash in the midst of it leaves is completed
+/// by the next attempt with the same passphrase.
+///
+/// # Errors
+/// [`ProblemKind::Invalid`] naming the field, [`ProblemKind::AlreadySetUp`], or what the disk says.
+pub(crate) fn found(path: &Path, request: &api::InitRequest) -> Result<(House, api::Secret), Problem> {
+    found_at(path, request, Cost::default())
+}
+
+pub(crate) fn found_at(path: &Path, request: &api::InitRequest, cost: Cost) -> Result<(House, api::Secret), Problem> {
+    let name = accepted_name("name", &request.name)?;
+    let device = accepted_name("device", &request.device)?;
+    let passphrase = request.passphrase.reveal();
+    if passphrase.trim().is_empty() || passphrase.chars().count() < SHORTEST_PASSPHRASE {
+        let detail = format!("A passphrase has {SHORTEST_PASSPHRASE} characters at least; several words are better.");
+        return Err(Problem::new(ProblemKind::Invalid, detail).about("passphrase"));
+    }
+    let secret = Secret::Passphrase(passphrase, cost);
+    match Home::init(path, &secret, &mut OsRng) {
+        Ok((home, keys)) => {
+            let home = Arc::new(home);
+            let completed = complete(Arc::clone(&home), keys, name, device);
+            if completed.is_err() {
+                // Nobody was told of these keys, and nothing was written under them. The home's lock is still held.
+                if let Err(error) = std::fs::remove_file(path.join("keys")) {
+                    tracing::warn!(%error, "a home that was not founded to its end could not be taken back");
+                }
+            }
+            completed
+        }
+        Err(HomeError::Exists(_)) => {
+            let home = Home::open(path).map_err(|error| home_problem(&error))?;
+            let keys = home.unlock(&secret, true).map_err(|error| match error {
+                KeysError::Wrong(_) | KeysError::NoSuchWay(_) | KeysError::SharedOnly(_) => already_founded(),
+                error => keys_problem(&error),
+            })?;
+            complete(Arc::new(home), keys, name, device)
+        }
+        Err(error) => Err(home_problem(&error)),
+    }
+}
+
+/// Founds what is to live in a home that has its keys.
+fn complete(home: Arc<Home>, keys: DataKeys, name: &str, device: &str) -> Result<(House, api::Secret), Problem> {
+    let opened = home.open_store(&keys, StoreOptions::default());
+    let (store, _) = opened.map_err(|error| opening_problem(&error))?;
+    match Replica::open(store.clone()) {
+        Err(OpenError::NotFounded) => {}
+        Ok(_) => return Err(already_founded()),
+        Err(error) => return Err(replica_problem(&error)),
+    }
+    // An attempt that was interrupted may have made one that nobody saw.
+    for way in home.ways().into_iter().filter(|way| way.way == Way::RecoveryCode) {
+        home.remove_way(&way.id).map_err(|error| keys_problem(&error))?;
+    }
+    let code = home.add_recovery_code(&keys, &mut OsRng).map_err(|error| keys_problem(&error))?;
+    // Last, since it is what makes a home founded.
+    let replica = Replica::found(store.clone(), name, device, &mut OsRng).map_err(|error| replica_problem(&error))?;
+    let house = House { home, store, replica, keys };
+    house.settle_or_warn();
+    Ok((house, api::Secret::from(code.reveal().to_string())))
+}
+
+fn already_founded() -> Problem {
+    let detail = "There is a home in this directory. Open it with `betwixt unlock`, or found another one elsewhere.";
+    Problem::new(ProblemKind::AlreadySetUp, detail)
+}
+
+fn accepted_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Problem> {
+    let name = name.trim();
+    let refused = |detail: String| Err(Problem::new(ProblemKind::Invalid, detail).about(field));
+    if name.is_empty() {
+        refused("A name is needed.".into())
+    } else if name.chars().count() > LONGEST_NAME {
+        refused(format!("A name has {LONGEST_NAME} characters at most."))
+    } else if name.chars().any(char::is_control) {
+        refused("A name is one line of ordinary characters.".into())
+    } else {
+        Ok(name)
+    }
+}
+
+/// Opens a home, its private part too, with its passphrase or its recovery code. One that was copied or restored begins a
+/// new epoch, so that nothing is continued from an older state.
+///
+/// # Errors
+/// [`ProblemKind::NotSetUp`], [`ProblemKind::WrongPassphrase`], or what the disk says.
+pub(crate) fn unlock(path: &Path, secret: &api::Secret) -> Result<Opened, Problem> {
+    let home = Home::open(path).map_err(|error| home_problem(&error))?;
+    let keys = open_keys(&home, secret)?;
+    open(Arc::new(home), keys)
+}
+
+/// Opens a home with keys that are there already.
+fn open(home: Arc<Home>, keys: DataKeys) -> Result<Opened, Problem> {
+    let opened = home.open_store(&keys, StoreOptions::default());
+    let (store, continuity) = opened.map_err(|error| opening_problem(&error))?;
+    let mut troubles = Vec::new();
+    if let Continuity::Broken(why) = continuity {
+        let mut epoch = [0; 32];
+        OsRng.fill_bytes(&mut epoch);
+        let begin = || {
+            let mut batch = store.begin()?;
+            // Forgets the sync states, too: partners' devices may be ahead of what they say.
+            batch.begin_epoch(&EpochId::from_bytes(epoch))?;
+            batch.commit()
+        };
+        begin().map_err(|error| storage_problem(&error))?;
+        tracing::warn!(?why, "the home goes on under a new epoch");
+        troubles.push(broken(why).to_owned());
+    }
+    let replica = Replica::open(store.clone()).map_err(|error| replica_problem(&error))?;
+    let house = House { home, store, replica, keys };
+    house.settle_or_warn();
+    Ok(Opened { house, troubles })
+}
+
+fn open_keys(home: &Home, secret: &api::Secret) -> Result<DataKeys, Problem> {
+    let text = secret.reveal();
+    let code = RecoveryCode::parse(text);
+    if let Ok(code) = &code {
+        match home.unlock(&Secret::Recovery(code), true) {
+            // A passphrase that happens to read as a code.
+            Err(KeysError::Wrong(_) | KeysError::NoSuchWay(_)) => {}
+            other => return other.map_err(|error| keys_problem(&error)),
+        }
+    }
+    let passphrase = home.unlock(&Secret::Passphrase(text, Cost::default()), true);
+    passphrase.map_err(|error| match (&error, code) {
+        (KeysError::Wrong(_), Ok(_)) => keys_problem(&KeysError::Wrong(Way::RecoveryCode)),
+        (KeysError::Wrong(_), Err(slip @ ParseRecoveryCodeError::Check)) => {
+            let detail = format!("It is not the passphrase; and if it is your recovery code: {slip}.");
+            Problem::new(ProblemKind::WrongPassphrase, detail)
+        }
+        _ => keys_problem(&error),
+    })
+}
+
+fn broken(why: Break) -> &'static str {
+    match why {
+        Break::Restored => {
+            "This home was restored, or copied in part. What was written since then comes back when your devices meet. \
+             If another copy of it is still in use, stop using one of the two: they are one device to your partner."
+        }
+        Break::OtherMachine | Break::OtherDirectory => {
+            "This home was copied or moved here from elsewhere. Do not go on using the other copy: both are one device to \
+             your partner. To use two devices, pair the second one instead."
+        }
+        Break::Older => {
+            "This home is older than it was: an earlier copy of its files was put back, or its last writes were lost. \
+             What is missing comes back when your devices meet, if they had met since."
+        }
+        Break::Unreadable => {
+            "What tells where this home was could not be read, so it is treated as a copy. Nothing is lost by it. If \
+             another copy is in use, stop using one of the two."
+        }
+    }
+}
+
+impl House {
+    /// What work beside the loop needs.
+    pub(crate) fn handle(&self) -> Handle {
+        Handle { home: Arc::clone(&self.home), store: self.store.clone(), keys: self.keys.clone() }
+    }
+
+    /// Opens the private part with the key that [`Handle::private_key`] found. Quick, unless its index has to be rebuilt.
+    ///
+    /// # Errors
+    /// What the store says; the private part is locked then.
+    pub(crate) fn unlock_mine(&mut self, key: DataKey) -> Result<(), Problem> {
+        self.store.unlock_mine(&key).map_err(|error| opening_problem(&error))?;
+        self.keys.mine = Some(key);
+        if let Err(error) = self.replica.lock_changed() {
+            // The failure that counts is the first.
+            let _ = self.lock_mine();
+            return Err(replica_problem(&error));
+        }
+        Ok(())
+    }
+
+    /// Forgets the key of the private part, and what of it was in memory. Not while a stage is open.
+    ///
+    /// # Errors
+    /// What the store says; the key is gone all the same.
+    pub(crate) fn lock_mine(&mut self) -> Result<(), Problem> {
+        self.keys.mine = None;
+        self.store.lock_mine();
+        self.replica.lock_changed().map_err(|error| replica_problem(&error))
+    }
+
+    /// Writes down where the home is and how far it has come. Without it the next opening compares with an earlier state,
+    /// which is less strict and never wrong.
+    pub(crate) fn settle_or_warn(&self) {
+        if let Err(error) = self.home.settle(&self.keys, &self.store) {
+            tracing::warn!(%error, "the home's place could not be written down");
+        }
+    }
+
+    /// Closes everything: compacts, settles, and lets go of the home unless a [`Handle`] is left. It is closed also when
+    /// something of this fails; nothing that was said is lost by it.
+    ///
+    /// # Errors
+    /// What kept the documents from being compacted.
+    pub(crate) fn close(self) -> Result<(), Problem> {
+        let Self { home, store, mut replica, keys } = self;
+        let compacted = replica.compact();
+        if let Err(error) = home.settle(&keys, &store) {
+            tracing::warn!(%error, "the home's place could not be written down");
+        }
+        // The store before the home, whose lock says that nobody else has the database open.
+        drop(replica);
+        drop(store);
+        drop(home);
+        compacted.map_err(|error| replica_problem(&error.into()))
+    }
+}
+
+impl Handle {
+    /// The key of the private part, for [`House::unlock_mine`]. Takes the time that deriving a key costs.
+    ///
+    /// # Errors
+    /// [`ProblemKind::WrongPassphrase`].
+    pub(crate) fn private_key(&self, secret: &api::Secret) -> Result<DataKey, Problem> {
+        let keys = open_keys(&self.home, secret)?;
+        keys.mine.ok_or_else(|| Problem::new(ProblemKind::Internal, "The private part's key was not given."))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    use betwixt_model::document::Scope;
+
+    use super::*;
+
+    pub(crate) const PASSPHRASE: &str = "correct horse battery";
+
+    pub(crate) fn request() -> api::InitRequest {
+        api::InitRequest {
+            name: "Ada".into(),
+            device: "laptop".into(),
+            passphrase: api::Secret::from(PASSPHRASE.to_owned()),
+        }
+    }
+
+    pub(crate) fn secret(text: &str) -> api::Secret {
+        api::Secret::from(text.to_owned())
+    }
+
+    pub(crate) fn founded() -> (tempfile::TempDir, PathBuf, House, api::Secret) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("home");
+        let (house, code) = found_at(&path, &request(), Cost::FLOOR).expect("founds");
+        (directory, path, house, code)
+    }
+
+    #[test]
+    fn a_home_opens_with_its_passphrase_and_with_its_recovery_code_and_nothing_else() {
+        let (_directory, path, house, code) = founded();
+        let (device, epoch) = (house.replica.identity().device(), house.replica.epoch());
+        house.close().expect("closes");
+        for right in [secret(PASSPHRASE), code.clone(), secret(&code.reveal().to_lowercase().replace('-', " "))] {
+            let Opened { house, troubles } = unlock(&path, &right).expect("opens");
+            assert_eq!(troubles, Vec::<String>::new());
+            assert_eq!((house.replica.identity().device(), house.replica.epoch()), (device, epoch));
+            assert_eq!(house.replica.identity().name(), "Ada");
+            assert!(house.replica.space(Scope::Mine).is_some());
+        }
+        let other_code = RecoveryCode::random(&mut OsRng).reveal().to_string();
+        for wrong in ["wrong horse battery", "", &other_code] {
+            let problem = unlock(&path, &secret(wrong)).expect_err("is refused");
+            assert_eq!(problem.kind, ProblemKind::WrongPassphrase, "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_the_recovery_code_is_told() {
+        let (_directory, path, house, code) = founded();
+        drop(house);
+        let mut slipped = code.reveal().to_owned();
+        let last = slipped.pop().expect("is not empty");
+        slipped.push(if last == '0' { '2' } else { '0' });
+        let problem = unlock(&path, &secret(&slipped)).expect_err("is refused");
+        assert_eq!(problem.kind, ProblemKind::WrongPassphrase);
+        assert!(problem.detail.contains("slip"), "{problem}");
+    }
+
+    #[test]
+    fn a_home_is_founded_once_and_unlocked_only_where_there_is_one() {
+        let (directory, path, house, _) = founded();
+        let while_open = found_at(&path, &request(), Cost::FLOOR).expect_err("is in use");
+        assert_eq!(while_open.kind, ProblemKind::Busy);
+        let device = house.replica.identity().device();
+        drop(house);
+        let same = found_at(&path, &request(), Cost::FLOOR).expect_err("is there");
+        assert_eq!(same.kind, ProblemKind::AlreadySetUp);
+        let other = api::InitRequest { passphrase: secret("another passphrase"), ..request() };
+        assert_eq!(found_at(&path, &other, Cost::FLOOR).expect_err("is there").kind, ProblemKind::AlreadySetUp);
+        let opened = unlock(&path, &secret(PASSPHRASE)).expect("opens as before");
+        assert_eq!(opened.house.replica.identity().device(), device);
+        let nowhere = unlock(&directory.path().join("nowhere"), &secret(PASSPHRASE)).expect_err("is not there");
+        assert_eq!(nowhere.kind, ProblemKind::NotSetUp);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_checked_by_field_before_anything_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("home");
+        let refused = [
+            ("passphrase", api::InitRequest { passphrase: secret("short"), ..request() }),
+            ("passphrase", api::InitRequest { passphrase: secret("          "), ..request() }),
+            ("name", api::InitRequest { name: "  ".into(), ..request() }),
+            ("name", api::InitRequest { name: "a".repeat(65), ..request() }),
+            ("device", api::InitRequest { device: "two\nlines".into(), ..request() }),
+        ];
+        for (field, request) in refused {
+            let problem = found(&path, &request).expect_err("is refused");
+            assert_eq!((problem.kind, problem.field.as_deref()), (ProblemKind::Invalid, Some(field)));
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_founding_that_was_interrupted_is_completed_with_the_same_passphrase() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("home");
+        let cost = Secret::Passphrase(PASSPHRASE, Cost::FLOOR);
+        let (home, keys) = Home::init(&path, &cost, &mut OsRng).expect("makes the keys");
+        let unseen = home.add_recovery_code(&keys, &mut OsRng).expect("adds one").reveal().to_string();
+        drop(home);
+        assert_eq!(unlock(&path, &secret(PASSPHRASE)).expect_err("is not founded").kind, ProblemKind::NotSetUp);
+        let (house, code) = found_at(&path, &request(), Cost::FLOOR).expect("completes it");
+        house.close().expect("closes");
+        assert_eq!(unlock(&path, &secret(&unseen)).expect_err("opens nothing").kind, ProblemKind::WrongPassphrase);
+        unlock(&path, &code).expect("opens");
+    }
+
+    #[test]
+    fn a_failed_founding_leaves_nothing_that_blocks_the_next() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("home");
+        // A directory where a file is looked for: the keys can be made, the store is not opened after it.
+        let in_the_way = path.join("rekey");
+        std::fs::create_dir_all(&in_the_way).expect("is made");
+        found_at(&path, &request(), Cost::FLOOR).expect_err("fails half-way");
+        assert!(!Home::exists(&path));
+        std::fs::remove_dir(&in_the_way).expect("is taken away");
+        let other = api::InitRequest { passphrase: secret("quite another one"), ..request() };
+        let (house, _) = found_at(&path, &other, Cost::FLOOR).expect("founds");
+        house.close().expect("closes");
+        unlock(&path, &secret("quite another one")).expect("opens");
+    }
+
+    #[test]
+    fn a_copied_home_goes_on_under_a_new_epoch_and_says_so_once() {
+        let (directory, path, house, _) = founded();
+        let epoch = house.replica.epoch();
+        house.close().expect("closes");
+        let copy = directory.path().join("copy");
+        let copied = std::process::Command::new("cp").arg("-r").arg(&path).arg(&copy).status();
+        assert!(copied.expect("copies").success());
+        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE)).expect("opens");
+        assert_eq!(troubles.len(), 1);
+        let renewed = house.replica.epoch();
+        assert_ne!(renewed, epoch);
+        house.close().expect("closes");
+        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE)).expect("opens again");
+        assert!(troubles.is_empty());
+        assert_eq!(house.replica.epoch(), renewed);
+        assert_eq!(unlock(&path, &secret(PASSPHRASE)).expect("opens").house.replica.epoch(), epoch);
+    }
+
+    #[test]
+    fn the_private_part_is_locked_and_unlocked_by_itself() {
+        let (_directory, _path, mut house, code) = founded();
+        let space = house.replica.space(Scope::Mine);
+        house.lock_mine().expect("locks");
+        assert!(house.replica.space(Scope::Mine).is_none() && !house.store.mine_is_open());
+        assert!(house.handle().keys.mine.is_none());
+        let wrong = house.handle().private_key(&secret("something else")).expect_err("is wrong");
+        assert_eq!(wrong.kind, ProblemKind::WrongPassphrase);
+        for right in [secret(PASSPHRASE), code] {
+            let key = house.handle().private_key(&right).expect("opens");
+            house.unlock_mine(key).expect("unlocks");
+            assert_eq!(house.replica.space(Scope::Mine), space);
+            house.lock_mine().expect("locks again");
+        }
+    }
+}
