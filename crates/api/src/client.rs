@@ -283,6 +283,8 @@ impl Client {
     ) -> Result<A, ClientError> {
         let mut slot = self.connection.lock().await;
         let mut reused = slot.take();
+        // Lets the connection's task see that a daemon has gone since: otherwise the request is lost half written.
+        tokio::task::yield_now().await;
         if let Some(sender) = &mut reused
             && sender.ready().await.is_err()
         {
