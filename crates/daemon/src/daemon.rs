@@ -37,8 +37,8 @@ pub(crate) struct Daemon {
     state: State,
     net: Option<mpsc::Receiver<NetEvent>>,
     finished: mpsc::UnboundedSender<Finished>,
-    /// The day of the last rolling snapshot that was looked after.
-    snapshot_on: Option<jiff::civil::Date>,
+    /// The day on which the home was last looked after.
+    looked_after: Option<jiff::civil::Date>,
     going_down: bool,
 }
 
@@ -55,7 +55,7 @@ impl Daemon {
         }));
         let (finished, mut done) = mpsc::unbounded_channel();
         let state = if betwixt_store::Home::exists(&options.home) { State::Locked } else { State::New };
-        let mut daemon = Self { options, state, net: None, finished, snapshot_on: None, going_down: false };
+        let mut daemon = Self { options, state, net: None, finished, looked_after: None, going_down: false };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         while !daemon.going_down {
@@ -99,7 +99,7 @@ impl Daemon {
             }
             Event::Finished(finished) => self.handle_finished(*finished, now),
             Event::Timeout => {
-                self.take_snapshot();
+                self.look_after();
                 if let State::Open(open) = &mut self.state {
                     open.handle_timeout(now);
                     if open.recover_at.is_some_and(|at| at <= now) {
@@ -112,12 +112,16 @@ impl Daemon {
         self.go_on(now);
     }
 
-    /// Takes the day's rolling snapshot, beside the loop.
-    fn take_snapshot(&mut self) {
-        let State::Open(open) = &self.state else { return };
+    /// Once a day: compacts documents to which much was appended, and takes a rolling snapshot beside the loop.
+    fn look_after(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
         let today = Zoned::now().date();
-        if self.snapshot_on.replace(today) == Some(today) {
+        if self.looked_after == Some(today) || open.writes.in_flight.is_some() {
             return;
+        }
+        self.looked_after = Some(today);
+        if let Err(error) = open.house.replica.compact() {
+            tracing::warn!(%error, "a document could not be compacted");
         }
         let handle = open.house.handle();
         self.beside(move || {
