@@ -13,11 +13,11 @@ use quinn::{ConnectionError, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::config::{CloseCode, SendError};
 use crate::endpoint::canonical;
 use crate::event::{LostReason, NetEvent};
 use crate::framing::{Budget, FrameError, read_frame, write_frame};
 use crate::limits;
-use crate::net::{CloseCode, SendError};
 
 /// How long a closing side waits for what it sent last to be acknowledged.
 const LINGER: Duration = Duration::from_secs(1);

@@ -9,10 +9,11 @@ use betwixt_sync::dialer::{AttemptId, Direction};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::config::Bind;
 use crate::endpoint::{self, Endpoint};
 use crate::event::{DialError, NetEvent};
 use crate::limits;
-use crate::net::{Bind, Shared};
+use crate::shared::Shared;
 use crate::tls::{Pin, SERVER_NAME, SYNC_PROTOCOL, proven_key};
 
 /// One dial, and the connection that comes of it.

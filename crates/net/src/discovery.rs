@@ -8,144 +8,29 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::keys;
-use mdns_sd::{IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo, TxtProperty};
-use rand_core::{OsRng, RngCore as _};
+use mdns_sd::{ResolvedService, ServiceEvent, TxtProperty};
+use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::advert::{self, ADVERT_KEY, DIGITS_KEY, Load};
 use crate::event::{DiscoveryState, NetEvent};
-use crate::interfaces::{Network, for_discovery};
+use crate::library::Running;
 use crate::limits;
-use crate::net::{Bind, Discovery, Shared};
+use crate::plan::Plan;
+use crate::shared::Shared;
 
 const PEER_SERVICE: &str = "_betwixt._udp.local.";
 const PAIRING_SERVICE: &str = "_betwixt-pair._udp.local.";
-/// How long a goodbye and a stop may take.
-const STOPPING: Duration = Duration::from_millis(500);
 /// How long an advertised address has to answer when it is asked for again.
 const VERIFYING: Duration = Duration::from_secs(3);
 /// At least this long between two builds, so that a flapping link does not keep us busy.
 const BETWEEN_BUILDS: Duration = Duration::from_millis(500);
-
-/// What one of the two services is to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Plan {
-    networks: Vec<Network>,
-    /// The port to advertise, and the digits for a pairing.
-    advertise: Option<(u16, Option<u8>)>,
-    look: bool,
-    /// Whom to be recognised by, and with which keys; a change is a reason to rebuild.
-    peers: Vec<(DeviceId, [u8; keys::KNOCK])>,
-    /// Raised to rebuild although nothing else changed.
-    build: u64,
-}
-
-impl Plan {
-    fn is_idle(&self) -> bool {
-        self.networks.is_empty() || (self.advertise.is_none() && !self.look)
-    }
-}
-
-/// What the daemon wants of discovery, and what the two services are to do about it.
-#[derive(Debug)]
-pub(crate) struct Plans {
-    port: u16,
-    wishes: Mutex<Wishes>,
-    peers: watch::Sender<Plan>,
-    pairings: watch::Sender<Plan>,
-    verify: mpsc::Sender<(DeviceId, SocketAddr)>,
-    to_verify: Mutex<Option<mpsc::Receiver<(DeviceId, SocketAddr)>>>,
-    /// How many of the library's threads there are.
-    running: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, Default)]
-struct Wishes {
-    discovery: Discovery,
-    offer: Option<(u8, u16)>,
-    wanted: Option<u8>,
-}
-
-impl Plans {
-    pub(crate) fn new(port: u16) -> Self {
-        let (verify, to_verify) = mpsc::channel(16);
-        Self {
-            port,
-            wishes: Mutex::default(),
-            peers: watch::Sender::new(Plan::default()),
-            pairings: watch::Sender::new(Plan::default()),
-            verify,
-            to_verify: Mutex::new(Some(to_verify)),
-            running: Arc::default(),
-        }
-    }
-
-    fn wishes(&self) -> std::sync::MutexGuard<'_, Wishes> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set_discovery(&self, discovery: Discovery) {
-        self.wishes().discovery = discovery;
-    }
-
-    pub(crate) fn set_offer(&self, offer: Option<(u8, u16)>) {
-        self.wishes().offer = offer;
-    }
-
-    pub(crate) fn set_wanted(&self, wanted: Option<u8>) {
-        self.wishes().wanted = wanted;
-    }
-
-    /// Whether every goodbye is said.
-    pub(crate) fn are_stopped(&self) -> bool {
-        self.running.load(Ordering::Relaxed) == 0
-    }
-
-    /// Forgotten when too many are asked for at once: it is a hint.
-    pub(crate) fn verify(&self, peer: DeviceId, address: SocketAddr) {
-        let _ = self.verify.try_send((peer, address));
-    }
-}
-
-/// Makes the plans anew from wishes, peers and networks; services notice when theirs changed, or when `rebuild` says so.
-pub(crate) fn replan(shared: &Shared, rebuild: bool) {
-    let plans = &shared.plans;
-    let loopback = shared.config.discover_on_loopback;
-    let all = shared.networks.borrow().clone();
-    let mut sensible: Vec<Network> = for_discovery(&all, loopback).into_iter().cloned().collect();
-    if shared.config.bind == Bind::Loopback {
-        sensible.retain(|network| network.addresses.iter().any(|address| address.ip.is_loopback()));
-    }
-    // Held to the end, so that two who replan do not overtake each other.
-    let wishes = plans.wishes();
-    let set = |sender: &watch::Sender<Plan>, mut plan: Plan| {
-        sender.send_if_modified(|current| {
-            plan.build = current.build + u64::from(rebuild);
-            let changed = *current != plan;
-            *current = plan;
-            changed
-        });
-    };
-    let peers = shared.peers.marks();
-    let networks: Vec<Network> = match &wishes.discovery {
-        Discovery::Off => Vec::new(),
-        Discovery::Home(homes) => sensible.iter().filter(|network| homes.contains(&network.id)).cloned().collect(),
-        Discovery::Anywhere => sensible.clone(),
-    };
-    let anybody = !peers.is_empty();
-    let advertise = anybody.then_some((plans.port, None));
-    set(&plans.peers, Plan { networks, advertise, look: anybody, peers, build: 0 });
-    let advertise = wishes.offer.map(|(digits, port)| (port, Some(digits)));
-    let look = wishes.wanted.is_some();
-    set(&plans.pairings, Plan { networks: sensible, advertise, look, peers: Vec::new(), build: 0 });
-}
 
 /// Advertises this device and looks for its peers, as planned, for ever.
 pub(crate) async fn find_peers(shared: Arc<Shared>) {
@@ -356,75 +241,4 @@ impl Service {
         };
         let _ = timeout(pause, moved).await;
     }
-}
-
-/// The library at work.
-struct Running {
-    daemon: ServiceDaemon,
-    events: Option<Receiver<ServiceEvent>>,
-    own_name: String,
-    count: Arc<AtomicUsize>,
-}
-
-impl Running {
-    fn start(service: &str, plan: &Plan, txt: TxtProperty, count: Arc<AtomicUsize>) -> mdns_sd::Result<Self> {
-        let mut running = Self { daemon: ServiceDaemon::new()?, events: None, own_name: String::new(), count };
-        running.count.fetch_add(1, Ordering::Relaxed);
-        let daemon = &running.daemon;
-        // It would announce us on a new network before anybody has asked whether that is a home.
-        daemon.set_ip_check_interval(0)?;
-        daemon.disable_interface(IfKind::All)?;
-        let kinds: Vec<IfKind> = (plan.networks.iter())
-            .flat_map(|network| [IfKind::IndexV4(network.index), IfKind::IndexV6(network.index)])
-            .collect();
-        daemon.enable_interface(kinds.clone())?;
-        if let Some((port, _)) = plan.advertise {
-            let (instance, host) = (random_name(), format!("{}.local.", random_name()));
-            let addresses = advert::own(&plan.networks);
-            let mut info = ServiceInfo::new(service, &instance, &host, addresses.as_slice(), port, vec![txt])?;
-            info.set_requires_probe(false);
-            info.set_interfaces(kinds);
-            info.get_fullname().clone_into(&mut running.own_name);
-            daemon.register(info)?;
-        }
-        if plan.look {
-            running.events = Some(daemon.browse(service)?);
-        }
-        Ok(running)
-    }
-
-    /// The next event; `None` when the library gave up on us (its queue was full).
-    async fn event(&self) -> Option<ServiceEvent> {
-        match &self.events {
-            Some(events) => events.recv_async().await.ok(),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Says goodbye, so that others forget the address, and stops the library's thread.
-    async fn stop(&self) {
-        if !self.own_name.is_empty()
-            && let Ok(done) = self.daemon.unregister(&self.own_name)
-        {
-            let _ = timeout(STOPPING, done.recv_async()).await;
-        }
-        if let Ok(done) = self.daemon.shutdown() {
-            let _ = timeout(STOPPING, done.recv_async()).await;
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The library's thread does not end by itself.
-        let _ = self.daemon.shutdown();
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// 80 random bits in letters and digits.
-fn random_name() -> String {
-    let mut bytes = [0; 10];
-    OsRng.fill_bytes(&mut bytes);
-    data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
 }

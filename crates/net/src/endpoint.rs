@@ -10,9 +10,9 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{EndpointConfig, IdleTimeout, Runtime as _, TokioRuntime, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::Bind;
 use crate::filter::{Filter, FilteredSocket};
 use crate::limits;
-use crate::net::Bind;
 
 /// A QUIC endpoint and the filter before it.
 #[derive(Debug, Clone)]

@@ -221,6 +221,16 @@ pub enum DialError {
     Refused,
 }
 
+impl From<&quinn::ConnectionError> for DialError {
+    fn from(error: &quinn::ConnectionError) -> Self {
+        match error {
+            quinn::ConnectionError::TimedOut | quinn::ConnectionError::LocallyClosed => Self::NoAnswer,
+            quinn::ConnectionError::CidsExhausted => Self::Busy,
+            _ => Self::Refused,
+        }
+    }
+}
+
 /// Whether discovery works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiscoveryState {

@@ -10,6 +10,7 @@
 //! (`tls.rs`). Pairing, where unknown keys must be let in, has an endpoint of its own (`pairing.rs`).
 
 mod advert;
+mod config;
 mod connection;
 mod dial;
 mod discovery;
@@ -21,13 +22,17 @@ mod framing;
 #[cfg(test)]
 mod hostile;
 pub mod interfaces;
+mod library;
 pub mod limits;
 mod net;
 mod pairing;
 mod peers;
+mod plan;
+mod shared;
 mod tls;
 mod watch_links;
 
+pub use config::{Bind, CloseCode, Config, Discovery, Place, SendError, StartError};
 pub use event::{DialError, DiscoveryState, Frame, LostReason, NetEvent, PairingClosed, PairingEvent, PairingRole};
-pub use net::{Bind, CloseCode, Config, Discovery, Net, Place, SendError, StartError};
+pub use net::Net;
 pub use tls::TlsError;

@@ -1,176 +1,30 @@
 //! The handle by which the daemon commands the network.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use betwixt_model::ids::DeviceId;
-use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
-use betwixt_sync::keys::{DeviceKeys, PairKey};
+use betwixt_sync::dialer::{AttemptId, ConnectionId};
+use betwixt_sync::keys::PairKey;
 use betwixt_sync::wire::StreamKey;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
-use crate::connection::Connection;
-use crate::discovery::{self, Plans};
+use crate::config::{Bind, CloseCode, Config, Discovery, Place, SendError, StartError};
 use crate::endpoint::{self, Endpoint};
-use crate::event::{DialError, LostReason, NetEvent};
+use crate::event::{LostReason, NetEvent};
 use crate::filter::{Door, Filter, OwnIds};
-use crate::interfaces::{self, Network, NetworkId};
-use crate::limits;
+use crate::interfaces::{self, Network};
 use crate::pairing::Pairings;
 use crate::peers::Peers;
-use crate::tls::{Identity, Pin, SYNC_PROTOCOL, TlsError};
-use crate::watch_links;
-use crate::{dial, pairing};
-
-/// Where to listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bind {
-    /// On every interface, IPv6 and IPv4 (IPv4 alone where the host has no IPv6).
-    Everywhere,
-    /// On 127.0.0.1 only: nothing outside this machine is reached or reaches it. For demos and tests.
-    Loopback,
-}
-
-/// What the network needs to begin.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The device's keys: what signs its facts proves it in TLS, too.
-    pub keys: Arc<DeviceKeys>,
-    /// The UDP port used last time, to be found again at a remembered address; 0 the first time. If it is taken now,
-    /// another is used: see [`Net::port`].
-    pub port: u16,
-    /// A second port to listen on, for addresses set by hand and firewalls. If it is taken, starting fails.
-    pub fixed_port: Option<u16>,
-    /// Where to listen.
-    pub bind: Bind,
-    /// Whether discovery uses the loopback interface, too: for demos and tests on one machine.
-    pub discover_on_loopback: bool,
-}
-
-/// Where to be found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Discovery {
-    /// Nowhere: neither advertise nor look.
-    #[default]
-    Off,
-    /// In these networks.
-    Home(BTreeSet<NetworkId>),
-    /// In whatever network this device is in.
-    Anywhere,
-}
-
-/// What a close says to the other side. Going offline, pausing and leaving are all [`CloseCode::Done`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum CloseCode {
-    /// Nothing in particular.
-    Done = 0,
-    /// The other side broke the rules.
-    Violation = 1,
-    /// Another connection of the same two takes its place.
-    Replaced = 2,
-    /// No version or household in common.
-    Refused = 3,
-}
-
-/// A frame that cannot be sent. The connection's [`NetEvent::Lost`] comes or came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The connection is closed or closing.
-    #[error("the connection is gone")]
-    Gone,
-    /// More than [`limits::FRAME`]; nothing was sent, the connection stays.
-    #[error("the frame is longer than a frame may be")]
-    TooLong,
-    /// [`limits::OUTGOING_QUEUE`] would be passed; the connection is closed.
-    #[error("the other device takes data too slowly")]
-    TooSlow,
-}
-
-/// Why an endpoint cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The socket cannot be had.
-    #[error("UDP port {port} cannot be opened: {error}")]
-    Socket {
-        /// Which one; 0: any.
-        port: u16,
-        /// Why.
-        error: io::Error,
-    },
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Nothing is dialled or listened to without a runtime.
-    #[error("the network was started outside of an async runtime")]
-    NoRuntime,
-}
-
-/// A pairing endpoint that was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its UDP port.
-    pub port: u16,
-    /// Where others in the same network reach it, the likely ones first: for a QR code.
-    pub addresses: Vec<SocketAddr>,
-}
-
-/// What tasks share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) identity: Identity,
-    pub(crate) ids: OwnIds,
-    pub(crate) peers: Arc<Peers>,
-    pub(crate) events: mpsc::Sender<NetEvent>,
-    pub(crate) dials: Mutex<BTreeMap<AttemptId, AbortHandle>>,
-    pub(crate) dial_slots: Semaphore,
-    pub(crate) pairings: Pairings,
-    pub(crate) networks: watch::Sender<Vec<Network>>,
-    pub(crate) plans: Plans,
-    /// So that commands may come from any thread.
-    pub(crate) runtime: Handle,
-    connections: Mutex<BTreeMap<ConnectionId, Arc<Connection>>>,
-    next_connection: AtomicU64,
-}
-
-impl Shared {
-    /// A number that no connection had.
-    pub(crate) fn new_connection_id(&self) -> ConnectionId {
-        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn connection(&self, id: ConnectionId) -> Option<Arc<Connection>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    /// Takes on a connection whose handshake proved `peer`'s key, and reports it until it is lost.
-    pub(crate) async fn establish(self: &Arc<Self>, peer: DeviceId, quic: quinn::Connection, direction: Direction) {
-        let connection = Connection::new(self.new_connection_id(), peer, quic, self.events.clone());
-        let crowding = {
-            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            connections.insert(connection.id, connection.clone());
-            let of_peer: Vec<_> = connections.values().filter(|other| other.peer == peer).cloned().collect();
-            of_peer.len().checked_sub(limits::CONNECTIONS_PER_PEER + 1).and_then(|over| of_peer.get(over).cloned())
-        };
-        if let Some(oldest) = crowding {
-            oldest.abort(LostReason::Crowded, CloseCode::Replaced);
-        }
-        // Checked after it can be found: a removal meanwhile either sees it in the table or is seen here.
-        if !self.peers.contains(&peer) {
-            connection.abort(LostReason::NotAPeer, CloseCode::Done);
-        }
-        connection.clone().run(direction).await;
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection.id);
-    }
-}
+use crate::plan::Plans;
+use crate::shared::Shared;
+use crate::tls::{Identity, Pin, SYNC_PROTOCOL};
+use crate::{dial, discovery, limits, pairing, plan, watch_links};
 
 /// The network. Clones are handles to the same one; commands never wait and may come from any thread; what comes of them
 /// is told by events.
@@ -285,12 +139,12 @@ impl Net {
     /// These devices, and no others, may connect and are looked for. Connections with others are closed.
     pub fn set_peers(&self, keys: Vec<PairKey>) {
         self.shared.peers.set(keys);
-        let connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = self.shared.connections();
         for connection in connections.values().filter(|connection| !self.shared.peers.contains(&connection.peer)) {
             connection.abort(LostReason::NotAPeer, CloseCode::Done);
         }
         drop(connections);
-        discovery::replan(&self.shared, false);
+        plan::replan(&self.shared, false);
     }
 
     /// Dials a peer at an address. Answered by [`NetEvent::Connected`] or [`NetEvent::DialFailed`] with the attempt's
@@ -339,7 +193,7 @@ impl Net {
     /// Where to advertise this device and look for its peers.
     pub fn set_discovery(&self, discovery: Discovery) {
         self.shared.plans.set_discovery(discovery);
-        discovery::replan(&self.shared, false);
+        plan::replan(&self.shared, false);
     }
 
     /// Asks discovery whether an advertised address that did not answer is still there.
@@ -357,7 +211,7 @@ impl Net {
         let _context = self.shared.runtime.enter();
         let port = pairing::open(&self.shared)?;
         self.shared.plans.set_offer(digits.map(|digits| (digits, port)));
-        discovery::replan(&self.shared, false);
+        plan::replan(&self.shared, false);
         Ok(Place { port, addresses: self.addresses_with(port) })
     }
 
@@ -366,13 +220,13 @@ impl Net {
         let _context = self.shared.runtime.enter();
         self.shared.pairings.close_offer();
         self.shared.plans.set_offer(None);
-        discovery::replan(&self.shared, false);
+        plan::replan(&self.shared, false);
     }
 
     /// Looks for devices that show a code with these two digits, or stops looking. Told by [`NetEvent::PairingFound`].
     pub fn find_pairing(&self, digits: Option<u8>) {
         self.shared.plans.set_wanted(digits);
-        discovery::replan(&self.shared, false);
+        plan::replan(&self.shared, false);
     }
 
     /// Connects to a pairing endpoint at the first of these addresses that answers, with keys made for this run. Told by
@@ -402,16 +256,14 @@ impl Net {
         self.find_pairing(None);
         self.close_pairing();
         let open: Vec<_> = {
-            let connections = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            let connections = self.shared.connections();
             connections.values().cloned().collect()
         };
         for connection in open {
             connection.close(CloseCode::Done);
         }
         let quiet = async {
-            while !self.shared.plans.are_stopped()
-                || !self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-            {
+            while !self.shared.plans.are_stopped() || !self.shared.connections().is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -437,15 +289,5 @@ impl Net {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), free).await;
-    }
-}
-
-impl From<&quinn::ConnectionError> for DialError {
-    fn from(error: &quinn::ConnectionError) -> Self {
-        match error {
-            quinn::ConnectionError::TimedOut | quinn::ConnectionError::LocallyClosed => Self::NoAnswer,
-            quinn::ConnectionError::CidsExhausted => Self::Busy,
-            _ => Self::Refused,
-        }
     }
 }

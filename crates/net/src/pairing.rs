@@ -24,13 +24,14 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
+use crate::config::{CloseCode, SendError, StartError};
 use crate::dial::dialable;
 use crate::endpoint::{self, Endpoint, canonical};
 use crate::event::{NetEvent, PairingClosed, PairingEvent, PairingRole};
 use crate::filter::{Door, Filter};
 use crate::framing::{FrameError, read_frame, write_frame};
 use crate::limits;
-use crate::net::{CloseCode, SendError, Shared, StartError};
+use crate::shared::Shared;
 use crate::tls::{Identity, PAIRING_PROTOCOL, Pin, SERVER_NAME, proven_key};
 
 /// How long a closing side waits for what it sent last to be acknowledged.

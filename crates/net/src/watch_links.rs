@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use if_watch::tokio::IfWatcher;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::discovery;
 use crate::event::NetEvent;
 use crate::interfaces;
-use crate::net::Shared;
+use crate::plan;
+use crate::shared::Shared;
 
 const LIST_EVERY: Duration = Duration::from_secs(2);
 /// Changes come in bursts (link, IPv4, IPv6 after duplicate address detection); they are told once.
@@ -58,7 +58,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             changed
         });
         if changed || resumed {
-            discovery::replan(&shared, resumed);
+            plan::replan(&shared, resumed);
             if shared.events.send(NetEvent::NetworkChanged { networks, resumed }).await.is_err() {
                 return;
             }
