@@ -154,7 +154,7 @@ impl<R: ReadRows, N: FnMut() -> Nonce> Act<'_, R, N> {
         // The field that founds the item goes first.
         let first = match kind.naming {
             Naming::Founded { first } => Some(first),
-            Naming::One | Naming::OnePerPartner | Naming::Internal => None,
+            Naming::One | Naming::OnePerPartner | Naming::Keyed { .. } | Naming::Internal => None,
         };
         let mut fields: Vec<&Field> = kind.fields.iter().collect();
         fields.sort_by_key(|field| Some(field.name) != first);
@@ -209,13 +209,16 @@ impl<R: ReadRows, N: FnMut() -> Nonce> Act<'_, R, N> {
             let wanted = !value.is_null() || !before.said.is_empty();
             let Some(value) = self.translated(field, value).filter(|_| wanted) else { continue };
             if schema::check_value(kind.name, field.name, &value).is_ok() && !values.contains(&value) {
+                // What is named by its values gets its name from what they are called in `ours`.
+                mapping.item = mapping.item.or_else(|| kind.keyed_item(&self.in_ours.household, &value));
                 values.push(value);
             }
         }
         if field.kind == FieldKind::Light && values.len() > 1 {
             values.drain(..values.len() - 1);
         }
-        let founds = Some(field.name) == first && mapping.item.is_none();
+        let keyed = matches!(kind.naming, Naming::Keyed { .. });
+        let founds = (Some(field.name) == first || keyed) && mapping.item.is_none();
         if values.is_empty() {
             return match (founds, self.link_of(field, &live)?) {
                 (true, Some(needs)) => Err(BringError::Needs { item: *source, needs }),
@@ -261,11 +264,11 @@ impl<R: ReadRows, N: FnMut() -> Nonce> Act<'_, R, N> {
     /// A value without private ids; `None` for a link to what was not brought.
     fn translated(&self, field: &Field, value: &Value) -> Option<Value> {
         match field.shape {
-            Shape::Link(_) if !value.is_null() => {
+            shape if shape.is_link() && !value.is_null() => {
                 let target = field.shape.link(value)?;
                 let known = self.ids.get(&target).copied();
                 let known = known.or_else(|| self.mapping(&target).ok().and_then(|(mapping, _)| mapping.item));
-                known.map(|id| id.to_string().into())
+                known.and_then(|id| field.shape.relinked(value, &id))
             }
             Shape::Partner if value.as_str() == Some(self.in_mine.partner.to_string().as_str()) => {
                 Some(self.in_ours.partner.to_string().into())

@@ -16,7 +16,8 @@ use crate::schema::{self, FieldKind, Kind, Naming, Owner, ValueError};
 /// What somebody wants to say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saying {
-    /// The item; `None` founds one, which is only for kinds that are not natural.
+    /// The item. `None` founds one, or where a kind's items are named by what their values say, means the one that this value
+    /// names.
     pub item: Option<ItemId>,
     /// The kind of the item.
     pub kind: String,
@@ -77,6 +78,14 @@ pub enum SayError<E: std::error::Error> {
     /// Items of this kind are not founded: there is one for a natural key.
     #[error("a {0} is not founded: there is only one, named by its natural key")]
     NotFounded(String),
+    /// The value names another item than the one it is said about.
+    #[error("the value is not about this {kind}: it has to name {}", parts.join(" and "))]
+    OtherKey {
+        /// The kind.
+        kind: String,
+        /// Where in the value its name's parts are.
+        parts: &'static [&'static str],
+    },
     /// A founding fact says another field first.
     #[error("a new {kind} begins with its {first}, not its {field}")]
     WrongFirst {
@@ -120,6 +129,7 @@ pub fn say<R: ReadRows>(rows: &R, saying: Saying, writer: &Writer) -> Result<Fac
     let unknown = || ValueError::UnknownKind { kind: kind.clone() };
     let known = Kind::named(&kind).ok_or_else(unknown)?;
     let field_kind = known.field(&field).ok_or_else(unknown)?.kind;
+    let item = keyed(rows, known, item, &value, writer)?;
     let seen = match item {
         None => founding(known, &field, &value, seen)?,
         Some(item) => {
@@ -141,6 +151,28 @@ pub fn say<R: ReadRows>(rows: &R, saying: Saying, writer: &Writer) -> Result<Fac
         nonce: writer.nonce,
         value,
     })?)
+}
+
+/// The item that is meant: of a kind whose values name their items, the one that this value names.
+fn keyed<R: ReadRows>(
+    rows: &R,
+    kind: &Kind,
+    item: Option<ItemId>,
+    value: &Value,
+    writer: &Writer,
+) -> Result<Option<ItemId>, SayError<R::Error>> {
+    let Naming::Keyed { key: parts } = kind.naming else { return Ok(item) };
+    let known = match item {
+        // Letting go names nothing itself; somebody has to have named the item before.
+        Some(item) if value.is_null() => {
+            if !index::is_keyed(rows, &writer.household, kind, &item)? {
+                return Err(SayError::UnknownItem { kind: kind.name.to_owned(), item });
+            }
+            Some(item)
+        }
+        asked => kind.keyed_item(&writer.household, value).filter(|named| asked.is_none_or(|asked| asked == *named)),
+    };
+    known.map(Some).ok_or_else(|| SayError::OtherKey { kind: kind.name.to_owned(), parts })
 }
 
 /// Checks a saying that founds an item.
@@ -173,6 +205,7 @@ fn about<R: ReadRows>(
     let known = match kind.naming {
         Naming::One => own,
         Naming::Founded { .. } | Naming::OnePerPartner => owner.is_some(),
+        Naming::Keyed { .. } => true,
         Naming::Internal => false,
     };
     if !known {

@@ -489,7 +489,9 @@ fn refused(error: ActError, field: &str) -> Failure {
                 (ProblemKind::Invalid, Some(field.as_str()))
             }
             SayError::NotFounded(_) | SayError::Value(ValueError::UnknownKind { .. }) => (ProblemKind::Invalid, None),
-            SayError::SeenOfNothing(_) | SayError::Fact(_) => (ProblemKind::Invalid, Some(field)),
+            SayError::SeenOfNothing(_) | SayError::OtherKey { .. } | SayError::Fact(_) => {
+                (ProblemKind::Invalid, Some(field))
+            }
             SayError::Index(_) => (ProblemKind::Storage, None),
         },
     };

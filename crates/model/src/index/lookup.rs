@@ -289,7 +289,7 @@ pub fn owner<R: ReadRows>(
     item: &ItemId,
 ) -> Answer<Option<PartnerId>, R> {
     match kind.naming {
-        Naming::One => Ok(None),
+        Naming::One | Naming::Keyed { .. } => Ok(None),
         Naming::Founded { .. } => {
             let bytes = rows.get(Table::Items, kind.name.as_bytes(), item.as_bytes())?;
             let row: Option<ItemRow> = bytes.map(|bytes| decode(Table::Items, &bytes)).transpose()?;
@@ -314,6 +314,32 @@ pub fn owner<R: ReadRows>(
             Ok(first.map(|signed| signed.fact().header().partner))
         }
     }
+}
+
+/// Whether a fact of this item, of whatever standing but void, names it by its key. Always so where the kind is not
+/// [`Naming::Keyed`].
+///
+/// # Errors
+/// [`IndexError`].
+pub fn is_keyed<R: ReadRows>(
+    rows: &R,
+    household: &crate::ids::HouseholdId,
+    kind: &Kind,
+    item: &ItemId,
+) -> Answer<bool, R> {
+    if !matches!(kind.naming, Naming::Keyed { .. }) {
+        return Ok(true);
+    }
+    for (key, facts) in fields_of_item(rows, item)? {
+        for entry in facts.entries().iter().filter(|entry| entry.counts() && !entry.null && key.kind == kind.name) {
+            let signed = fact(rows, &entry.id)?;
+            let value = signed.as_ref().and_then(|signed| signed.fact().value());
+            if value.is_some_and(|value| kind.keyed_item(household, value) == Some(*item)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The year of the document that carries a fact: that of its date.

@@ -93,6 +93,27 @@ pub const KINDS: &[Kind] = &[
             field("to", OWN, Shape::Partner),
         ],
     },
+    Kind {
+        name: "ritual",
+        naming: Naming::Founded { first: "title" },
+        fields: &[
+            field("title", SHARED, Shape::Line),
+            field("meaning", SHARED, Shape::Prose),
+            field("cadence", CONSENT, Shape::Schedule),
+            field("paused", SHARED, Shape::Pause),
+            field("turns", SHARED, Shape::Turns),
+            field("rank", LIGHT, Shape::Rank),
+        ],
+    },
+    Kind {
+        name: "occurrence",
+        naming: Naming::Keyed { key: &["/ritual", "/date"] },
+        fields: &[
+            field("mark", EACH, Shape::Mark),
+            field("skip", SHARED, Shape::Skip),
+            field("moved", SHARED, Shape::Moved),
+        ],
+    },
     // Kept in `mine` by `crate::bring`, so that bringing twice is harmless.
     Kind { name: "brought", naming: Naming::Internal, fields: &[field("as", OWN, Shape::Brought)] },
 ];

@@ -3,6 +3,7 @@
 //! What is not listed here was made by a newer version (or is nonsense): it is kept, carried and shown as such.
 
 mod kinds;
+pub(crate) mod ritual;
 pub mod shape;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::ids::{HouseholdId, ItemId, PartnerId};
 
 pub use kinds::KINDS;
+pub use ritual::{MAX_MINUTES, MAX_RULE};
 pub use shape::{Shape, ValueError};
 
 /// Whose word counts in a field.
@@ -46,7 +48,13 @@ pub enum Naming {
     One,
     /// There is one for each partner, who owns it.
     OnePerPartner,
-    /// There is one for each private item that was brought; never shown.
+    /// There is one for each natural key that its values name: the values are objects which hold the parts of the key, so
+    /// that an item can be listed, and its name checked, without a fact that does nothing else.
+    Keyed {
+        /// Where the parts of the key are in a value, as JSON pointers (RFC 6901); each part is text without `/`.
+        key: &'static [&'static str],
+    },
+    /// Kept by this program for itself; never shown.
     Internal,
 }
 
@@ -88,8 +96,17 @@ impl Kind {
         match self.naming {
             Naming::One => Some(ItemId::natural(household, self.name, "")),
             Naming::OnePerPartner => Some(ItemId::natural(household, self.name, &partner.to_string())),
-            Naming::Founded { .. } | Naming::Internal => None,
+            Naming::Founded { .. } | Naming::Keyed { .. } | Naming::Internal => None,
         }
+    }
+
+    /// The item that a value of a [`Naming::Keyed`] kind is about; `None` for other kinds, and for values without the whole
+    /// key: `null`, which lets go of what was said, is one of them.
+    pub fn keyed_item(&self, household: &HouseholdId, value: &Value) -> Option<ItemId> {
+        let Naming::Keyed { key } = self.naming else { return None };
+        let part = |pointer: &&str| value.pointer(pointer)?.as_str().filter(|part| !part.contains('/'));
+        let parts: Option<Vec<&str>> = key.iter().map(part).collect();
+        Some(ItemId::natural(household, self.name, &parts?.join("/")))
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::ritual;
 use crate::ids::{ItemId, PartnerId};
 
 /// The most characters of a [`Shape::Line`].
@@ -45,6 +46,18 @@ pub enum Shape {
     Prompt,
     /// A place in an order: 1 to 64 of `0-9a-z`, compared as text.
     Rank,
+    /// When a ritual recurs: `{"start": DATE or local DATE-TIME, "zone": IANA name, "rule": RFC 5545 rule, "minutes"?: n}`.
+    Schedule,
+    /// `{"from": DATE, "until"?: DATE}`, both days included.
+    Pause,
+    /// `{"first": PARTNER}`.
+    Turns,
+    /// What one partner says of an occurrence: `{"ritual", "date", "is": "done" or "missed", "note"?}`.
+    Mark,
+    /// `{"ritual", "date", "is": true or false}`.
+    Skip,
+    /// `{"ritual", "date", "to": DATE or local DATE-TIME}`.
+    Moved,
     /// What was brought: kept by [`mod@crate::bring`] alone.
     Brought,
 }
@@ -86,15 +99,27 @@ impl Shape {
 
     /// Whether values are links to items.
     pub fn is_link(self) -> bool {
-        matches!(self, Self::Link(_))
+        matches!(self, Self::Link(_) | Self::Mark | Self::Skip | Self::Moved)
     }
 
     /// The item that a value links to.
     pub fn link(self, value: &Value) -> Option<ItemId> {
         match self {
             Self::Link(_) => value.as_str()?.parse().ok(),
+            Self::Mark | Self::Skip | Self::Moved => ritual::ritual_of(value),
             _ => None,
         }
+    }
+
+    /// A value that links to `target` and says the same otherwise; `None` where that cannot be said of another item.
+    pub(crate) fn relinked(self, value: &Value, target: &ItemId) -> Option<Value> {
+        let mut value = value.clone();
+        match self {
+            Self::Link(_) => value = target.to_string().into(),
+            Self::Mark | Self::Skip | Self::Moved => *value.get_mut("ritual")? = target.to_string().into(),
+            _ => return None,
+        }
+        Some(value)
     }
 
     /// Checks a value other than `null`; the error ends the sentence "the FIELD of a KIND ...".
@@ -118,10 +143,7 @@ impl Shape {
                 Some(word) if words.contains(&word) => Ok(()),
                 _ => Err(format!("is one of: {}", words.join(", "))),
             },
-            Self::Date => {
-                let date = value.as_str().filter(|text| text.len() == 10).and_then(|text| text.parse::<Date>().ok());
-                date.map(|_| ()).ok_or_else(|| "is a date, YYYY-MM-DD".into())
-            }
+            Self::Date => text_date(value).map(|_| ()).ok_or_else(|| "is a date, YYYY-MM-DD".into()),
             Self::Flag => value.as_bool().map(|_| ()).ok_or_else(|| "is true or false".into()),
             Self::Amount => amount(value, -MAX_AMOUNT),
             Self::Measure => measure(value),
@@ -131,6 +153,12 @@ impl Shape {
                 Some(rank) if (1..=64).contains(&rank.len()) && rank.bytes().all(is_rank) => Ok(()),
                 _ => Err("is 1 to 64 of 0-9 and a-z".into()),
             },
+            Self::Schedule => ritual::schedule(value),
+            Self::Pause => ritual::pause(value),
+            Self::Turns => ritual::turns(value),
+            Self::Mark => ritual::mark(value),
+            Self::Skip => ritual::skip(value),
+            Self::Moved => ritual::moved(value),
             Self::Brought => value.as_object().map(|_| ()).ok_or_else(|| "is an object".into()),
         }
     }
@@ -140,7 +168,13 @@ fn is_rank(byte: u8) -> bool {
     byte.is_ascii_digit() || byte.is_ascii_lowercase()
 }
 
-fn line(value: &Value, most: usize) -> Result<(), String> {
+/// A date in its one spelling, `YYYY-MM-DD`.
+pub(crate) fn text_date(value: &Value) -> Option<Date> {
+    let text = value.as_str().filter(|text| text.len() == 10)?;
+    text.parse().ok().filter(|date: &Date| date.to_string() == text)
+}
+
+pub(super) fn line(value: &Value, most: usize) -> Result<(), String> {
     let text = value.as_str().ok_or("is text")?;
     let count = text.chars().count();
     if text.trim().is_empty() {

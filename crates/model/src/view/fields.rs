@@ -9,8 +9,8 @@ use crate::fact::MAX_SEEN;
 use crate::field::{Entry, FieldFacts, Seen};
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
-use crate::index::{self, IndexError};
-use crate::schema::{Field, FieldKind, Owner};
+use crate::index::{self, FieldKey, IndexError};
+use crate::schema::{Field, FieldKind, Kind, Naming, Owner};
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
@@ -24,14 +24,16 @@ pub(super) fn unsaid(kind: FieldKind) -> FieldView {
     }
 }
 
-/// A field that facts name. `field` is what the schema knows of it; `owner` whose the item is.
+/// A field that facts name. `known` is what the schema knows of the item's kind; `owner` whose the item is.
 pub(super) fn view<R: ReadRows>(
     rows: &R,
     reader: &Reader,
-    field: Option<&Field>,
+    known: Option<&Kind>,
     owner: Option<PartnerId>,
+    key: &FieldKey,
     facts: &FieldFacts,
 ) -> Answer<FieldView, R> {
+    let field = known.and_then(|known| known.field(&key.field));
     let fold = Fold { rows, reader, field, facts };
     let Some(kind) = field.map(|field| field.kind) else {
         let live: Vec<&Entry> = facts.live().collect();
@@ -39,7 +41,8 @@ pub(super) fn view<R: ReadRows>(
         return Ok(FieldView { reading, seen: fold.token(&live), newer: true, ..FieldView::default() });
     };
     let mut view = unsaid(kind);
-    let live: Vec<&Entry> = facts.live().collect();
+    let (live, elsewhere) = fold.about(known, key)?;
+    view.outside = fold.versions(&elsewhere)?;
     match kind {
         FieldKind::Owned(Owner::Founder) => {
             let (own, others): (Vec<&Entry>, Vec<&Entry>) =
@@ -47,7 +50,7 @@ pub(super) fn view<R: ReadRows>(
             view.arriving = owner.map_or_else(|| facts.arriving(), |owner| facts.arriving_from(&owner));
             view.reading = fold.reading(&own)?;
             view.seen = fold.token(&own);
-            view.outside = fold.versions(&others)?;
+            view.outside.extend(fold.versions(&others)?);
         }
         FieldKind::Owned(Owner::EachPartner) => {
             view.arriving = facts.arriving_from(&reader.partner);
@@ -71,6 +74,11 @@ pub(super) fn view<R: ReadRows>(
             view.reading = fold.reading(&live)?;
             view.agreement = fold.agreement()?;
             view.waiting = fold.versions(&facts.waiting())?;
+            if !elsewhere.is_empty() {
+                let here = |fact: &FactId| !elsewhere.iter().any(|entry| entry.id == *fact);
+                view.agreement.retain(|agreement| agreement.said.iter().all(|said| here(&said.fact)));
+                view.waiting.retain(|version| here(&version.fact));
+            }
             view.crossed = facts.crossed();
             let held = view.reading.value.as_ref();
             view.agreed = Some(matches!(view.agreement.as_slice(), [one] if Some(&one.value) == held));
@@ -92,6 +100,24 @@ impl<R: ReadRows> Fold<'_, R> {
         let mut live = live.to_vec();
         live.sort_by_key(|entry| (entry.partner != self.reader.partner, entry.id));
         Seen::new(live.into_iter().take(MAX_SEEN).map(|entry| entry.id).collect())
+    }
+
+    /// The live facts that are about this item, and those that name another one: a kind's values may tell the item.
+    fn about(&self, known: Option<&Kind>, key: &FieldKey) -> Answer<(Vec<&Entry>, Vec<&Entry>), R> {
+        let live: Vec<&Entry> = self.facts.live().collect();
+        let Some(known) = known.filter(|known| matches!(known.naming, Naming::Keyed { .. })) else {
+            return Ok((live, Vec::new()));
+        };
+        let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+        for entry in live {
+            let value = value(self.rows, &entry.id)?.1.filter(|value| !value.is_null());
+            match value.map(|value| known.keyed_item(&self.reader.household, &value)) {
+                None => here.push(entry),
+                Some(named) if named == Some(key.item) => here.push(entry),
+                Some(_) => elsewhere.push(entry),
+            }
+        }
+        Ok((here, elsewhere))
     }
 
     /// Own ones first, then by partner; nothing before its past.

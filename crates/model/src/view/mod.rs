@@ -150,7 +150,8 @@ pub struct FieldView {
     /// Whether part of what was said is still arriving; nothing can be said until it is here.
     #[serde(skip_serializing_if = "is_false")]
     pub arriving: bool,
-    /// What somebody other than the owner said in an owned field, which does not count: changed outside Betwixt.
+    /// What does not count: what somebody other than the owner said in an owned field, and what names another item than the
+    /// one it was said about. Changed outside Betwixt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Version>,
     /// Whether a newer version made this field.
@@ -217,7 +218,7 @@ pub fn item<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId) -> Result<Opt
     for (kind, entry) in index::claims(rows, item)? {
         let view = whole(rows, reader, &kind, &entry)?;
         let natural = Kind::named(&kind).is_some_and(|kind| !matches!(kind.naming, Naming::Founded { .. }));
-        if is_named(reader, &view) {
+        if is_named(rows, reader, &view)? {
             if natural {
                 return Ok(Some(view));
             }
@@ -237,7 +238,7 @@ pub fn items<R: ReadRows>(rows: &R, reader: &Reader, kind: &str) -> Result<Vec<I
     let mut views = Vec::new();
     for entry in index::items(rows, kind)? {
         let view = whole(rows, reader, kind, &entry)?;
-        if is_named(reader, &view) {
+        if is_named(rows, reader, &view)? {
             views.push(view);
         }
     }
@@ -256,7 +257,7 @@ pub fn linked<R: ReadRows>(rows: &R, reader: &Reader, target: &ItemId) -> Result
             continue;
         }
         if let Some(view) = item(rows, reader, &key.item)?
-            && view.fields.get(&key.field).is_some_and(|field| names(&field.reading, target))
+            && names(&view, &key.field, target)
         {
             views.push(view);
         }
@@ -300,21 +301,29 @@ fn is_to_settle(reader: &Reader, kind: &str, name: &str, owner: Option<PartnerId
     }
 }
 
-fn names(reading: &Reading, target: &ItemId) -> bool {
-    let link = |value: &Value| value.as_str().and_then(|text| text.parse::<ItemId>().ok()) == Some(*target);
-    reading.value.as_ref().is_some_and(link) || reading.versions.iter().any(|version| link(&version.value))
+fn names(view: &ItemView, field: &str, target: &ItemId) -> bool {
+    let Some(shape) = crate::schema::field(&view.kind, field).map(|field| field.shape) else { return false };
+    let Some(field) = view.fields.get(field) else { return false };
+    let link = |value: &Value| shape.link(value) == Some(*target);
+    let mut readings = std::iter::once(&field.reading).chain(field.slots.iter().map(|slot| &slot.reading));
+    readings.any(|reading| {
+        reading.value.as_ref().is_some_and(link) || reading.versions.iter().any(|version| link(&version.value))
+    })
 }
 
 /// Whether an item is one that its kind can have: a natural one has the name that the schema gives it.
-fn is_named(reader: &Reader, view: &ItemView) -> bool {
-    match Kind::named(&view.kind) {
+fn is_named<R: ReadRows>(rows: &R, reader: &Reader, view: &ItemView) -> Result<bool, IndexError<R::Error>> {
+    Ok(match Kind::named(&view.kind) {
         Some(Kind { naming: Naming::Internal, .. }) => false,
         Some(kind @ Kind { naming: Naming::One, .. }) => {
             kind.natural_item(&reader.household, &reader.partner) == Some(view.id)
         }
         Some(Kind { naming: Naming::OnePerPartner, .. }) => view.owner.is_some(),
+        Some(kind @ Kind { naming: Naming::Keyed { .. }, .. }) => {
+            index::is_keyed(rows, &reader.household, kind, &view.id)?
+        }
         Some(Kind { naming: Naming::Founded { .. }, .. }) | None => true,
-    }
+    })
 }
 
 fn unsaid(reader: &Reader, kind: &Kind, item: &ItemId) -> ItemView {
@@ -349,8 +358,8 @@ fn whole<R: ReadRows>(
         .unwrap_or_default();
     for (key, facts) in index::fields_of_item(rows, &entry.item)? {
         if key.kind == kind {
-            let field = known.and_then(|known| known.field(&key.field));
-            views.insert(key.field, fields::view(rows, reader, field, owner, &facts)?);
+            let view = fields::view(rows, reader, known, owner, &key, &facts)?;
+            views.insert(key.field, view);
         }
     }
     let natural = known.is_some_and(|known| !matches!(known.naming, Naming::Founded { .. }));

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod replica;
+
 use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 use betwixt_model::index::rows::MemoryRows;
