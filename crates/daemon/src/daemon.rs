@@ -8,7 +8,7 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::{doctor, items, status, upkeep};
+use crate::answer::{backups, doctor, items, problem, status, verify};
 use crate::event::{Event, Finished};
 use crate::house::{self, House};
 use crate::http::{self, Answer, Call, Request, Response};
@@ -125,7 +125,7 @@ impl Daemon {
         }
         let handle = open.house.handle();
         self.beside(move || {
-            if let Err(problem) = upkeep::snapshot_if_due(&handle, today) {
+            if let Err(problem) = backups::snapshot_if_due(&handle, today) {
                 tracing::warn!(%problem, "no rolling snapshot could be taken");
             }
             None
@@ -164,7 +164,7 @@ impl Daemon {
             open.waiters = waiting;
             let due: Vec<Waiter> = due;
             for waiter in due {
-                let report = open.sync_report().map(Response::Sync).map_err(|error| upkeep::storage_problem(&error));
+                let report = open.sync_report().map(Response::Sync).map_err(|error| problem::storage_problem(&error));
                 // Whoever asked may be gone.
                 let _ = waiter.answer.send(report);
             }
@@ -180,7 +180,7 @@ impl Daemon {
             }
             Request::Init(request) => return self.init(request, answer),
             Request::Unlock(request) => return self.unlock(request, answer),
-            Request::Backups => upkeep::backups(&self.options.home).map(Response::Backups),
+            Request::Backups => backups::list(&self.options.home).map(Response::Backups),
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
             request => match &mut self.state {
@@ -269,7 +269,7 @@ impl Daemon {
         };
         let home = self.options.home.clone();
         self.beside(move || {
-            let outcome = upkeep::restore(&home, house, &request).map(Response::Restored);
+            let outcome = backups::restore(&home, house, &request).map(Response::Restored);
             Some(Finished::Restored(outcome, answer))
         });
     }
@@ -427,7 +427,7 @@ impl Open {
             Request::PairingEnter(request) => self.pairing_enter(&request, now).map(Response::Pairing),
             Request::PairingConfirm(request) => self.pairing_confirm(request.yes, now).map(Response::Pairing),
             Request::PairingCancel => Ok(Response::Pairing(self.pairing_cancel(now))),
-            Request::Devices => self.devices().map(Response::Devices).map_err(|error| upkeep::storage_problem(&error)),
+            Request::Devices => self.devices().map(Response::Devices).map_err(|error| problem::storage_problem(&error)),
             Request::Addresses => self.addresses().map(Response::Addresses),
             Request::AddressAdd(_) | Request::AddressRemove(_) | Request::Sync if self.peers().is_empty() => {
                 Err(Problem::new(ProblemKind::NotPaired, "There is no other device yet: run `betwixt pair`."))
@@ -444,13 +444,13 @@ impl Open {
             }
             Request::Verify => {
                 let handle = self.house.handle();
-                tokio::task::spawn_blocking(move || drop(answer.send(upkeep::verify(&handle).map(Response::Verified))));
+                tokio::task::spawn_blocking(move || drop(answer.send(verify::verify(&handle).map(Response::Verified))));
                 return None;
             }
             Request::Backup(request) => {
                 let (handle, today) = (self.house.handle(), Zoned::now().date());
                 tokio::task::spawn_blocking(move || {
-                    drop(answer.send(upkeep::backup(&handle, &request, today).map(Response::Backup)));
+                    drop(answer.send(backups::backup(&handle, &request, today).map(Response::Backup)));
                 });
                 return None;
             }

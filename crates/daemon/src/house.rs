@@ -10,7 +10,7 @@ use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeE
 use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
 use rand_core::{OsRng, RngCore};
 
-use crate::answer::upkeep::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
+use crate::answer::problem::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
 use crate::replica::{OpenError, Replica};
 
 /// How many characters a passphrase has at least.

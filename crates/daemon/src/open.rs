@@ -8,7 +8,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Discovery, Net, NetEvent};
-use betwixt_store::{PeerRecord, StoreError};
+use betwixt_store::StoreError;
 use betwixt_sync::dialer::{ConnectionId, Dialer, Source};
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use rand_chacha::ChaCha20Rng;
@@ -136,11 +136,6 @@ impl Open {
             .collect()
     }
 
-    /// What is remembered of a peer.
-    pub(crate) fn peer_record(&self, peer: &DeviceId) -> Result<PeerRecord, StoreError> {
-        Ok(self.house.store.read()?.reader().peer(peer)?.unwrap_or_default())
-    }
-
     /// Makes the network and the dialler know whom the roster names, and where they may be.
     pub(crate) fn roster_changed(&mut self, now: Instant) -> Result<(), StoreError> {
         let peers = self.peers();
@@ -155,17 +150,24 @@ impl Open {
             }
         }
         self.net.set_peers(pairs);
-        self.dialer.set_peers(peers.iter().copied(), now);
-        for peer in &peers {
-            let record = self.peer_record(peer)?;
+        self.dialer.set_peers(peers, now);
+        self.addresses_changed(now)?;
+        self.dialer.set_enabled(!self.paused, now);
+        self.set_discovery(now);
+        Ok(())
+    }
+
+    /// Makes the dialler know every address that is remembered or was set by hand.
+    pub(crate) fn addresses_changed(&mut self, now: Instant) -> Result<(), StoreError> {
+        let records = self.house.store.read()?.reader().peers()?;
+        for peer in self.peers() {
+            let Some(record) = records.get(&peer).cloned() else { continue };
             let by_hand = record.by_hand.into_iter().map(|address| (address, Source::ByHand));
             for (address, source) in by_hand.chain(record.addresses.into_iter().map(|at| (at, Source::Remembered))) {
                 // An address that is no longer taken is left out; the others are tried.
-                let _ = self.dialer.handle_candidate(*peer, address, source, true, now);
+                let _ = self.dialer.handle_candidate(peer, address, source, true, now);
             }
         }
-        self.dialer.set_enabled(!self.paused, now);
-        self.set_discovery(now);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use betwixt_sync::session::CounterWindow;
 use betwixt_sync::wire::{GoodbyeReason, SharedDocumentId};
 use jiff::Zoned;
 
-use crate::answer::{says, upkeep};
+use crate::answer::{problem, says};
 use crate::http::{Request, Response};
 use crate::meeting::counters_setting;
 use crate::open::{Open, PeerNames, names_setting};
@@ -123,7 +123,7 @@ impl Open {
                     Ok(answer) => after.push(After::Answer(sender, Box::new(answer))),
                     Err(error) => {
                         // Whoever asked may be gone.
-                        let _ = sender.send(Err(upkeep::stage_problem(&error)));
+                        let _ = sender.send(Err(problem::stage_problem(&error)));
                         return Err(error);
                     }
                 }
@@ -136,8 +136,8 @@ impl Open {
             Write::Roster(connection, statements) => {
                 // A statement that does not read is a peer's fault; the others count.
                 let parsed = statements.iter().filter_map(|bytes| SignedStatement::parse(bytes).ok()).collect();
-                self.house.replica.adopt(stage, parsed)?;
-                after.push(After::RosterSettled(connection));
+                let new = self.house.replica.adopt(stage, parsed)?;
+                after.push(After::RosterSettled(connection, new));
             }
             Write::Arrive { connection, from, persist, document, changes } => {
                 let at = jiff::Timestamp::now().as_millisecond();
@@ -249,8 +249,10 @@ impl Open {
                 let _ = sender.send(*answer);
             }
             After::BeginSession(connection, counter) => self.begin_session(connection, counter, now)?,
-            After::RosterSettled(connection) => {
-                self.roster_changed(now)?;
+            After::RosterSettled(connection, new) => {
+                if new {
+                    self.roster_changed(now)?;
+                }
                 let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
                 let member = self.house.replica.roster().may_connect(&talk.peer);
                 if let Some(session) = talk.session() {
@@ -269,7 +271,7 @@ impl Open {
                 self.pairing_stored(&peer);
             }
             After::Addresses(answer) => {
-                self.roster_changed(now)?;
+                self.addresses_changed(now)?;
                 // Whoever asked may be gone.
                 let _ = answer.send(self.addresses().map(Response::Addresses));
             }
@@ -280,7 +282,7 @@ impl Open {
     /// A stage was lost: nobody is told anything of it, sessions end, and the disk is tried again.
     fn stage_failed(&mut self, after: Vec<After>, error: &StageError, now: Instant) {
         tracing::error!(%error, "the disk refused");
-        let problem = upkeep::stage_problem(error);
+        let problem = problem::stage_problem(error);
         for after in after {
             self.refuse(after, &problem, now);
         }
@@ -312,7 +314,7 @@ impl Open {
                     session.handle_persist_failed(now, persist);
                 }
             }
-            After::BeginSession(..) | After::RosterSettled(_) => {}
+            After::BeginSession(..) | After::RosterSettled(..) => {}
         }
     }
 

@@ -54,8 +54,8 @@ pub(crate) enum After {
     Answer(oneshot::Sender<Answer>, Box<Answer>),
     /// A session begins with this counter.
     BeginSession(ConnectionId, u64),
-    /// A session learns that the roster was taken in.
-    RosterSettled(ConnectionId),
+    /// A session learns that the roster was taken in, and whether anything of it was new.
+    RosterSettled(ConnectionId, bool),
     /// A session learns that changes are on disk.
     Persisted(ConnectionId, PersistId, SharedDocumentId),
     /// The pairing is done.

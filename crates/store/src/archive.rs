@@ -13,7 +13,8 @@ use betwixt_model::document::Scope;
 use crate::error::StoreError;
 use crate::keys::KeyId;
 use crate::open::Plain;
-use crate::tables::{Area, SCOPES, Source, Span};
+use crate::source::Source;
+use crate::tables::{Area, SCOPES, Span};
 use crate::view::View;
 
 const MAGIC: &[u8; 16] = b"betwixt archive\n";

@@ -12,12 +12,10 @@ use crate::open::{PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS};
 use crate::reader::Reader;
 use crate::records::{ArrivalRecord, CounterVerdict, DocumentRow, PeerRecord};
 use crate::rows::BatchRows;
-use crate::seal::ScopeKey;
 use crate::settings::EPOCH;
+use crate::source::Transaction;
 use crate::store::{Held, Keys};
-use crate::tables::{
-    Area, PLAIN, SCOPES, Source, Span, Visit, encode, group, guarded, member, numbered, pack, scan_table, single,
-};
+use crate::tables::{Area, Definition, PLAIN, SCOPES, encode, group, guarded, member, numbered, pack, single};
 
 /// A transaction that writes. Nothing of it is seen by views, or on disk, before [`Batch::commit`] has returned
 /// (DurableBeforeTold); dropped, it leaves no trace. May be sent to another thread, for the commit waits for the disk.
@@ -344,22 +342,18 @@ impl Batch {
     }
 }
 
-impl Source for Batch {
-    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
-        self.keys.of(scope)
+impl Transaction for Batch {
+    type Table<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
+    fn held(&self) -> &Held {
+        &self.inner
     }
 
-    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.watch(guarded(|| {
-            let table = self.transaction.open_table(area.definition(scope))?;
-            Ok(table.get(row)?.map(|value| value.value().to_vec()))
-        }))
+    fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
-        self.inner.watch(guarded(|| {
-            let table = self.transaction.open_table(area.definition(scope))?;
-            scan_table(&table, span, each)
-        }))
+    fn table(&self, definition: Definition) -> Result<Self::Table<'_>, redb::TableError> {
+        self.transaction.open_table(definition)
     }
 }

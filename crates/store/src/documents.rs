@@ -4,8 +4,9 @@ use automerge::ChangeHash;
 use betwixt_model::document::DocumentId;
 
 use crate::error::{Damage, StoreError};
+use crate::source::Source;
 use crate::store::Store;
-use crate::tables::{Area, Source, numbered};
+use crate::tables::{Area, numbered};
 
 /// Why a document was not compacted. What it consisted of before is untouched then.
 #[derive(Debug, thiserror::Error)]

@@ -24,6 +24,7 @@ mod rows;
 mod seal;
 mod settings;
 mod snapshots;
+mod source;
 mod store;
 mod tables;
 mod verify;

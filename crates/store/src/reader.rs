@@ -11,8 +11,9 @@ use crate::error::{Damage, StoreError};
 use crate::records::{ArrivalRecord, DocumentRow, DocumentState, PeerRecord, StoredDocument};
 use crate::rows::Rows;
 use crate::settings::EPOCH;
+use crate::source::Source;
 use crate::store::Inner;
-use crate::tables::{Area, Row, Source, Span, decode, group, member, number_of, numbered, opened, single};
+use crate::tables::{Area, Row, Span, decode, group, member, number_of, numbered, opened, single};
 
 /// A statement of the roster: its hash and its bytes.
 pub type Statement = ([u8; 32], Vec<u8>);

@@ -22,8 +22,9 @@ use crate::place;
 use crate::rebuild::rebuild;
 use crate::seal::ScopeKey;
 use crate::snapshots::RestoreError;
+use crate::source::Source;
 use crate::store::{Store, StoreOptions};
-use crate::tables::{Area, SCOPES, Source, Span, opened, pack, renamed};
+use crate::tables::{Area, SCOPES, Span, opened, pack, renamed};
 
 const SUFFIX: &str = ".rekey";
 const PENDING: &str = "rekey";

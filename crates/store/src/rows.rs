@@ -9,8 +9,9 @@ use redb::ReadableTable;
 
 use crate::error::StoreError;
 use crate::seal::ScopeKey;
+use crate::source::Source;
 use crate::store::Held;
-use crate::tables::{Area, Row, Source, Span, group, guarded, member, opened, pack, scan_table};
+use crate::tables::{Area, Row, Span, group, guarded, member, opened, pack, scan_table};
 
 /// One scope's index, for reading.
 #[derive(Clone, Copy)]

@@ -111,18 +111,6 @@ pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<
 /// Takes a row's name and sealed value, and answers whether to go on.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>;
 
-/// Where rows are read: a transaction of either kind.
-pub(crate) trait Source {
-    /// The scope's key.
-    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError>;
-
-    /// A row's sealed value.
-    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-
-    /// The rows from `from` on (inclusive) whose keys begin with `prefix`, until `each` says stop by answering false.
-    fn scan(&self, scope: Scope, area: Area, range: Span<'_>, each: Visit<'_>) -> Result<(), StoreError>;
-}
-
 /// Part of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span<'a> {

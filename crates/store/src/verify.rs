@@ -9,8 +9,9 @@ use crate::archive::{Archive, ArchiveError};
 use crate::error::{Damage, StoreError};
 use crate::keys::DataKeys;
 use crate::seal::ScopeKey;
+use crate::source::Source;
 use crate::store::Store;
-use crate::tables::{Area, SCOPES, Source, Span, opened, renamed};
+use crate::tables::{Area, SCOPES, Span, opened, renamed};
 
 /// What verifying found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,14 +1,13 @@
 //! Reading: one consistent state of the store.
 
-use betwixt_model::document::Scope;
 use redb::ReadTransaction;
 
 use crate::error::{Damage, StoreError};
 use crate::open::{Plain, read_plain_of};
 use crate::reader::Reader;
-use crate::seal::ScopeKey;
+use crate::source::Transaction;
 use crate::store::{Held, Keys};
-use crate::tables::{Area, Source, Span, Visit, guarded, scan_table};
+use crate::tables::{Definition, guarded};
 
 /// One state of the store, unchanged by what is committed meanwhile. May be sent to another thread. While it lives, the
 /// database file cannot reuse the room of what was replaced since: drop it soon.
@@ -40,22 +39,18 @@ impl View {
     }
 }
 
-impl Source for View {
-    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
-        self.keys.of(scope)
+impl Transaction for View {
+    type Table<'a> = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+    fn held(&self) -> &Held {
+        &self.inner
     }
 
-    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.watch(guarded(|| {
-            let table = self.transaction.open_table(area.definition(scope))?;
-            Ok(table.get(row)?.map(|value| value.value().to_vec()))
-        }))
+    fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
-        self.inner.watch(guarded(|| {
-            let table = self.transaction.open_table(area.definition(scope))?;
-            scan_table(&table, span, each)
-        }))
+    fn table(&self, definition: Definition) -> Result<Self::Table<'_>, redb::TableError> {
+        self.transaction.open_table(definition)
     }
 }

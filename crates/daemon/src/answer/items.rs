@@ -12,6 +12,7 @@ use betwixt_model::view::{self, ItemView, Reader};
 use betwixt_store::{Rows, StoreError};
 use serde_json::Value;
 
+use crate::answer::problem::{storage_problem, unreadable};
 use crate::http::{Answer, Request, Response, Target, shown};
 use crate::replica::Replica;
 
@@ -27,7 +28,7 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
     }
     let view = match replica.read() {
         Ok(view) => view,
-        Err(error) => return Some(Err(storage(&error))),
+        Err(error) => return Some(Err(storage_problem(&error))),
     };
     let open = Open::new(replica, &view.reader());
     let answer = match request {
@@ -39,36 +40,6 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
         _ => return None,
     };
     Some(answer.map_err(Problem::from))
-}
-
-/// A failing store, as a problem.
-pub(crate) fn storage(error: &StoreError) -> Problem {
-    let kind = match error {
-        StoreError::Locked(_) => ProblemKind::Locked,
-        StoreError::DiskFull(_) => ProblemKind::StorageFull,
-        StoreError::ReadOnly(_) | StoreError::Disk(_) | StoreError::Closed { .. } => ProblemKind::Storage,
-        StoreError::Damaged(_) => ProblemKind::Damaged,
-        StoreError::Unstorable(_) => ProblemKind::Internal,
-    };
-    Problem::new(kind, sentence(error))
-}
-
-/// An index that cannot be read, as a problem.
-pub(crate) fn unreadable(error: &IndexError<StoreError>) -> Problem {
-    match error {
-        IndexError::Rows(error) => storage(error),
-        IndexError::Damaged(_) => Problem::new(ProblemKind::Damaged, sentence(error)),
-    }
-}
-
-/// An error's words as a sentence: the errors of the other crates begin small and have no full stop.
-pub(super) fn sentence(error: &dyn std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut rest = text.chars();
-    match rest.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
-        None => text,
-    }
 }
 
 /// Why something was not read.

@@ -1,7 +1,12 @@
 //! Answering: what each request reads, says or does.
 
+pub(crate) mod backups;
+mod bring;
 pub(crate) mod doctor;
+mod failure;
 pub(crate) mod items;
+pub(crate) mod problem;
+mod remembered;
 pub(crate) mod says;
 pub(crate) mod status;
-pub(crate) mod upkeep;
+pub(crate) mod verify;

@@ -6,11 +6,11 @@ use betwixt_api::{self as api, Phase, Problem};
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_model::{fact, view};
-use betwixt_store::StoreError;
+use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
 
-use crate::answer::upkeep::storage_problem;
+use crate::answer::problem::storage_problem;
 use crate::open::{Open, PeerNames, names_setting};
 use crate::staging::days;
 
@@ -98,22 +98,25 @@ impl Open {
         Ok(status)
     }
 
-    fn names(&self, device: &DeviceId) -> Result<PeerNames, StoreError> {
+    fn names(&self, reader: &Reader<'_>, device: &DeviceId) -> Result<PeerNames, StoreError> {
         let identity = self.house.replica.identity();
         if *device == identity.device() {
             return Ok(PeerNames { name: identity.name().to_owned(), device: identity.device_name().to_owned() });
         }
-        let stored = self.house.store.read()?.reader().setting(Scope::Ours, &names_setting(device))?;
+        let stored = reader.setting(Scope::Ours, &names_setting(device))?;
         Ok(stored.unwrap_or_else(|| PeerNames { name: "your partner".into(), device: "a device".into() }))
     }
 
     /// Every device of the household.
     pub(crate) fn devices(&self) -> Result<Vec<api::Device>, StoreError> {
         let (own, today) = (self.house.replica.identity(), days(&Zoned::now()));
+        let view = self.house.store.read()?;
+        let reader = view.reader();
+        let records = reader.peers()?;
         let mut devices = Vec::new();
         for (id, entry) in self.house.replica.roster().devices() {
-            let names = self.names(id)?;
-            let met = self.peer_record(id)?.met;
+            let names = self.names(&reader, id)?;
+            let met = records.get(id).and_then(|record| record.met);
             let connected = self.talks.values().any(|talk| talk.peer == *id && talk.is_met());
             devices.push(api::Device {
                 id: id.to_string(),
@@ -131,9 +134,11 @@ impl Open {
 
     /// Where devices of the household may be.
     pub(crate) fn addresses(&self) -> Result<Vec<api::Address>, Problem> {
+        let records = self.house.store.read().and_then(|view| view.reader().peers());
+        let records = records.map_err(|error| storage_problem(&error))?;
         let mut addresses: Vec<api::Address> = Vec::new();
         for peer in self.peers() {
-            let record = self.peer_record(&peer).map_err(|error| storage_problem(&error))?;
+            let Some(record) = records.get(&peer) else { continue };
             for address in &record.by_hand {
                 let met = record.addresses.contains(address).then(|| peer.to_string());
                 addresses.push(api::Address { address: address.to_string(), by_hand: true, device: met });
@@ -151,6 +156,7 @@ impl Open {
 
     /// What came of trying to meet everybody.
     pub(crate) fn sync_report(&self) -> Result<api::SyncReport, StoreError> {
+        let view = self.house.store.read()?;
         let mut peers = Vec::new();
         for peer in self.peers() {
             let talk = self.talks.values().find(|talk| talk.peer == peer && talk.is_met());
@@ -165,7 +171,7 @@ impl Open {
             };
             peers.push(api::SyncedPeer {
                 device: peer.to_string(),
-                name: self.names(&peer)?.device,
+                name: self.names(&view.reader(), &peer)?.device,
                 reached,
                 in_step,
                 reason,

@@ -1,24 +1,16 @@
-//! Keeping a home well: verifying, backing up, restoring; and the disk's failures in words. All of it blocks.
+//! Backups and rolling snapshots of a home: making, listing and restoring them. All of it blocks.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use betwixt_api as api;
-use betwixt_api::{Problem, ProblemKind};
-use betwixt_model::document::{Arrival, Document, DocumentId, GENESIS, arrivals};
-use betwixt_model::ids::FactId;
-use betwixt_model::index::IndexError;
-use betwixt_store::keys::KeysError;
-use betwixt_store::{
-    ArchiveError, CompactError, Home, HomeError, RestoreError, SnapshotError, StoreError, StoredDocument,
-    verify_archive,
-};
+use betwixt_api::Problem;
+use betwixt_store::Home;
 use jiff::civil::Date;
 
+use crate::answer::problem::{file_problem, home_problem, invalid_path, restore_problem, snapshot_problem};
 use crate::house::{Handle, House};
-use crate::replica::{OpenError, StageError};
 
 /// Where backups go that are given no path, in the home.
 const BACKUPS: &str = "backups";
@@ -27,78 +19,10 @@ const SUFFIX: &str = ".betwixt";
 const SNAPSHOTS: &str = "snapshots";
 const SNAPSHOT_SUFFIX: &str = ".snapshot";
 
-/// Reads everything that is on disk: every row, every document with the signatures of its facts, every snapshot.
-///
-/// While the private part is locked only the shared one is read. Entries of a document that are no facts of anybody have
-/// no effect, and are no damage of this disk: they are not counted.
-///
-/// # Errors
-/// [`Problem`] when the store as a whole cannot be read. Damage is an answer.
-pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
-    let mut facts = BTreeSet::new();
-    let mut check = |id: DocumentId, stored: &StoredDocument| check_document(id, stored, &mut facts);
-    let report = handle.store.verify(&mut check).map_err(|error| storage_problem(&error))?;
-    let aside = handle.home.path().join("aside");
-    let heals = format!(
-        "What can be read of it is kept in {}. Shared pages heal when your devices meet; otherwise restore a backup with \
-         `betwixt restore`.",
-        aside.display()
-    );
-    let mut damaged: Vec<_> = report
-        .damaged
-        .iter()
-        .map(|damage| api::Damage { what: sentence(&damage.to_string()), advice: heals.clone() })
-        .chain(report.unloadable.iter().map(|(document, reason)| api::Damage {
-            what: format!("Document {document} does not load: {reason}."),
-            advice: heals.clone(),
-        }))
-        .collect();
-    let mut records = report.rows;
-    let kept = handle.home.snapshots().map_err(|error| file_problem(&error))?;
-    let snapshots = kept.into_iter().map(|snapshot| handle.home.snapshot_path(&snapshot.name));
-    let backups = listed(&handle.home.path().join(BACKUPS)).map_err(|error| file_problem(&error))?;
-    for path in snapshots.chain(backups.into_iter().map(|backup| backup.path)) {
-        records += 1;
-        let what = match verify_archive(&path, &handle.keys) {
-            Ok(report) if report.damaged == 0 => continue,
-            Ok(report) => format!("{} has {} rows that do not decrypt.", path.display(), report.damaged),
-            Err(error) => sentence(&error.to_string()),
-        };
-        let advice = "Do not restore from it; make a new backup with `betwixt backup`. A backup of before the home's keys \
-                      were changed reads like this, too.";
-        damaged.push(api::Damage { what, advice: advice.into() });
-    }
-    Ok(api::VerifyReport { documents: report.documents, facts: facts.len() as u64, records, damaged })
-}
-
-fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<FactId>) -> Result<(), String> {
-    let document = Document::load(id, &stored.bytes(GENESIS)).map_err(|error| error.to_string())?;
-    let sorted = |mut heads: Vec<_>| {
-        heads.sort_unstable();
-        heads
-    };
-    if sorted(document.heads()) != sorted(stored.heads.clone()) {
-        return Err("it is not as far as it was written".into());
-    }
-    let read = || -> Vec<FactId> {
-        let arrived = document.changes_since(&[]);
-        let arrived = arrived.iter().flat_map(|change| arrivals(id, change));
-        let verified = arrived.filter_map(|arrival| match arrival {
-            Arrival::Fact(signed) => Some(signed.fact().id()),
-            Arrival::Newer { .. } | Arrival::Refused { .. } => None,
-        });
-        verified.collect()
-    };
-    // Automerge panics on some changes that were made by hand (see `arrivals`).
-    let read = catch_unwind(AssertUnwindSafe(read));
-    facts.extend(read.map_err(|_| "one of its changes cannot be read".to_owned())?);
-    Ok(())
-}
-
 /// Writes a backup, encrypted as the home is; verified before it takes its name.
 ///
 /// # Errors
-/// [`ProblemKind::Invalid`] about `path`, [`ProblemKind::Damaged`], or what the disk says.
+/// [`api::ProblemKind::Invalid`] about `path`, [`api::ProblemKind::Damaged`], or what the disk says.
 pub(crate) fn backup(handle: &Handle, request: &api::BackupRequest, today: Date) -> Result<api::Backup, Problem> {
     let path = match &request.path {
         Some(path) => {
@@ -147,8 +71,8 @@ pub(crate) fn snapshot_if_due(handle: &Handle, today: Date) -> Result<(), Proble
 /// What can be restored from in the home, newest first: backups, and the snapshots that are taken by themselves.
 ///
 /// # Errors
-/// [`ProblemKind::Storage`] when the home's directory cannot be read.
-pub(crate) fn backups(home: &Path) -> Result<Vec<api::Backup>, Problem> {
+/// [`api::ProblemKind::Storage`] when the home's directory cannot be read.
+pub(crate) fn list(home: &Path) -> Result<Vec<api::Backup>, Problem> {
     let home = &std::path::absolute(home).map_err(|error| file_problem(&error))?;
     let mut all = listed(&home.join(BACKUPS)).map_err(|error| file_problem(&error))?;
     all.extend(snapshots(home).map_err(|error| file_problem(&error))?);
@@ -159,6 +83,16 @@ pub(crate) fn backups(home: &Path) -> Result<Vec<api::Backup>, Problem> {
         made_on: found.date.map(|date| date.to_string()),
     };
     Ok(all.into_iter().map(backup).collect())
+}
+
+/// The backups in the home that were given no path.
+pub(super) fn backup_files(home: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(listed(&home.join(BACKUPS))?.into_iter().map(|found| found.path).collect())
+}
+
+/// Where a snapshot lies.
+pub(super) fn snapshot_file(home: &Path, name: &str) -> PathBuf {
+    home.join(SNAPSHOTS).join(format!("{name}{SNAPSHOT_SUFFIX}"))
 }
 
 /// A file to restore from.
@@ -201,7 +135,7 @@ fn files(directory: &Path, suffix: &str) -> io::Result<Vec<Found>> {
 /// first, if there is one; the home is locked afterwards, whatever comes of it.
 ///
 /// # Errors
-/// [`ProblemKind::Busy`] while a [`Handle`] is left, [`ProblemKind::Invalid`] about `path`, [`ProblemKind::Damaged`], or
+/// [`api::ProblemKind::Busy`] while a [`Handle`] is left, [`api::ProblemKind::Invalid`] about `path`, [`api::ProblemKind::Damaged`], or
 /// what the disk says. The file is verified before anything is touched.
 pub(crate) fn restore(
     home: &Path,
@@ -261,182 +195,16 @@ fn make_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn invalid_path(detail: impl Into<String>) -> Problem {
-    Problem::new(ProblemKind::Invalid, detail).about("path")
-}
-
-/// An error's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
-}
-
-fn says(kind: ProblemKind, error: &dyn std::error::Error) -> Problem {
-    Problem::new(kind, sentence(&error.to_string()))
-}
-
-/// Why the store did not read or write, and what to do.
-pub(crate) fn storage_problem(error: &StoreError) -> Problem {
-    let kind = match error {
-        StoreError::Locked(_) => ProblemKind::Locked,
-        StoreError::DiskFull(_) => ProblemKind::StorageFull,
-        StoreError::ReadOnly(_) | StoreError::Disk(_) => ProblemKind::Storage,
-        StoreError::Closed { cause } => {
-            let detail =
-                format!("The disk failed a moment ago ({cause}). Betwixt tries again by itself; then try again.");
-            return Problem::new(ProblemKind::Storage, detail);
-        }
-        StoreError::Damaged(_) => ProblemKind::Damaged,
-        StoreError::Unstorable(_) => ProblemKind::Internal,
-    };
-    says(kind, error)
-}
-
-/// Why a file beside the store was not read or written.
-pub(crate) fn file_problem(error: &io::Error) -> Problem {
-    let kind = file_kind(error);
-    let detail = match kind {
-        ProblemKind::StorageFull => "The disk is full: free some space, then try again.".into(),
-        _ => format!("A file could not be read or written: {error}. Check its permissions and its disk."),
-    };
-    Problem::new(kind, detail)
-}
-
-fn file_kind(error: &io::Error) -> ProblemKind {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            ProblemKind::StorageFull
-        }
-        _ => ProblemKind::Storage,
-    }
-}
-
-/// Why the database does not open.
-pub(crate) fn opening_problem(error: &betwixt_store::OpenError) -> Problem {
-    use betwixt_store::OpenError as Opening;
-    let kind = match error {
-        Opening::Damaged { path, snapshot, .. } => {
-            let detail = match (path.as_deref().and_then(Path::parent), snapshot) {
-                (Some(home), Some(name)) => format!(
-                    "The database is damaged. The newest snapshot that is whole restores it: `betwixt restore {}`.",
-                    home.join(SNAPSHOTS).join(format!("{name}{SNAPSHOT_SUFFIX}")).display()
-                ),
-                _ => "The database is damaged. Restore a backup with `betwixt restore`.".into(),
-            };
-            return Problem::new(ProblemKind::Damaged, detail);
-        }
-        Opening::Disk { source, .. } => storage_problem(source).kind,
-        Opening::InUse(_) => ProblemKind::Busy,
-        Opening::Missing(_) | Opening::OtherKeys(_) => ProblemKind::Damaged,
-        Opening::Exists(_) | Opening::Newer { .. } => ProblemKind::Storage,
-    };
-    says(kind, error)
-}
-
-/// Why a home is not made or opened.
-pub(crate) fn home_problem(error: &HomeError) -> Problem {
-    let kind = match error {
-        HomeError::NotThere(_) => ProblemKind::NotSetUp,
-        HomeError::Exists(_) => ProblemKind::AlreadySetUp,
-        HomeError::InUse { .. } => ProblemKind::Busy,
-        HomeError::ReadOnly(_) => ProblemKind::Storage,
-        HomeError::File { source, .. } => file_kind(source),
-        HomeError::Keys(error) => return keys_problem(error),
-        HomeError::Open(error) => return opening_problem(error),
-    };
-    says(kind, error)
-}
-
-/// Why keys are not opened or changed.
-pub(crate) fn keys_problem(error: &KeysError) -> Problem {
-    let kind = match error {
-        KeysError::Wrong(_) | KeysError::NoSuchWay(_) => ProblemKind::WrongPassphrase,
-        KeysError::SharedOnly(_) | KeysError::MineNeeded => ProblemKind::Locked,
-        KeysError::UnknownWrap(_) => ProblemKind::NotFound,
-        KeysError::LastWrap | KeysError::TooManyWraps => ProblemKind::Invalid,
-        KeysError::Cost(_) | KeysError::Damaged(_) => ProblemKind::Damaged,
-        KeysError::File { source, .. } => file_kind(source),
-        KeysError::Newer(_) | KeysError::Keyring(_) => ProblemKind::Storage,
-    };
-    says(kind, error)
-}
-
-/// Why a replica does not open.
-pub(crate) fn replica_problem(error: &OpenError) -> Problem {
-    let kind = match error {
-        OpenError::Store(error) => return storage_problem(error),
-        OpenError::Stage(error) => return stage_problem(error),
-        OpenError::NotFounded => {
-            let detail = "This home was not founded to its end: run `betwixt init` again, with the same passphrase.";
-            return Problem::new(ProblemKind::NotSetUp, detail);
-        }
-        OpenError::AlreadyFounded => ProblemKind::AlreadySetUp,
-        OpenError::DamagedIdentity | OpenError::DamagedRoster(_) => ProblemKind::Damaged,
-    };
-    says(kind, error)
-}
-
-/// Why a stage was dropped.
-pub(crate) fn stage_problem(error: &StageError) -> Problem {
-    match error {
-        StageError::Store(error)
-        | StageError::Index(IndexError::Rows(error))
-        | StageError::Compact(CompactError::Store(error)) => storage_problem(error),
-        StageError::Index(IndexError::Damaged(_))
-        | StageError::Document(_)
-        | StageError::Compact(_)
-        | StageError::DamagedDocument { .. } => says(ProblemKind::Damaged, error),
-    }
-}
-
-fn snapshot_problem(error: &SnapshotError) -> Problem {
-    match error {
-        SnapshotError::Exists(_) => invalid_path(sentence(&error.to_string())),
-        SnapshotError::Store(error) => storage_problem(error),
-        SnapshotError::Archive(error) => archive_problem(error),
-        SnapshotError::Damaged(_) => says(ProblemKind::Damaged, error),
-    }
-}
-
-fn archive_problem(error: &ArchiveError) -> Problem {
-    match error {
-        ArchiveError::Damaged { .. } => says(ProblemKind::Damaged, error).about("path"),
-        ArchiveError::Newer { .. } => invalid_path(sentence(&error.to_string())),
-        ArchiveError::File { source, .. } => match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
-                invalid_path(sentence(&error.to_string()))
-            }
-            _ => says(file_kind(source), error),
-        },
-    }
-}
-
-fn restore_problem(error: &RestoreError) -> Problem {
-    match error {
-        RestoreError::InUse | RestoreError::Home(HomeError::InUse { .. }) => {
-            let detail = "Something else still uses this home, a check or a backup perhaps: try again when it is done.";
-            Problem::new(ProblemKind::Busy, detail)
-        }
-        RestoreError::Unknown(_) | RestoreError::OtherKeys(_) => invalid_path(sentence(&error.to_string())),
-        RestoreError::HomeThere(_) => says(ProblemKind::AlreadySetUp, error),
-        RestoreError::Archive(error) => archive_problem(error),
-        RestoreError::Store(error) => storage_problem(error),
-        RestoreError::Home(error) => home_problem(error),
-        RestoreError::Keys(error) => keys_problem(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use betwixt_api::Secret;
+    use betwixt_api::{ProblemKind, Secret};
     use betwixt_model::document::Scope;
     use betwixt_model::say::Saying;
     use rand_core::OsRng;
     use serde_json::json;
 
     use super::*;
+    use crate::answer::verify::verify;
     use crate::house::tests::{PASSPHRASE, founded};
     use crate::house::{Opened, unlock};
 
@@ -508,7 +276,7 @@ mod tests {
         std::fs::write(path.join("betwixt.redb"), vec![7; 9000]).expect("writes");
         let problem = unlock(&path, &Secret::from(PASSPHRASE.to_owned())).expect_err("is damaged");
         assert_eq!(problem.kind, ProblemKind::Damaged);
-        let snapshot = backups(&path).expect("are listed").remove(0).path;
+        let snapshot = list(&path).expect("are listed").remove(0).path;
         assert!(problem.detail.contains(&snapshot), "{problem}");
         restore(&path, None, &api::RestoreRequest { path: snapshot }).expect("is restored");
         assert_eq!(facts(&open(&path).house), 1);
@@ -563,7 +331,7 @@ mod tests {
         for _ in 0..2 {
             backup(&house.handle(), &api::BackupRequest::default(), today()).expect("is made");
         }
-        let all = backups(&path).expect("are listed");
+        let all = list(&path).expect("are listed");
         let made_on: Vec<_> = all.iter().filter_map(|backup| backup.made_on.as_deref()).collect();
         assert_eq!(made_on, ["2027-01-31", "2027-01-31", "2027-01-30"]);
         let request = api::RestoreRequest { path: all[2].path.clone() };
@@ -585,15 +353,5 @@ mod tests {
             assert_eq!((problem.kind, problem.field.as_deref()), (ProblemKind::Invalid, Some("path")), "{wrong}");
         }
         open(&path);
-    }
-
-    #[test]
-    fn a_full_disk_is_told_as_such_and_other_failures_are_not() {
-        let full = StoreError::from(io::Error::from(io::ErrorKind::StorageFull));
-        assert_eq!(storage_problem(&full).status, 507);
-        let failed = StoreError::from(io::Error::other("gone"));
-        assert_eq!(storage_problem(&failed).status, 503);
-        assert_eq!(storage_problem(&StoreError::Locked(Scope::Mine)).kind, ProblemKind::Locked);
-        assert_eq!(sentence("the disk is full"), "The disk is full.");
     }
 }

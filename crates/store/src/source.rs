@@ -1,0 +1,55 @@
+//! Where rows are read: a transaction of either kind.
+
+use betwixt_model::document::Scope;
+use redb::ReadableTable;
+
+use crate::error::StoreError;
+use crate::seal::ScopeKey;
+use crate::store::{Held, Keys};
+use crate::tables::{Area, Definition, Span, Visit, guarded, scan_table};
+
+/// Reading sealed rows.
+pub(crate) trait Source {
+    /// The scope's key.
+    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError>;
+
+    /// A row's sealed value.
+    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The rows from `from` on (inclusive) whose keys begin with `prefix`, until `each` says stop by answering false.
+    fn scan(&self, scope: Scope, area: Area, range: Span<'_>, each: Visit<'_>) -> Result<(), StoreError>;
+}
+
+/// A transaction of redb's, with what it keeps of its store. Whatever is one is a [`Source`].
+pub(crate) trait Transaction {
+    /// An open table.
+    type Table<'a>: ReadableTable<&'static [u8], &'static [u8]>
+    where
+        Self: 'a;
+
+    /// What it keeps of its store.
+    fn held(&self) -> &Held;
+
+    /// The keys that it began with.
+    fn keys(&self) -> &Keys;
+
+    /// Opens a table.
+    fn table(&self, definition: Definition) -> Result<Self::Table<'_>, redb::TableError>;
+}
+
+impl<T: Transaction> Source for T {
+    fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
+        self.keys().of(scope)
+    }
+
+    fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.held().watch(guarded(|| {
+            let table = self.table(area.definition(scope))?;
+            Ok(table.get(row)?.map(|value| value.value().to_vec()))
+        }))
+    }
+
+    fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
+        self.held().watch(guarded(|| scan_table(&self.table(area.definition(scope))?, span, each)))
+    }
+}
