@@ -11,6 +11,7 @@ pub mod gate;
 pub mod ids;
 pub mod index;
 pub mod membership;
+pub mod past;
 pub mod prose;
 pub mod say;
 pub mod schema;

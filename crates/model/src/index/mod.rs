@@ -10,6 +10,7 @@
 //! So whether one fact is in another's past is one look into a clock. Where a chain forks (two facts with one `previous`:
 //! a cloned home), every child begins a branch of its own, and the branches count as two devices.
 
+mod as_of;
 mod clock;
 mod ingest;
 mod lookup;
@@ -22,6 +23,7 @@ use std::fmt;
 
 use crate::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 
+pub use as_of::{as_of, past};
 pub use clock::Clock;
 pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;

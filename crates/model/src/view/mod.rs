@@ -3,6 +3,7 @@
 //!
 //! Views hold no wall time and nothing about who is where; dates are those that writers gave.
 
+mod difference;
 mod fields;
 mod prose;
 
@@ -18,6 +19,7 @@ use crate::index::rows::ReadRows;
 use crate::index::{self, FieldKey, IndexError, ItemEntry};
 use crate::schema::{FieldKind, Kind, Naming, Shape};
 
+pub use difference::{Between, Difference, Spoken};
 pub use prose::{PassageVersion, PassageView};
 
 /// Whose view it is: versions of their own come first.
