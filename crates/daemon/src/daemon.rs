@@ -14,6 +14,7 @@ use crate::house::{self, House};
 use crate::http::{self, Answer, Call, Request, Response};
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
+use crate::staging::moment;
 use crate::writes::Write;
 
 /// How long `sync` waits until everybody is in step.
@@ -102,9 +103,6 @@ impl Daemon {
                 self.look_after();
                 if let State::Open(open) = &mut self.state {
                     open.handle_timeout(now);
-                    if open.recover_at.is_some_and(|at| at <= now) {
-                        open.recover(now);
-                    }
                 }
             }
             Event::Terminate => self.going_down = true,
@@ -116,7 +114,7 @@ impl Daemon {
     fn look_after(&mut self) {
         let State::Open(open) = &mut self.state else { return };
         let today = Zoned::now().date();
-        if self.looked_after == Some(today) || open.writes.in_flight.is_some() {
+        if self.looked_after == Some(today) || open.engine.is_committing() {
             return;
         }
         self.looked_after = Some(today);
@@ -136,29 +134,22 @@ impl Daemon {
     fn go_on(&mut self, now: Instant) {
         let State::Open(open) = &mut self.state else { return };
         loop {
-            open.poll_meeting(now);
-            if open.writes.in_flight.is_some() || !open.wants_documents() {
-                break;
+            open.engine.progress(&mut open.house.replica, now);
+            let told = open.carry_out(now);
+            if let Some(stage) = open.stage(now) {
+                let finished = self.finished.clone();
+                tokio::task::spawn_blocking(move || {
+                    // The loop is gone only when the process ends.
+                    let _ = finished.send(Finished::Committed(stage.commit()));
+                });
             }
-            if let Err(error) = open.generate(now) {
-                tracing::error!(%error, "a document cannot be read");
-                open.trouble("A document cannot be read: run `betwixt verify`.");
+            // What is carried out may ask for more.
+            if !open.carry_out(now) && !told {
                 break;
             }
         }
-        if let Some(stage) = open.stage(now) {
-            let finished = self.finished.clone();
-            tokio::task::spawn_blocking(move || {
-                // The loop is gone only when the process ends.
-                let _ = finished.send(Finished::Committed(stage.commit()));
-            });
-        }
-        let ready = |open: &Open| {
-            let peers = open.peers();
-            peers.iter().all(|peer| open.talks.values().any(|talk| talk.peer == *peer && talk.is_met() && talk.in_step))
-        };
         if !open.waiters.is_empty() {
-            let all = ready(open) && open.writes.queue.is_empty() && open.writes.in_flight.is_none();
+            let all = open.engine.is_idle() && open.peers().iter().all(|peer| open.engine.is_in_step_with(peer));
             let (due, waiting) =
                 std::mem::take(&mut open.waiters).into_iter().partition(|waiter| all || waiter.until <= now);
             open.waiters = waiting;
@@ -257,11 +248,12 @@ impl Daemon {
         }
         let house = match std::mem::replace(&mut self.state, State::Busy) {
             State::Open(mut open) => {
-                if open.writes.in_flight.is_some() {
+                if open.engine.is_committing() {
                     self.state = State::Open(open);
                     return drop(answer.send(Err(busy())));
                 }
-                open.end_all(Instant::now());
+                open.engine.end_all(Instant::now());
+                open.carry_out(Instant::now());
                 self.net = None;
                 Some(open.house)
             }
@@ -292,7 +284,7 @@ impl Daemon {
         match finished {
             Finished::Committed(outcome) => {
                 if let State::Open(open) = &mut self.state {
-                    open.handle_committed(outcome, now);
+                    open.engine.handle_committed(&mut open.house.replica, outcome, now);
                 }
             }
             Finished::Founded(outcome, answer) => {
@@ -313,7 +305,7 @@ impl Daemon {
             }
             Finished::PrivateKey(outcome, answer) => {
                 let State::Open(open) = &mut self.state else { return };
-                if open.writes.in_flight.is_some() {
+                if open.engine.is_committing() {
                     // Once more, when the stage is down.
                     let _ = self.finished.send(Finished::PrivateKey(outcome, answer));
                     return;
@@ -348,22 +340,22 @@ impl Daemon {
     async fn shut_down(&mut self, done: &mut mpsc::UnboundedReceiver<Finished>) {
         let State::Open(mut open) = std::mem::replace(&mut self.state, State::Busy) else { return };
         let now = Instant::now();
-        while open.writes.in_flight.is_some() {
+        while open.engine.is_committing() {
             match done.recv().await {
-                Some(Finished::Committed(outcome)) => open.handle_committed(outcome, now),
+                Some(Finished::Committed(outcome)) => {
+                    open.engine.handle_committed(&mut open.house.replica, outcome, now);
+                    open.carry_out(now);
+                }
                 Some(_) => {}
                 None => break,
             }
         }
-        open.end_all(now);
-        if !open.writes.lazy.is_empty() {
-            open.lazy_at = Some(now);
-            open.writes.queue.clear();
-            if let Some(stage) = open.stage(now)
-                && let Ok(Err(error)) = tokio::task::spawn_blocking(move || stage.commit()).await
-            {
-                tracing::warn!(%error, "what may be lost was lost");
-            }
+        open.engine.end_all(now);
+        open.carry_out(now);
+        if let Some(stage) = open.engine.stage_last(&mut open.house.replica, moment(now))
+            && let Ok(Err(error)) = tokio::task::spawn_blocking(move || stage.commit()).await
+        {
+            tracing::warn!(%error, "what may be lost was lost");
         }
         let Open { net, house, notices, waiters, .. } = *open;
         drop((notices, waiters));
@@ -402,7 +394,7 @@ impl Open {
         }
         let outcome = match request {
             Request::Lock => {
-                if self.writes.in_flight.is_some() {
+                if self.engine.is_committing() {
                     Err(busy())
                 } else {
                     self.house.lock_mine().and_then(|()| self.status(&options.home)).map(Response::Status)
@@ -410,15 +402,15 @@ impl Open {
             }
             Request::Pause => {
                 self.paused = true;
-                self.dialer.set_enabled(false, now);
-                self.end_all(now);
+                self.engine.dialer().set_enabled(false, now);
+                self.engine.end_all(now);
                 self.set_discovery(now);
                 self.status(&options.home).map(Response::Status)
             }
             Request::Resume => {
                 self.paused = false;
-                self.dialer.set_enabled(true, now);
-                self.dialer.handle_network_changed(now);
+                self.engine.dialer().set_enabled(true, now);
+                self.engine.dialer().handle_network_changed(now);
                 self.set_discovery(now);
                 self.status(&options.home).map(Response::Status)
             }
@@ -438,7 +430,7 @@ impl Open {
                 Ok(Response::Here(api::Here { minutes: u32::try_from(HERE.as_secs() / 60).unwrap_or(u32::MAX) }))
             }
             Request::Sync => {
-                self.dialer.handle_network_changed(now);
+                self.engine.dialer().handle_network_changed(now);
                 self.waiters.push(Waiter { until: now + SYNC_TIME, answer });
                 return None;
             }
@@ -456,14 +448,14 @@ impl Open {
             }
             Request::Events { after } => Ok(Response::Events(self.notices.subscribe(after))),
             request => {
-                if self.recover_at.is_some() {
-                    self.recover(now);
+                if self.engine.is_recovering() {
+                    self.engine.recover(&mut self.house.replica, now);
                 }
-                if self.recover_at.is_some() {
+                if self.engine.is_recovering() {
                     let words = "The disk is in the way; nothing was changed. See `betwixt doctor`.";
                     return Some((answer, Err(Problem::new(ProblemKind::Storage, words))));
                 }
-                self.writes.queue.push_back(Write::Api(request, answer));
+                self.engine.write(Write::Api(request, answer));
                 return None;
             }
         };

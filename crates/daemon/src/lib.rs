@@ -5,6 +5,7 @@
 
 mod answer;
 mod daemon;
+pub mod engine;
 mod event;
 mod house;
 pub mod http;

@@ -1,6 +1,6 @@
 //! An open home: its replica, its network, and everything that goes on between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Discovery, Net, NetEvent};
 use betwixt_store::StoreError;
-use betwixt_sync::dialer::{ConnectionId, Dialer, Source};
+use betwixt_sync::dialer::Dialer;
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
+use crate::engine::{self, Engine};
 use crate::house::House;
 use crate::http::Answer;
-use crate::meeting::Talk;
 use crate::notices::Notices;
 use crate::pairing::Pairing;
-use crate::writes::Writes;
+use crate::writes::{After, Write};
 
 /// For how long `here` takes any network for a home.
 pub(crate) const HERE: Duration = Duration::from_secs(600);
@@ -54,9 +54,7 @@ pub(crate) struct Open {
     pub(crate) house: House,
     pub(crate) keys: Arc<DeviceKeys>,
     pub(crate) net: Net,
-    pub(crate) dialer: Dialer,
-    pub(crate) talks: BTreeMap<ConnectionId, Talk>,
-    pub(crate) writes: Writes,
+    pub(crate) engine: Engine<Write, After>,
     pub(crate) pairing: Pairing,
     pub(crate) notices: Notices,
     pub(crate) waiters: Vec<Waiter>,
@@ -66,10 +64,6 @@ pub(crate) struct Open {
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
     pub(crate) rng: ChaCha20Rng,
-    /// When a closed store is to be tried again.
-    pub(crate) recover_at: Option<Instant>,
-    /// When what may be written late is written.
-    pub(crate) lazy_at: Option<Instant>,
 }
 
 impl Open {
@@ -107,9 +101,7 @@ impl Open {
             house,
             keys,
             net,
-            dialer,
-            talks: BTreeMap::new(),
-            writes: Writes::default(),
+            engine: Engine::new(dialer),
             pairing: Pairing::default(),
             notices: Notices::default(),
             waiters: Vec::new(),
@@ -119,30 +111,23 @@ impl Open {
             home_networks,
             discovery: options.discovery,
             rng,
-            recover_at: None,
-            lazy_at: None,
         };
-        open.roster_changed(now)?;
+        open.engine.roster_changed(&open.house.replica, now)?;
+        open.carry_out(now);
         Ok((open, events))
     }
 
     /// The devices of the household that this one may connect with.
     pub(crate) fn peers(&self) -> Vec<DeviceId> {
-        let (own, roster) = (self.keys.device(), self.house.replica.roster());
-        roster
-            .devices()
-            .map(|(device, _)| *device)
-            .filter(|device| *device != own && roster.may_connect(device))
-            .collect()
+        engine::peers(&self.house.replica)
     }
 
-    /// Makes the network and the dialler know whom the roster names, and where they may be.
-    pub(crate) fn roster_changed(&mut self, now: Instant) -> Result<(), StoreError> {
-        let peers = self.peers();
+    /// Makes the network know whom the roster names.
+    pub(crate) fn roster_changed(&mut self, now: Instant) {
         let roster = self.house.replica.roster();
-        let Some(household) = roster.household() else { return Ok(()) };
+        let Some(household) = roster.household() else { return };
         let mut pairs = Vec::new();
-        for peer in &peers {
+        for peer in &self.peers() {
             let Some(device) = roster.device(peer) else { continue };
             match PairKey::derive(&self.keys, &household, peer, &device.agreement) {
                 Ok(pair) => pairs.push(pair),
@@ -150,25 +135,8 @@ impl Open {
             }
         }
         self.net.set_peers(pairs);
-        self.dialer.set_peers(peers, now);
-        self.addresses_changed(now)?;
-        self.dialer.set_enabled(!self.paused, now);
+        self.engine.dialer().set_enabled(!self.paused, now);
         self.set_discovery(now);
-        Ok(())
-    }
-
-    /// Makes the dialler know every address that is remembered or was set by hand.
-    pub(crate) fn addresses_changed(&mut self, now: Instant) -> Result<(), StoreError> {
-        let records = self.house.store.read()?.reader().peers()?;
-        for peer in self.peers() {
-            let Some(record) = records.get(&peer).cloned() else { continue };
-            let by_hand = record.by_hand.into_iter().map(|address| (address, Source::ByHand));
-            for (address, source) in by_hand.chain(record.addresses.into_iter().map(|at| (at, Source::Remembered))) {
-                // An address that is no longer taken is left out; the others are tried.
-                let _ = self.dialer.handle_candidate(peer, address, source, true, now);
-            }
-        }
-        Ok(())
     }
 
     /// Where to be found just now.
@@ -186,18 +154,36 @@ impl Open {
         self.net.set_discovery(discovery);
     }
 
-    /// Marks the networks that this device is in as homes: pairing does.
-    pub(crate) fn mark_home(&mut self, batch: &mut betwixt_store::Batch) -> Result<(), StoreError> {
-        self.home_networks.extend(self.net.networks().into_iter().map(|network| network.id));
-        let networks: Vec<[u8; 32]> = self.home_networks.iter().map(|id| *id.as_bytes()).collect();
-        batch.put_setting(Scope::Ours, HOME_NETWORKS, &networks)
-    }
-
     /// The next time at which something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let sessions = self.talks.values().filter_map(Talk::poll_timeout);
-        let others =
-            [self.dialer.poll_timeout(), self.pairing.poll_timeout(), self.here_until, self.recover_at, self.lazy_at];
-        sessions.chain(others.into_iter().flatten()).chain(self.waiters.iter().map(|waiter| waiter.until)).min()
+        let own = [self.engine.poll_timeout(), self.pairing.poll_timeout(), self.here_until];
+        own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
     }
+
+    /// Times that have come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.engine.handle_timeout(&mut self.house.replica, now);
+        if self.here_until.is_some_and(|until| until <= now) {
+            self.set_discovery(now);
+        }
+        self.handle_pairing_timeout(now);
+    }
+
+    /// Something to be shown by `status`, once.
+    pub(crate) fn trouble(&mut self, words: &str) {
+        if !self.troubles.iter().any(|known| known == words) {
+            self.troubles.push(words.to_owned());
+        }
+    }
+}
+
+/// Marks the networks that this device is in as homes: pairing does.
+pub(crate) fn mark_home(
+    homes: &mut BTreeSet<NetworkId>,
+    net: &Net,
+    batch: &mut betwixt_store::Batch,
+) -> Result<(), StoreError> {
+    homes.extend(net.networks().into_iter().map(|network| network.id));
+    let networks: Vec<[u8; 32]> = homes.iter().map(|id| *id.as_bytes()).collect();
+    batch.put_setting(Scope::Ours, HOME_NETWORKS, &networks)
 }

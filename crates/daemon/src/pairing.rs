@@ -282,7 +282,7 @@ impl Open {
                 Output::Close(connection) => self.net.close_pairing_channel(connection),
                 Output::AskConfirm { peer, .. } => self.pairing.stage = Stage::Asking(peer),
                 Output::Paired { peer, statements, .. } => {
-                    self.writes.queue.push_back(Write::Found(peer, statements));
+                    self.engine.write(Write::Found(peer, statements));
                 }
                 Output::Event(event) => self.pairing_event(event),
                 Output::Finished(outcome) => {

@@ -55,7 +55,7 @@ fn no_silent_winner_and_same_facts_same_view_over_partitions_and_crashes() {
     let total = std::cell::RefCell::new(&mut sum);
     seeds::each(100, |seed| **total.borrow_mut() += troubled_run(seed));
     println!("{sum:?}");
-    assert!(sum.crashes > 0 && sum.in_commit > 0 && sum.in_step > 0 && sum.said > 0, "the runs are troubled: {sum:?}");
+    assert!(sum.crashes > 0 && sum.in_commit > 0 && sum.said > 0, "the runs are troubled: {sum:?}");
 }
 
 #[test]

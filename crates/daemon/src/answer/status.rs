@@ -11,8 +11,8 @@ use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
 
 use crate::answer::problem::storage_problem;
+use crate::engine::days;
 use crate::open::{Open, PeerNames, names_setting};
-use crate::staging::days;
 
 /// How a home is of which nothing can be read.
 pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
@@ -62,8 +62,7 @@ impl Open {
                 let id = replica.roster().other_partner().map(|partner| partner.to_string()).unwrap_or_default();
                 status.partner = Some(api::Partner { id, name: device.partner.clone() });
             }
-            let in_step =
-                self.talks.values().any(|talk| talk.is_met() && talk.in_step && talk.peer.to_string() == device.id);
+            let in_step = self.engine.talks().any(|talk| talk.is_in_step() && talk.peer().to_string() == device.id);
             status.peers.push(api::PeerStatus {
                 device: device.id,
                 name: device.name,
@@ -90,7 +89,7 @@ impl Open {
             }
         }
         status.troubles.clone_from(&self.troubles);
-        if self.recover_at.is_some() {
+        if self.engine.is_recovering() {
             status
                 .troubles
                 .push("The disk is in the way: nothing can be said until it is mended. See `betwixt doctor`.".into());
@@ -109,7 +108,7 @@ impl Open {
 
     /// Every device of the household.
     pub(crate) fn devices(&self) -> Result<Vec<api::Device>, StoreError> {
-        let (own, today) = (self.house.replica.identity(), days(&Zoned::now()));
+        let (own, today) = (self.house.replica.identity(), days(Zoned::now().date()));
         let view = self.house.store.read()?;
         let reader = view.reader();
         let records = reader.peers()?;
@@ -117,7 +116,7 @@ impl Open {
         for (id, entry) in self.house.replica.roster().devices() {
             let names = self.names(&reader, id)?;
             let met = records.get(id).and_then(|record| record.met);
-            let connected = self.talks.values().any(|talk| talk.peer == *id && talk.is_met());
+            let connected = self.engine.talks().any(|talk| talk.peer() == *id && talk.is_met());
             devices.push(api::Device {
                 id: id.to_string(),
                 name: names.device,
@@ -159,8 +158,8 @@ impl Open {
         let view = self.house.store.read()?;
         let mut peers = Vec::new();
         for peer in self.peers() {
-            let talk = self.talks.values().find(|talk| talk.peer == peer && talk.is_met());
-            let (reached, in_step) = (talk.is_some(), talk.is_some_and(|talk| talk.in_step));
+            let reached = self.engine.talks().any(|talk| talk.peer() == peer && talk.is_met());
+            let in_step = self.engine.is_in_step_with(&peer);
             let reason = match (reached, in_step) {
                 (_, true) => None,
                 (true, false) => Some("It was reached, and has not got everything yet; it goes on by itself.".to_owned()),

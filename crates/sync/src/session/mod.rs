@@ -171,11 +171,17 @@ impl Session {
 
     /// This device's roster has changed, by its own doing or another peer's, and is on disk: the peer is told.
     pub fn handle_roster_changed(&mut self, _now: Instant, roster: RosterOffer) {
-        self.config.roster = roster;
         match self.phase {
             Phase::Closed => {}
-            Phase::Greeting { .. } => self.roster_changed = true,
-            _ => self.send_roster(),
+            // The heads stay as this side's Hello said them: the peer compares with those.
+            Phase::Greeting { .. } => {
+                self.config.roster.statements = roster.statements;
+                self.roster_changed = true;
+            }
+            _ => {
+                self.config.roster = roster;
+                self.send_roster();
+            }
         }
     }
 

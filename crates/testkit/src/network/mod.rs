@@ -1,7 +1,8 @@
 //! A network of simulated devices: simulated time, connections that break, partitions, crashes, clocks that are off.
 //!
-//! The devices run the real replica, sessions, dialer and fold over the real store, with no trait between; what is
-//! simulated is time, the wire and the disk. The same seed gives the same run.
+//! The devices run the daemon's own engine and replica, and with them its sessions, dialler and fold, over the real store,
+//! with no trait between; what is simulated is time, the wire, the disk and what is found in the network. The same seed
+//! gives the same run.
 //!
 //! ```no_run
 //! use betwixt_testkit::network::Network;
@@ -18,17 +19,19 @@
 //! ```
 
 mod check;
+mod counts;
 mod device;
 mod oracle;
+mod power;
 mod queue;
 mod sayings;
 mod wires;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use betwixt_model::ids::DeviceId;
+use betwixt_daemon::engine::Moment;
+use betwixt_model::document::Scope;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
 use betwixt_sync::roster::{FoundingSide, Roster};
 use jiff::civil::{Date, date};
@@ -39,7 +42,7 @@ use device::{Device, Effect, Input};
 use queue::Queue;
 use wires::Wires;
 
-pub use device::Counts;
+pub use counts::Counts;
 pub use oracle::{Fault, Oracle};
 
 /// Names a device of the network, in the order in which they were made.
@@ -80,9 +83,10 @@ enum Happening {
 pub struct Network {
     seed: u64,
     rng: ChaCha20Rng,
+    began: Instant,
     queue: Queue<Happening>,
     devices: Vec<Device>,
-    timers: Vec<Option<std::time::Instant>>,
+    timers: Vec<Option<Instant>>,
     wires: Wires,
     cut: BTreeSet<(usize, usize)>,
     weather: Weather,
@@ -97,16 +101,21 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// How long a dial to nobody takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many microseconds a commit takes at most, over the least.
+const LONGEST_COMMIT: u32 = 5_000;
+
 /// How long an end of a dead connection may not notice it: QUIC's idle time-out.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Network {
     /// A network without devices.
     pub fn seeded(seed: u64) -> Self {
+        let queue = Queue::new();
         Self {
             seed,
             rng: ChaCha20Rng::seed_from_u64(seed),
-            queue: Queue::new(),
+            began: queue.now(),
+            queue,
             devices: Vec::new(),
             timers: Vec::new(),
             wires: Wires::default(),
@@ -154,17 +163,11 @@ impl Network {
         signatures.sort_unstable_by_key(|(partner, _)| *partner);
         let signatures: Vec<[u8; 64]> = signatures.into_iter().map(|(_, signature)| signature).collect();
         chains.push(draft.complete(&signatures).expect("both have signed"));
-        let peers = self.peers();
         for name in [first, second] {
             let now = self.queue.now();
-            self.devices[name.0].adopt(chains.clone());
-            self.devices[name.0].begin_dialling(now, &peers);
+            self.devices[name.0].adopt(now, chains.clone());
             self.work(name.0);
         }
-    }
-
-    fn peers(&self) -> Vec<(DeviceId, SocketAddr)> {
-        self.devices.iter().map(|device| (device.id, device.address)).collect()
     }
 
     fn add_device(&mut self) -> DeviceName {
@@ -223,10 +226,9 @@ impl Network {
 
     /// Starts a device that crashed, from its disk. One that runs goes on.
     pub fn restart(&mut self, device: DeviceName) {
-        let peers = self.peers();
         let now = self.queue.now();
-        for fact in self.devices[device.0].restart(now, &peers) {
-            self.oracle.remember(&fact);
+        for word in self.devices[device.0].restart(now) {
+            self.remember(&word);
         }
         self.work(device.0);
     }
@@ -310,9 +312,7 @@ impl Network {
             }
             Happening::Commit { at, incarnation } => {
                 if current(&self.devices, at, incarnation) {
-                    let mut effects = Vec::new();
-                    self.devices[at].end_commit(now, &mut effects);
-                    self.carry_out(at, effects);
+                    self.devices[at].end_commit(now);
                     self.work(at);
                 }
             }
@@ -340,7 +340,7 @@ impl Network {
     }
 
     fn give(&mut self, to: usize, input: Input) {
-        self.devices[to].give(input);
+        self.devices[to].give(self.queue.now(), input);
         self.work(to);
     }
 
@@ -351,7 +351,8 @@ impl Network {
 
     fn work(&mut self, at: usize) {
         let mut effects = Vec::new();
-        self.devices[at].work(self.queue.now(), self.today, &mut effects);
+        let moment = self.moment(at);
+        self.devices[at].work(moment, &mut effects);
         self.carry_out(at, effects);
         let due = self.devices[at].poll_timeout();
         if let Some(due) = due.filter(|due| self.timers[at].is_none_or(|planned| *due < planned)) {
@@ -372,6 +373,8 @@ impl Network {
                 }
                 Effect::Send { connection, stream, bytes } => self.send(at, connection, stream, bytes),
                 Effect::Close { connection } => {
+                    let own = self.latency();
+                    self.queue.plan_in(own, Happening::Lost { connection, to: at });
                     if let Some(other) = self.wires.other_end(connection, at) {
                         // After the frames that left before it.
                         let arrives = self.wires.last_arrival(connection, at).unwrap_or(self.queue.now());
@@ -380,13 +383,40 @@ impl Network {
                     }
                 }
                 Effect::Commit => {
-                    let wait = device::commit_time(&mut self.rng);
+                    let wait = Duration::from_micros(u64::from(200 + draw(&mut self.rng, LONGEST_COMMIT)));
                     let incarnation = self.devices[at].incarnation;
                     self.queue.plan_in(wait, Happening::Commit { at, incarnation });
                 }
-                Effect::Acknowledged(fact) => self.oracle.remember(&fact),
+                Effect::Acknowledged(word) => self.remember(&word),
+                Effect::RosterChanged => self.advertise(at),
             }
         }
+    }
+
+    /// A device hears of all others, some time later.
+    fn advertise(&mut self, to: usize) {
+        for other in 0..self.devices.len() {
+            if other != to {
+                let wait = self.latency();
+                let (peer, address) = (self.devices[other].id, self.devices[other].address);
+                self.give_in(wait, to, Input::Advert { peer, address });
+            }
+        }
+    }
+
+    fn remember(&mut self, (scope, fact): &device::Word) {
+        if *scope == Scope::Ours {
+            self.oracle.remember(fact);
+        }
+    }
+
+    /// What time it is on a device.
+    fn moment(&self, at: usize) -> Moment {
+        let now = self.queue.now();
+        let date = self.today.saturating_add(jiff::Span::new().days(self.devices[at].skew));
+        let day = date.since(date_of_epoch()).map_or(0, |span| i64::from(span.get_days()));
+        let into = i64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(0);
+        Moment { now, date, at: day * 86_400_000 + into }
     }
 
     fn connect(&mut self, from: usize, attempt: AttemptId, to: usize) {
@@ -395,8 +425,9 @@ impl Network {
             self.give_in(DIAL_TIMEOUT, from, Input::DialFailed { attempt });
             return;
         }
-        let connection = self.wires.connect(from, to);
+        // The one who dialled may learn later that the connection stands, and gets no frame before.
         let wait = self.latency();
+        let connection = self.wires.connect(from, to, self.queue.now() + wait);
         let peer = self.devices[to].id;
         self.give_in(wait, from, Input::Connected { connection, peer, direction: Direction::Outgoing(attempt) });
         let peer = self.devices[from].id;
@@ -429,6 +460,10 @@ impl Network {
         let span = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
         shortest + Duration::from_micros(self.rng.next_u64() % (span + 1))
     }
+}
+
+fn date_of_epoch() -> Date {
+    date(1970, 1, 1)
 }
 
 fn pair(left: usize, right: usize) -> (usize, usize) {

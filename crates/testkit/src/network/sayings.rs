@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 
-use super::device::Input;
+use super::device::{Input, Said};
 use super::{DeviceName, Network, draw};
 
 /// The kinds that are talked about, and the fields of each that are.
@@ -43,20 +43,21 @@ impl Network {
     pub fn say_anything(&mut self, device: DeviceName) {
         let seed = self.rng.next_u64();
         if draw(&mut self.rng, 3) > 0 {
-            let wish = move |replica: &Replica, _: &mut ChaCha20Rng| anything(replica, seed);
+            let wish = move |replica: &Replica, _: &mut ChaCha20Rng| anything(replica, seed).map(Said::ours);
             self.give(device.0, Input::Say(Box::new(wish)));
             return;
         }
         // The page is read now and said something on later: a stale token.
         let Some(saying) = self.devices[device.0].replica().and_then(|replica| anything(replica, seed)) else { return };
         let wait = Duration::from_millis(u64::from(draw(&mut self.rng, LONGEST_PAGE)));
-        self.give_in(wait, device.0, Input::Say(Box::new(move |_, _| Some(saying))));
+        self.give_in(wait, device.0, Input::Say(Box::new(move |_, _| Some(Said::ours(saying)))));
     }
 
     /// Somebody says this in a shared item, with what the field shows on that device now.
     pub fn say(&mut self, device: DeviceName, item: Option<ItemId>, kind: &str, field: &str, value: Value) {
         let (kind, field) = (kind.to_owned(), field.to_owned());
-        let wish = move |replica: &Replica, _: &mut ChaCha20Rng| Some(fill(replica, item, &kind, &field, value));
+        let wish =
+            move |replica: &Replica, _: &mut ChaCha20Rng| Some(Said::ours(fill(replica, item, &kind, &field, value)));
         self.give(device.0, Input::Say(Box::new(wish)));
     }
 }

@@ -8,7 +8,10 @@ use betwixt_sync::wire::StreamKey;
 
 #[derive(Debug)]
 struct Wire {
+    /// The one who dialled comes first.
     ends: [usize; 2],
+    /// When the one who dialled knows that the connection stands.
+    stands: Instant,
     alive: bool,
     /// By sender and what the stream is for: its number and when its last frame arrives.
     streams: BTreeMap<(usize, StreamKey), (u64, Instant)>,
@@ -29,9 +32,9 @@ pub(super) struct Sent {
 }
 
 impl Wires {
-    pub(super) fn connect(&mut self, from: usize, to: usize) -> ConnectionId {
+    pub(super) fn connect(&mut self, from: usize, to: usize, stands: Instant) -> ConnectionId {
         let id = ConnectionId(self.wires.len() as u64);
-        self.wires.insert(id, Wire { ends: [from, to], alive: true, streams: BTreeMap::new() });
+        self.wires.insert(id, Wire { ends: [from, to], stands, alive: true, streams: BTreeMap::new() });
         id
     }
 
@@ -67,6 +70,7 @@ impl Wires {
         let to = self.other_end(connection, from)?;
         let wire = self.wires.get_mut(&connection).filter(|wire| wire.alive)?;
         let number = wire.streams.len() as u64;
+        let at = if to == wire.ends[0] { at.max(wire.stands + Duration::from_nanos(1)) } else { at };
         let (stream, last) = wire.streams.entry((from, key)).or_insert((number, at));
         *last = at.max(*last + Duration::from_nanos(1));
         Some(Sent { to, stream: *stream, arrives: *last })

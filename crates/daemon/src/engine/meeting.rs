@@ -1,0 +1,280 @@
+//! Meeting: connections, a session each, and the dialler that decides which of them there are.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::time::Instant;
+
+use betwixt_model::document::Scope;
+use betwixt_model::ids::DeviceId;
+use betwixt_net::CloseCode;
+use betwixt_store::StoreError;
+use betwixt_sync::dialer::{self, AttemptId, ConnectionId, Direction, Source};
+use betwixt_sync::session::{
+    self, CloseReason, CounterWindow, Event, ProtocolViolation, Role, Session, SessionConfig, SharedDocument,
+};
+use betwixt_sync::wire::{GoodbyeReason, IncomingStream, SharedDocumentId, VERSIONS};
+
+use super::{Engine, LAZY, Output, Talk, Trouble, Write};
+use crate::replica::{Replica, StageError};
+
+/// The name of the setting that holds the counters that a peer told.
+pub(super) fn counters_setting(peer: &DeviceId) -> String {
+    format!("counters of {peer}")
+}
+
+/// The devices of the household that this one may connect with.
+pub fn peers(replica: &Replica) -> Vec<DeviceId> {
+    let (own, roster) = (replica.identity().device(), replica.roster());
+    let others = roster.devices().map(|(device, _)| *device).filter(|device| *device != own);
+    others.filter(|device| roster.may_connect(device)).collect()
+}
+
+impl<W, A> Engine<W, A> {
+    /// A connection was made: its session begins once its counter is on disk.
+    pub fn handle_connected(&mut self, connection: ConnectionId, peer: DeviceId, direction: Direction) {
+        self.talks.insert(connection, Talk::new(peer, direction));
+        self.queue.push_back(Write::BeginSession(connection));
+    }
+
+    /// A frame came.
+    pub fn handle_frame(
+        &mut self,
+        replica: &Replica,
+        now: Instant,
+        connection: ConnectionId,
+        stream: IncomingStream,
+        frame: impl Deref<Target = [u8]> + Send + 'static,
+    ) {
+        let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return };
+        match &mut talk.session {
+            Some(session) => receive(session, replica, now, stream, &frame),
+            None => talk.early.push((stream, Box::new(frame))),
+        }
+    }
+
+    /// A connection is gone.
+    pub fn handle_lost(&mut self, connection: ConnectionId, now: Instant) {
+        if self.talks.remove(&connection).is_some() {
+            self.outputs.push_back(Output::PeerChanged);
+        }
+        self.dialer.handle_lost(connection, now);
+    }
+
+    /// Nobody answered.
+    pub fn handle_dial_failed(&mut self, attempt: AttemptId, now: Instant) {
+        self.dialer.handle_dial_failed(attempt, now);
+    }
+
+    /// Lets the dialler know whom the roster names and where they may be. Called by whoever stages statements of the roster
+    /// as a write of their own, and when the home is opened.
+    ///
+    /// # Errors
+    /// [`StoreError`] when what is remembered of peers cannot be read.
+    pub fn roster_changed(&mut self, replica: &Replica, now: Instant) -> Result<(), StoreError> {
+        self.dialer.set_peers(peers(replica), now);
+        self.addresses_changed(replica, now)?;
+        for talk in self.talks.values_mut() {
+            if let (Some(session), Some(roster)) = (&mut talk.session, replica.roster().offer(&talk.peer)) {
+                session.handle_roster_changed(now, roster);
+            }
+        }
+        self.outputs.push_back(Output::RosterChanged);
+        Ok(())
+    }
+
+    /// Lets the dialler know every address that is remembered or was set by hand.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub fn addresses_changed(&mut self, replica: &Replica, now: Instant) -> Result<(), StoreError> {
+        let records = replica.read()?.reader().peers()?;
+        for peer in peers(replica) {
+            let Some(record) = records.get(&peer).cloned() else { continue };
+            let by_hand = record.by_hand.into_iter().map(|address| (address, Source::ByHand));
+            for (address, source) in by_hand.chain(record.addresses.into_iter().map(|at| (at, Source::Remembered))) {
+                // An address that is no longer taken is left out; the others are tried.
+                let _ = self.dialer.handle_candidate(peer, address, source, true, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a connection, saying why.
+    pub fn end(&mut self, connection: ConnectionId, reason: GoodbyeReason, code: CloseCode, now: Instant) {
+        if let Some(talk) = self.talks.get_mut(&connection) {
+            if let Some(session) = talk.session.as_mut() {
+                session.close(now, reason);
+                while let Some(output) = session.poll_output() {
+                    if let session::Output::Send { stream, frame } = output {
+                        self.outputs.push_back(Output::Send { connection, stream, frame });
+                    }
+                }
+            }
+            talk.closed = true;
+        }
+        self.outputs.push_back(Output::Close { connection, code });
+    }
+
+    /// Ends every connection: going down, pausing.
+    pub fn end_all(&mut self, now: Instant) {
+        for connection in self.talks.keys().copied().collect::<Vec<_>>() {
+            self.end(connection, GoodbyeReason::Down, CloseCode::Done, now);
+        }
+    }
+
+    /// A session begins: its counter is on disk.
+    pub(super) fn begin_session(
+        &mut self,
+        replica: &Replica,
+        connection: ConnectionId,
+        counter: u64,
+        now: Instant,
+    ) -> Result<(), StageError> {
+        let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return Ok(()) };
+        let (peer, direction) = (talk.peer, talk.direction);
+        let (Some(household), Some(roster)) = (replica.space(Scope::Ours), replica.roster().offer(&peer)) else {
+            talk.closed = true;
+            self.outputs.push_back(Output::Close { connection, code: CloseCode::Refused });
+            return Ok(());
+        };
+        let view = replica.read()?;
+        let reader = view.reader();
+        let mut documents = BTreeMap::new();
+        for (id, heads) in replica.shared_heads()? {
+            let Ok(shared) = SharedDocumentId::try_from(id) else { continue };
+            let sync_state = reader.sync_state(&peer, id)?.unwrap_or_default();
+            documents.insert(shared, SharedDocument { heads, sync_state });
+        }
+        let stored: Option<[u8; 16]> = reader.setting(Scope::Ours, &counters_setting(&peer))?;
+        let config = SessionConfig {
+            role: if direction == Direction::Incoming { Role::Accepting } else { Role::Dialling },
+            household,
+            versions: VERSIONS,
+            counter,
+            peer_counters: stored.map(CounterWindow::from_bytes).unwrap_or_default(),
+            roster,
+            documents,
+        };
+        let session = talk.session.insert(Session::new(now, config));
+        for (stream, frame) in std::mem::take(&mut talk.early) {
+            receive(session, replica, now, stream, &frame);
+        }
+        Ok(())
+    }
+
+    /// Does what sessions and the dialler want done, as far as it needs no document.
+    pub(super) fn poll_meeting(&mut self, now: Instant) {
+        let connections: Vec<ConnectionId> = self.talks.keys().copied().collect();
+        for connection in connections {
+            while let Some(output) =
+                self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()?.poll_output())
+            {
+                self.carry_out(connection, output, now);
+            }
+        }
+        while let Some(output) = self.dialer.poll_output() {
+            match output {
+                dialer::Output::Dial { attempt, peer, address } => {
+                    self.outputs.push_back(Output::Dial { attempt, peer, address });
+                }
+                dialer::Output::Cancel(attempt) => self.outputs.push_back(Output::Cancel(attempt)),
+                dialer::Output::Close(connection) => {
+                    self.end(connection, GoodbyeReason::Replaced, CloseCode::Replaced, now);
+                }
+                dialer::Output::Remember { peer, address } => {
+                    self.lazy.addresses.push((peer, address));
+                    self.lazy_at.get_or_insert(now + LAZY);
+                }
+                dialer::Output::Verify { peer, address } => self.outputs.push_back(Output::Verify { peer, address }),
+                dialer::Output::Use { .. } => self.outputs.push_back(Output::PeerChanged),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, connection: ConnectionId, output: session::Output, now: Instant) {
+        let Some(talk) = self.talks.get_mut(&connection) else { return };
+        let (peer, direction) = (talk.peer, talk.direction);
+        match output {
+            session::Output::Send { stream, frame } => {
+                self.outputs.push_back(Output::Send { connection, stream, frame });
+            }
+            session::Output::Roster { statements } => self.queue.push_back(Write::Roster(connection, statements)),
+            session::Output::Generate(document) => talk.generate.push(document),
+            session::Output::Persist { id, document, changes } if changes.is_empty() => {
+                talk.settled.push((id, document));
+            }
+            session::Output::Persist { id, document, changes } => {
+                self.queue.push_back(Write::Arrive { connection, from: peer, persist: id, document, changes });
+            }
+            session::Output::SyncState { document, state } => {
+                self.lazy.sync_states.insert((peer, document.document()), state);
+                self.lazy_at.get_or_insert(now + LAZY);
+            }
+            session::Output::Event(Event::Met { counter, .. }) => {
+                self.lazy.counters.push((peer, counter));
+                self.lazy_at.get_or_insert(now + LAZY);
+                self.dialer.handle_connected(peer, connection, direction, now);
+                self.outputs.push_back(Output::PeerChanged);
+            }
+            session::Output::Event(Event::InStep) => self.outputs.push_back(Output::PeerChanged),
+            session::Output::Event(Event::Synced { .. }) => {}
+            session::Output::Event(Event::PeerNewerProtocol { .. }) => {
+                self.outputs.push_back(Output::Trouble(Trouble::PeerNewer));
+            }
+            session::Output::Event(Event::PeerOlderProtocol { .. }) => {
+                self.outputs.push_back(Output::Trouble(Trouble::PeerOlder));
+            }
+            session::Output::Close(reason) => {
+                talk.closed = true;
+                if matches!(
+                    reason,
+                    CloseReason::Violation(ProtocolViolation::RepeatedCounter(_))
+                        | CloseReason::ByPeer(GoodbyeReason::RepeatedCounter)
+                ) {
+                    self.outputs.push_back(Output::Trouble(Trouble::RunsTwice));
+                }
+                let code = match reason {
+                    CloseReason::Violation(_) => CloseCode::Violation,
+                    CloseReason::NotAMember => CloseCode::Refused,
+                    _ => CloseCode::Done,
+                };
+                self.outputs.push_back(Output::Ended { peer, reason });
+                self.outputs.push_back(Output::Close { connection, code });
+            }
+        }
+    }
+
+    /// Says what sessions want to say on documents. Only while no stage is open: documents are durable then
+    /// (DurableBeforeTold).
+    pub(super) fn generate(&mut self, replica: &mut Replica, now: Instant) -> Result<(), StageError> {
+        for talk in self.talks.values_mut() {
+            let Some(session) = talk.session.as_mut() else { continue };
+            for (persist, document) in std::mem::take(&mut talk.settled) {
+                if let Some(document) = replica.durable_document(document.document())? {
+                    session.handle_persisted(now, persist, document);
+                }
+            }
+            for document in std::mem::take(&mut talk.generate) {
+                if let Some(document) = replica.durable_document(document.document())? {
+                    session.generate(now, document);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a session waits for [`Engine::generate`].
+    pub(super) fn wants_documents(&self) -> bool {
+        self.talks.values().any(Talk::wants_documents)
+    }
+}
+
+/// What is wrong with a frame comes out of the session as `Close`, too.
+fn receive(session: &mut Session, replica: &Replica, now: Instant, stream: IncomingStream, frame: &[u8]) {
+    if let Err(error) = session.handle_frame(now, stream, frame) {
+        tracing::warn!(%error, "a peer broke the protocol");
+        if let Err(error) = replica.store().keep_frame(frame) {
+            tracing::warn!(%error, "the frame could not be kept aside");
+        }
+    }
+}

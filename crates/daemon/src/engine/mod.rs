@@ -1,0 +1,169 @@
+//! The engine: what goes on in an open home between its disk and its peers, without sockets and without a clock.
+//!
+//! It holds what waits to be written, the one stage that is on its way to the disk, a session for each connection, and the
+//! dialler. It is told what happened and what time it is, and says what it wants done. The daemon's loop drives it with
+//! `net`'s events; the simulated network of `testkit` drives the same code with simulated ones.
+//!
+//! It does not know what frontends ask: an owner's write `W` is staged by the closure that the owner hands in, and what
+//! follows it, `A`, is handed back once it is on disk.
+//!
+//! # How to drive it
+//!
+//! After every call, [`Engine::progress`], then [`Engine::stage`], each followed by [`Engine::poll_output`] until it
+//! answers `None`, and again while there were outputs. A stage that is answered is to be committed off the loop, and what
+//! came of it told to [`Engine::handle_committed`]. Then one timer for [`Engine::poll_timeout`].
+//!
+//! # DurableBeforeTold
+//!
+//! While a stage is on its way, sessions are asked for nothing, and whatever follows a write follows once it is on disk.
+//! Writes that come meanwhile form the next stage: so commits are grouped without a timer.
+
+mod meeting;
+mod output;
+mod staging;
+mod talk;
+mod writes;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use betwixt_model::ids::DeviceId;
+use betwixt_sync::dialer::{ConnectionId, Dialer};
+use jiff::civil::Date;
+
+use crate::replica::Replica;
+
+pub use meeting::peers;
+pub use output::{Output, Trouble};
+pub(crate) use staging::days;
+pub use talk::Talk;
+
+use writes::{After, Lazy, Write};
+
+/// How late what may be lost is written.
+const LAZY: Duration = Duration::from_millis(500);
+
+/// The most addresses that are remembered of a peer, and that may be set by hand.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// The most writes in one stage, so that no one waits for all the others.
+pub const MAX_STAGE: usize = 64;
+
+/// What time it is, in the ways that count here.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The monotonic clock, for everything that is due.
+    pub now: Instant,
+    /// The local date, for display only (CausalityNotClocks).
+    pub date: Date,
+    /// Milliseconds since 1970 by the wall clock, for display only.
+    pub at: i64,
+}
+
+/// What goes on in an open home. See the [module](self) on how to drive it.
+pub struct Engine<W, A> {
+    dialer: Dialer,
+    talks: BTreeMap<ConnectionId, Talk>,
+    queue: VecDeque<Write<W>>,
+    /// What follows the stage that is on its way to the disk; `None` when none is.
+    in_flight: Option<Vec<After<A>>>,
+    lazy: Lazy,
+    /// When what may be written late is written.
+    lazy_at: Option<Instant>,
+    /// When a closed store is to be tried again.
+    recover_at: Option<Instant>,
+    outputs: VecDeque<Output<W, A>>,
+}
+
+impl<W, A> Engine<W, A> {
+    /// An engine that meets nobody until [`Engine::roster_changed`].
+    pub fn new(dialer: Dialer) -> Self {
+        Self {
+            dialer,
+            talks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            in_flight: None,
+            lazy: Lazy::default(),
+            lazy_at: None,
+            recover_at: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Something to be written, after what waits already.
+    pub fn write(&mut self, write: W) {
+        self.queue.push_back(Write::Own(write));
+    }
+
+    /// Does what sessions and the dialler want, as far as it can be done now: while a stage is on its way, no document is
+    /// spoken of.
+    pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
+        loop {
+            self.poll_meeting(now);
+            if self.in_flight.is_some() || !self.wants_documents() {
+                break;
+            }
+            if let Err(error) = self.generate(replica, now) {
+                tracing::error!(%error, "a document cannot be read");
+                self.outputs.push_back(Output::Trouble(Trouble::UnreadableDocument));
+                break;
+            }
+        }
+    }
+
+    /// What is to be done next; `None` when nothing is, until the next input.
+    pub fn poll_output(&mut self) -> Option<Output<W, A>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Engine::handle_timeout`] if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let sessions = self.talks.values().filter_map(Talk::poll_timeout);
+        // While the disk is busy, or in the way, nothing can be written; whatever ends that is an input.
+        let lazy_at = self.lazy_at.filter(|_| self.in_flight.is_none() && self.recover_at.is_none());
+        sessions.chain([self.dialer.poll_timeout(), lazy_at, self.recover_at].into_iter().flatten()).min()
+    }
+
+    /// The time of [`Engine::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, replica: &mut Replica, now: Instant) {
+        for talk in self.talks.values_mut() {
+            talk.handle_timeout(now);
+        }
+        if self.dialer.poll_timeout().is_some_and(|at| at <= now) {
+            self.dialer.handle_timeout(now);
+        }
+        if self.recover_at.is_some_and(|at| at <= now) {
+            self.recover(replica, now);
+        }
+    }
+
+    /// The dialler, to enable it and to tell it of networks and addresses.
+    pub fn dialer(&mut self) -> &mut Dialer {
+        &mut self.dialer
+    }
+
+    /// Every connection.
+    pub fn talks(&self) -> impl Iterator<Item = &Talk> {
+        self.talks.values()
+    }
+
+    /// Whether this device has met `peer` and, as far as it knows, everything is the same on both sides.
+    pub fn is_in_step_with(&self, peer: &DeviceId) -> bool {
+        self.talks().any(|talk| talk.peer() == *peer && talk.is_in_step())
+    }
+
+    /// Whether a stage is on its way to the disk.
+    pub fn is_committing(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Whether nothing waits to be written, except what may be written late.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_none() && !self.wants_documents()
+    }
+
+    /// Whether the store closed itself and is tried again later.
+    pub fn is_recovering(&self) -> bool {
+        self.recover_at.is_some()
+    }
+}

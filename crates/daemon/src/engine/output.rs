@@ -1,0 +1,98 @@
+//! What the engine wants done.
+
+use std::net::SocketAddr;
+
+use betwixt_model::ids::DeviceId;
+use betwixt_net::CloseCode;
+use betwixt_sync::dialer::{AttemptId, ConnectionId};
+use betwixt_sync::session::CloseReason;
+use betwixt_sync::wire::StreamKey;
+
+use crate::replica::{Committed, StageError};
+
+/// What is to be done, in this order.
+#[derive(Debug)]
+pub enum Output<W, A> {
+    /// Open a connection.
+    Dial {
+        /// The try's number.
+        attempt: AttemptId,
+        /// Whom to expect there.
+        peer: DeviceId,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Give up a try.
+    Cancel(AttemptId),
+    /// Ask the network whether a peer is still at an advertised address.
+    Verify {
+        /// Whose.
+        peer: DeviceId,
+        /// Which.
+        address: SocketAddr,
+    },
+    /// Write a frame to a stream, opening it when it is the first.
+    Send {
+        /// The connection.
+        connection: ConnectionId,
+        /// The stream.
+        stream: StreamKey,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+    /// Close a connection, once what was sent before has left.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// What the close says.
+        code: CloseCode,
+    },
+    /// A session ended by itself, for this reason; its [`Output::Close`] comes, too.
+    Ended {
+        /// With whom.
+        peer: DeviceId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A peer was met, lost, or is in step now.
+    PeerChanged,
+    /// Somebody is to know of this.
+    Trouble(Trouble),
+    /// A peer brought what has no meaning: it is kept, and counts for nothing.
+    Meaningless {
+        /// Who.
+        peer: DeviceId,
+        /// How many keys held no fact.
+        keys: usize,
+        /// How many facts the index refused.
+        facts: usize,
+    },
+    /// The roster changed: there may be others to meet.
+    RosterChanged,
+    /// A stage is on disk.
+    Committed(Committed),
+    /// An owner's write is on disk: this follows.
+    Durable(A),
+    /// A stage was lost: whoever waits is to be told.
+    Lost {
+        /// What would have followed.
+        after: Vec<A>,
+        /// What waited behind it and is not tried.
+        waiting: Vec<W>,
+        /// Why.
+        error: StageError,
+    },
+}
+
+/// Something that a person should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// A device of the household runs twice.
+    RunsTwice,
+    /// The peer speaks a newer protocol only.
+    PeerNewer,
+    /// The peer speaks an older protocol only.
+    PeerOlder,
+    /// A document cannot be read.
+    UnreadableDocument,
+}

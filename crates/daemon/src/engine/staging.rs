@@ -1,0 +1,258 @@
+//! Staging: what waits is written into one transaction, and what follows is done once it is on disk.
+
+use std::time::{Duration, Instant};
+
+use betwixt_model::document::Scope;
+use betwixt_net::CloseCode;
+use betwixt_store::{Recovery, StoreError};
+use betwixt_sync::roster::SignedStatement;
+use betwixt_sync::session::CounterWindow;
+use betwixt_sync::wire::{GoodbyeReason, SharedDocumentId};
+use jiff::civil::Date;
+
+use super::meeting::counters_setting;
+use super::{After, Engine, Lazy, MAX_ADDRESSES, MAX_STAGE, Moment, Output, Trouble, Write};
+use crate::replica::{ArriveError, Committed, OpenError, Replica, Stage, StageError};
+
+impl<W, A> Engine<W, A> {
+    /// Stages what waits; `None` when nothing does, or a stage is on its way already. A stage that is answered is on its way:
+    /// commit it, then call [`Engine::handle_committed`].
+    ///
+    /// `own` stages one write of the owner's and answers what follows it. When it fails the stage is lost, and the owner
+    /// has told whoever asked.
+    pub fn stage(
+        &mut self,
+        replica: &mut Replica,
+        moment: Moment,
+        mut own: impl FnMut(&mut Replica, &mut Stage, W) -> Result<A, StageError>,
+    ) -> Option<Stage> {
+        let due = self.lazy_at.is_some_and(|at| at <= moment.now);
+        if self.in_flight.is_some() || (self.queue.is_empty() && !due) || self.recover_at.is_some() {
+            return None;
+        }
+        let mut stage = match replica.begin() {
+            Ok(stage) => stage,
+            Err(error) => {
+                self.stage_failed(replica, Vec::new(), StageError::Store(error), moment.now);
+                return None;
+            }
+        };
+        let mut after = Vec::new();
+        let mut outcome = self.stage_lazy(&mut stage, moment);
+        let count = self.queue.len().min(MAX_STAGE);
+        for write in self.queue.drain(..count).collect::<Vec<_>>() {
+            match outcome {
+                Ok(()) => outcome = self.stage_one(replica, &mut stage, write, &mut after, moment, &mut own),
+                // Not tried: whoever waits for it is told with the rest.
+                Err(_) => self.queue.push_back(write),
+            }
+        }
+        if let Err(error) = outcome {
+            drop(stage);
+            self.stage_failed(replica, after, error, moment.now);
+            return None;
+        }
+        self.in_flight = Some(after);
+        Some(stage)
+    }
+
+    /// Stages what may be lost, a last time before the home is closed. What else waits is dropped.
+    pub fn stage_last(&mut self, replica: &mut Replica, moment: Moment) -> Option<Stage> {
+        self.queue.clear();
+        if self.lazy.is_empty() {
+            return None;
+        }
+        self.lazy_at = Some(moment.now);
+        self.stage(replica, moment, |_, _, _| unreachable!("nothing waits"))
+    }
+
+    fn stage_lazy(&mut self, stage: &mut Stage, moment: Moment) -> Result<(), StageError> {
+        self.lazy_at = None;
+        if self.lazy.is_empty() {
+            return Ok(());
+        }
+        let Lazy { sync_states, counters, addresses } = std::mem::take(&mut self.lazy);
+        let batch = stage.batch();
+        for ((peer, document), state) in sync_states {
+            batch.put_sync_state(&peer, document, &state)?;
+        }
+        let today = days(moment.date);
+        for (peer, counter) in counters {
+            let name = counters_setting(&peer);
+            let stored: Option<[u8; 16]> = batch.reader().setting(Scope::Ours, &name)?;
+            let mut window = stored.map(CounterWindow::from_bytes).unwrap_or_default();
+            if !window.note(counter) {
+                self.outputs.push_back(Output::Trouble(Trouble::RunsTwice));
+            }
+            batch.put_setting(Scope::Ours, &name, &window.to_bytes())?;
+            let mut record = batch.reader().peer(&peer)?.unwrap_or_default();
+            record.met = Some(today);
+            batch.put_peer(&peer, &record)?;
+        }
+        for (peer, address) in addresses {
+            let mut record = batch.reader().peer(&peer)?.unwrap_or_default();
+            record.addresses.retain(|known| *known != address);
+            record.addresses.insert(0, address);
+            record.addresses.truncate(MAX_ADDRESSES);
+            batch.put_peer(&peer, &record)?;
+        }
+        Ok(())
+    }
+
+    fn stage_one(
+        &mut self,
+        replica: &mut Replica,
+        stage: &mut Stage,
+        write: Write<W>,
+        after: &mut Vec<After<A>>,
+        moment: Moment,
+        own: &mut impl FnMut(&mut Replica, &mut Stage, W) -> Result<A, StageError>,
+    ) -> Result<(), StageError> {
+        match write {
+            Write::Own(write) => after.push(After::Own(own(replica, stage, write)?)),
+            Write::BeginSession(connection) => {
+                let Some(talk) = self.talks.get(&connection) else { return Ok(()) };
+                let counter = stage.batch().next_counter(&talk.peer)?;
+                after.push(After::BeginSession(connection, counter));
+            }
+            Write::Roster(connection, statements) => {
+                // A statement that does not read is a peer's fault; the others count.
+                let parsed = statements.iter().filter_map(|bytes| SignedStatement::parse(bytes).ok()).collect();
+                let changed = replica.adopt(stage, parsed)?;
+                after.push(After::RosterSettled { connection, changed });
+            }
+            Write::Arrive { connection, from, persist, document, changes } => {
+                let outcome = replica.arrive(stage, from, moment.at, document.document(), changes);
+                let session = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut());
+                match outcome {
+                    Ok(arrived) => {
+                        let (keys, facts) = (arrived.refused, arrived.effect.refused.len());
+                        if keys > 0 || facts > 0 {
+                            self.outputs.push_back(Output::Meaningless { peer: from, keys, facts });
+                        }
+                        after.push(After::Persisted(connection, persist, document));
+                    }
+                    Err(ArriveError::Refused(error)) => {
+                        tracing::warn!(%error, "changes were refused");
+                        if let Some(session) = session {
+                            session.handle_refused(moment.now, persist, &error);
+                        }
+                    }
+                    Err(ArriveError::NotApplied(error)) => {
+                        tracing::warn!(%error, "changes were not applied");
+                        if let Some(session) = session {
+                            session.handle_apply_failed(moment.now, persist);
+                        }
+                    }
+                    Err(ArriveError::Stage(error)) => {
+                        if let Some(session) = session {
+                            session.handle_persist_failed(moment.now, persist);
+                        }
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The stage that was on its way is on disk, or lost.
+    pub fn handle_committed(&mut self, replica: &mut Replica, outcome: Result<Committed, StoreError>, now: Instant) {
+        let after = self.in_flight.take().unwrap_or_default();
+        let committed = match outcome {
+            Ok(committed) => committed,
+            Err(error) => return self.stage_failed(replica, after, StageError::Store(error), now),
+        };
+        if let Err(error) = replica.committed() {
+            tracing::error!(%error, "what was committed does not read");
+        }
+        let changed: Vec<SharedDocumentId> =
+            committed.documents.iter().filter_map(|id| SharedDocumentId::try_from(*id).ok()).collect();
+        self.outputs.push_back(Output::Committed(committed));
+        for after in after {
+            if let Err(error) = self.follow(replica, after, now) {
+                tracing::error!(%error, "what follows a commit failed");
+            }
+        }
+        for session in self.talks.values_mut().filter_map(|talk| talk.session.as_mut()) {
+            for document in &changed {
+                session.handle_local_change(now, *document);
+            }
+        }
+    }
+
+    fn follow(&mut self, replica: &mut Replica, after: After<A>, now: Instant) -> Result<(), StageError> {
+        match after {
+            After::Own(after) => self.outputs.push_back(Output::Durable(after)),
+            After::BeginSession(connection, counter) => self.begin_session(replica, connection, counter, now)?,
+            After::RosterSettled { connection, changed } => {
+                if changed {
+                    self.roster_changed(replica, now)?;
+                }
+                let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
+                let member = replica.roster().may_connect(&talk.peer);
+                if let Some(session) = &mut talk.session {
+                    session.handle_roster_settled(now, member);
+                }
+            }
+            After::Persisted(connection, persist, document) => {
+                let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
+                let Some(session) = &mut talk.session else { return Ok(()) };
+                if let Some(document) = replica.durable_document(document.document())? {
+                    session.handle_persisted(now, persist, document);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A stage was lost: nobody is told anything of it, sessions end, and the disk is tried again.
+    fn stage_failed(&mut self, replica: &mut Replica, after: Vec<After<A>>, error: StageError, now: Instant) {
+        tracing::error!(%error, "the disk refused");
+        let mut lost = Vec::new();
+        for after in after {
+            match after {
+                After::Own(after) => lost.push(after),
+                After::Persisted(connection, persist, _) => {
+                    if let Some(session) = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()) {
+                        session.handle_persist_failed(now, persist);
+                    }
+                }
+                After::BeginSession(..) | After::RosterSettled { .. } => {}
+            }
+        }
+        let waiting = std::mem::take(&mut self.queue).into_iter().filter_map(|write| match write {
+            Write::Own(write) => Some(write),
+            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } => None,
+        });
+        self.outputs.push_back(Output::Lost { after: lost, waiting: waiting.collect(), error });
+        for connection in self.talks.keys().copied().collect::<Vec<_>>() {
+            self.end(connection, GoodbyeReason::Storage, CloseCode::Done, now);
+        }
+        self.recover(replica, now);
+    }
+
+    /// Opens a store that closed itself, when its time has come.
+    pub fn recover(&mut self, replica: &mut Replica, now: Instant) {
+        match replica.store().recover(now) {
+            Recovery::Wait { until, cause } => {
+                tracing::warn!(cause, "the disk is in the way");
+                self.recover_at = Some(until);
+            }
+            Recovery::Open | Recovery::Reopened => match replica.abandon() {
+                Ok(()) => self.recover_at = None,
+                Err(OpenError::Store(_)) => self.recover_at = Some(now + Duration::from_secs(1)),
+                Err(error) => {
+                    tracing::error!(%error, "the home cannot be read again");
+                    self.recover_at = Some(now + Duration::from_secs(5));
+                }
+            },
+        }
+    }
+}
+
+/// A local date as days since 1970-01-01.
+pub(crate) fn days(date: Date) -> i32 {
+    let epoch = jiff::civil::date(1970, 1, 1);
+    date.since(epoch).map(|span| span.get_days()).unwrap_or(0)
+}

@@ -1,0 +1,71 @@
+//! What waits to become durable, and what follows when it is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use automerge::Change;
+use betwixt_model::document::DocumentId;
+use betwixt_model::ids::DeviceId;
+use betwixt_sync::dialer::ConnectionId;
+use betwixt_sync::session::PersistId;
+use betwixt_sync::wire::SharedDocumentId;
+
+/// Something to be staged.
+#[derive(Debug)]
+pub(super) enum Write<W> {
+    /// What the owner of the engine writes.
+    Own(W),
+    /// A connection stands: the counter for its session.
+    BeginSession(ConnectionId),
+    /// The roster that a peer told.
+    Roster(ConnectionId, Vec<Vec<u8>>),
+    /// Changes that a peer brought.
+    Arrive {
+        /// Where they came.
+        connection: ConnectionId,
+        /// Who brought them.
+        from: DeviceId,
+        /// The session's name for them.
+        persist: PersistId,
+        /// The document.
+        document: SharedDocumentId,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+}
+
+/// What follows once the stage is durable.
+#[derive(Debug)]
+pub(super) enum After<A> {
+    /// What follows an owner's write.
+    Own(A),
+    /// A session begins with this counter.
+    BeginSession(ConnectionId, u64),
+    /// A session learns that the roster was taken in, and the others, if it changed.
+    RosterSettled {
+        /// Whose.
+        connection: ConnectionId,
+        /// Whether anything was new.
+        changed: bool,
+    },
+    /// A session learns that changes are on disk.
+    Persisted(ConnectionId, PersistId, SharedDocumentId),
+}
+
+/// What may be lost without harm, written along with the next stage: sync states, and where peers were met.
+#[derive(Debug, Default)]
+pub(super) struct Lazy {
+    /// Automerge's sync states.
+    pub(super) sync_states: BTreeMap<(DeviceId, DocumentId), Vec<u8>>,
+    /// The counters that peers told.
+    pub(super) counters: Vec<(DeviceId, u64)>,
+    /// Addresses that worked.
+    pub(super) addresses: Vec<(DeviceId, SocketAddr)>,
+}
+
+impl Lazy {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sync_states.is_empty() && self.counters.is_empty() && self.addresses.is_empty()
+    }
+}

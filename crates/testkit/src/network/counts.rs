@@ -1,0 +1,39 @@
+//! What happened in a run.
+
+/// How often things happened that a run should contain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Facts said and acknowledged.
+    pub said: u64,
+    /// Sayings that the model refused, such as into a field that is still arriving.
+    pub refused: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Crashes.
+    pub crashes: u64,
+    /// Crashes in the middle of a commit.
+    pub in_commit: u64,
+    /// Facts that a crash left durable although nobody was told.
+    pub untold: u64,
+    /// Sessions that ended because the other side broke the rules.
+    pub broken: u64,
+    /// How often a device learned that one of the household runs twice.
+    pub run_twice: u64,
+    /// Keys and facts that came and have no meaning.
+    pub meaningless: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { said, refused, commits, crashes, in_commit, untold, broken, run_twice, meaningless } = other;
+        self.said += said;
+        self.refused += refused;
+        self.commits += commits;
+        self.crashes += crashes;
+        self.in_commit += in_commit;
+        self.untold += untold;
+        self.broken += broken;
+        self.run_twice += run_twice;
+        self.meaningless += meaningless;
+    }
+}

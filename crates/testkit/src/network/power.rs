@@ -1,0 +1,63 @@
+//! What a device runs on: a disk that loses what was not synced, and a plug that can be pulled in the middle of a commit.
+
+use betwixt_daemon::replica::Stage;
+use betwixt_model::ids::EpochId;
+use betwixt_store::keys::DataKeys;
+use betwixt_store::{Store, StoreOptions};
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
+use super::draw;
+use crate::disk::{CrashDisk, FailingDisk, Failure};
+
+/// The keys and the disk of a home.
+pub(super) struct Power {
+    keys: DataKeys,
+    platters: CrashDisk,
+    disk: FailingDisk,
+}
+
+impl Power {
+    /// A new disk with an empty store on it.
+    pub(super) fn new(rng: &mut ChaCha20Rng) -> (Self, Store) {
+        let keys = DataKeys::random(rng);
+        let platters = CrashDisk::new();
+        let disk = FailingDisk::new(platters.clone());
+        let store = Store::create(disk.clone(), &keys, options()).expect("an empty disk in memory takes a store");
+        // The epoch names Automerge's actors: drawn from the seed, so that a seed gives the same run.
+        begin_epoch(&store, rng);
+        (Self { keys, platters, disk }, store)
+    }
+
+    /// Pulls the plug, before the commit of this stage began or after some of its operations on the disk. A commit that
+    /// came to its end is durable although nobody was told, and so may be one that failed at its last operations.
+    pub(super) fn fail(&mut self, stage: Option<Stage>, rng: &mut ChaCha20Rng) {
+        if let Some(stage) = stage
+            && draw(rng, 4) > 0
+        {
+            self.disk.fail_after(u64::from(draw(rng, 24)), Failure::Broken);
+            let _ = stage.commit();
+        }
+        self.platters.crash(rng.next_u64());
+        self.disk.heal();
+    }
+
+    /// The store as it is on the disk.
+    pub(super) fn open(&self) -> Store {
+        Store::open(self.disk.clone(), &self.keys, options()).expect("what a crash leaves is a whole store")
+    }
+}
+
+/// Begins an epoch of the store that the seed names.
+pub(super) fn begin_epoch(store: &Store, rng: &mut ChaCha20Rng) {
+    let mut epoch = [0; 32];
+    rng.fill_bytes(&mut epoch);
+    let mut batch = store.begin().expect("the store takes a batch");
+    batch.begin_epoch(&EpochId::from_bytes(epoch)).expect("the store takes an epoch");
+    batch.commit().expect("a disk in memory does not fail");
+}
+
+/// A small cache, and no check of every page on opening: thousands of homes are opened.
+fn options() -> StoreOptions {
+    StoreOptions { cache: 1 << 20, check: false, ..StoreOptions::default() }
+}
