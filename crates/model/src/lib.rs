@@ -13,6 +13,7 @@ pub mod index;
 pub mod membership;
 pub mod past;
 pub mod prose;
+pub mod ritual;
 pub mod say;
 pub mod schema;
 pub mod view;

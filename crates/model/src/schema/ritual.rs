@@ -49,9 +49,13 @@ pub(super) fn pause(value: &Value) -> Result<(), String> {
 }
 
 pub(super) fn turns(value: &Value) -> Result<(), String> {
-    let first = object(value, &["first"], &[]).and_then(|object| object["first"].as_str());
+    let object = object(value, &["first"], &["from"]);
+    let object = object.filter(|object| object.get("from").is_none_or(|from| text_date(from).is_some()));
+    let first = object.and_then(|object| object["first"].as_str());
     let first = first.and_then(|text| text.parse::<PartnerId>().ok());
-    first.map(|_| ()).ok_or_else(|| "is {\"first\": the id of the partner who leads first}".into())
+    first
+        .map(|_| ())
+        .ok_or_else(|| "is {\"first\": the id of the partner who leads first, \"from\"?: \"YYYY-MM-DD\"}".into())
 }
 
 /// What every value about an occurrence names: the ritual, and the date that the ritual's rule gave.

@@ -153,7 +153,10 @@ impl Shape {
                 Some(rank) if (1..=64).contains(&rank.len()) && rank.bytes().all(is_rank) => Ok(()),
                 _ => Err("is 1 to 64 of 0-9 and a-z".into()),
             },
-            Self::Schedule => ritual::schedule(value),
+            Self::Schedule => {
+                ritual::schedule(value)?;
+                crate::ritual::Schedule::check(value).map_err(|error| error.to_string())
+            }
             Self::Pause => ritual::pause(value),
             Self::Turns => ritual::turns(value),
             Self::Mark => ritual::mark(value),

@@ -15,7 +15,7 @@ use crate::schema::{Field, FieldKind, Kind, Naming, Owner};
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
 /// A field that nothing was said about.
-pub(super) fn unsaid(kind: FieldKind) -> FieldView {
+pub(crate) fn unsaid(kind: FieldKind) -> FieldView {
     let state = if kind == FieldKind::Owned(Owner::EachPartner) { State::Each } else { State::Unsaid };
     FieldView {
         reading: Reading { state, ..Reading::default() },

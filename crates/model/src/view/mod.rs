@@ -20,6 +20,7 @@ use crate::index::{self, FieldKey, IndexError, ItemEntry};
 use crate::schema::{FieldKind, Kind, Naming, Shape};
 
 pub use difference::{Between, Difference, Spoken};
+pub(crate) use fields::unsaid as unsaid_field;
 pub use prose::{PassageVersion, PassageView};
 
 /// Whose view it is: versions of their own come first.
