@@ -19,7 +19,7 @@ pub mod problem;
 pub mod secret;
 pub mod upkeep;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Events};
 pub use event::{Notice, NoticeKind};
 pub use field::{Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
 pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};

@@ -1,110 +1,170 @@
-//! Two real daemons on loopback.
+//! Two real daemons on loopback: edits, and doing nothing.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use betwixt_api::{Collection, NoticeKind, Say};
+use betwixt_api::{Collection, NoticeKind, Say, Seen};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step};
 use serde_json::json;
 
-use crate::{floor, median, process};
+use crate::floor::{Disk, Echo};
+use crate::process;
+use crate::samples::Samples;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Medians.
-pub(crate) struct Measured {
-    pub(crate) edit: Duration,
-    pub(crate) visible: Duration,
-    /// What one edit hands to the file system.
-    pub(crate) bytes: u64,
-    pub(crate) floor_sync: Duration,
-    pub(crate) floor_udp: Duration,
-    pub(crate) floors: usize,
-    pub(crate) idle_cpu: f64,
-    pub(crate) resident: u64,
+/// The edits go over so many goals in turn: nobody changes one title a thousand times.
+const GOALS: usize = 20;
+
+/// A figure, and what the machine took for the same in between.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) taken: Samples,
+    pub(crate) syncs: Samples,
+    pub(crate) round_trips: Samples,
 }
 
-/// Measures, floors and figures in turn.
+/// What was measured of two daemons.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// An edit through the API, the other device away.
+    pub(crate) edit: Beside,
+    /// From the call here to readable there.
+    pub(crate) visible: Beside,
+    /// What one edit hands to the file system, which the floor does, too.
+    pub(crate) bytes: usize,
+    /// The busier of the two while nothing happens: of one core.
+    pub(crate) idle_cpu: f64,
+    /// The larger of the two.
+    pub(crate) resident: u64,
+    /// How many facts each holds in the end.
+    pub(crate) edits: usize,
+}
+
+/// A goal, and the token of its title.
+struct Goal {
+    id: String,
+    seen: Option<Seen>,
+}
+
+/// Two paired homes and the goals that are edited.
+struct Couple {
+    first: Home,
+    second: Home,
+    goals: Vec<Goal>,
+    said: usize,
+}
+
+/// Measures figures and floors in turn, one sample of each after the other, so that a busy disk shows in both.
 pub(crate) async fn measure(edits: usize, runs: usize, idle: u64) -> anyhow::Result<Measured> {
     let directory = tempfile::tempdir()?;
     let (first, second) = couple_on_loopback().await?;
     in_step(&first, &second, PATIENCE).await?;
-    let goal = first.create(Collection::Goals, "bench", "title", json!("A title")).await?;
-    in_step(&first, &second, PATIENCE).await?;
-    let process = first.process().context("the daemon runs")?;
+    let mut goals = Vec::with_capacity(GOALS);
+    for number in 0..GOALS {
+        let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
+        goals.push(Goal { id: item.id, seen: item.fields.get("title").map(|field| field.seen.clone()) });
+    }
+    let mut couple = Couple { first, second, goals, said: 0 };
+    let process = couple.first.process().context("the daemon runs")?;
     // Once to warm up, and to know how many bytes an edit writes.
+    couple.part().await?;
     let before = process::written(process)?;
-    time_edits(&first, &goal.id, edits).await?;
-    let bytes = (process::written(process)? - before) / edits as u64;
-    let (mut edit, mut visible, mut syncs, mut udp) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..edits {
+        couple.edit().await?;
+    }
+    let bytes = ((process::written(process)? - before) / edits.max(1) as u64).max(4096);
+    let mut disk = Disk::new(directory.path(), bytes)?;
+    let echo = Echo::new()?;
+    let (mut edit, mut visible) = (Beside::default(), Beside::default());
     for _ in 0..runs {
-        syncs.push(median(floor::syncs(directory.path(), bytes.max(4096), edits)?)?);
-        udp.push(median(floor::round_trips(edits)?)?);
         // Alone first, so that only this daemon's own disk counts.
-        second.client().pause().await?;
-        edit.push(median(time_edits(&first, &goal.id, edits).await?)?);
-        second.client().resume().await?;
-        second.client().sync().await?;
-        in_step(&first, &second, PATIENCE).await?;
-        visible.push(median(time_until_visible(&first, &second, &goal.id, edits).await?)?);
+        for _ in 0..edits {
+            edit.syncs.push(disk.sync()?);
+            edit.taken.push(couple.edit().await?);
+        }
+        couple.meet().await?;
+        let mut events = couple.second.client().events(None).await?;
+        for _ in 0..edits {
+            visible.syncs.push(disk.sync()?);
+            visible.round_trips.push(echo.round_trip()?);
+            visible.taken.push(couple.edit_until_visible(&mut events).await?);
+        }
+        couple.part().await?;
     }
-    in_step(&first, &second, PATIENCE).await?;
+    couple.meet().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (cpu, begun) = (process::cpu(process)?, Instant::now());
+    let processes = [process, couple.second.process().context("the daemon runs")?];
+    let before = processes.map(process::cpu);
+    let begun = Instant::now();
     tokio::time::sleep(Duration::from_secs(idle)).await;
-    let idle_cpu = (process::cpu(process)? - cpu).as_secs_f64() / begun.elapsed().as_secs_f64();
-    Ok(Measured {
-        edit: median(edit)?,
-        visible: median(visible)?,
-        bytes,
-        floors: syncs.len() * edits,
-        floor_sync: median(syncs)?,
-        floor_udp: median(udp)?,
-        idle_cpu,
-        resident: process::resident(process)?,
-    })
-}
-
-async fn time_edits(home: &Home, goal: &str, edits: usize) -> anyhow::Result<Vec<Duration>> {
-    let item = home.client().item(Collection::Goals, goal).await?;
-    let mut seen = item.fields.get("title").map(|field| field.seen.clone());
-    let mut taken = Vec::with_capacity(edits);
-    for number in 0..edits {
-        let say = Say { value: json!(format!("Title {number}")), seen: seen.clone() };
-        let begun = Instant::now();
-        let said = home.client().say(Collection::Goals, goal, "title", &say).await?;
-        taken.push(begun.elapsed());
-        seen = Some(said.now.seen);
+    let (mut idle_cpu, mut resident) = (0.0_f64, 0);
+    for (process, before) in processes.into_iter().zip(before) {
+        let used = process::cpu(process)?.saturating_sub(before?);
+        idle_cpu = idle_cpu.max(used.as_secs_f64() / begun.elapsed().as_secs_f64());
+        resident = resident.max(process::resident(process)?);
     }
-    Ok(taken)
+    Ok(Measured { edit, visible, bytes: disk.bytes(), idle_cpu, resident, edits: couple.said })
 }
 
-/// From the call here to the value being read there; the other side is told by its event stream that there is something to
-/// read, as a frontend is.
-async fn time_until_visible(here: &Home, there: &Home, goal: &str, edits: usize) -> anyhow::Result<Vec<Duration>> {
-    let mut events = there.client().events(None).await?;
-    let item = here.client().item(Collection::Goals, goal).await?;
-    let mut seen = item.fields.get("title").map(|field| field.seen.clone());
-    let mut taken = Vec::with_capacity(edits);
-    for number in 0..edits {
-        let value = json!(format!("Visible {number} {}", taken.len()));
-        let say = Say { value: value.clone(), seen: seen.clone() };
+impl Couple {
+    /// The second goes offline.
+    async fn part(&self) -> anyhow::Result<()> {
+        self.second.client().pause().await?;
+        let begun = Instant::now();
+        while self.first.client().status().await?.peers.iter().any(|peer| peer.connected) {
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "the other does not notice a pause");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// The second comes back, and gets everything.
+    async fn meet(&self) -> anyhow::Result<()> {
+        self.second.client().resume().await?;
+        self.second.client().sync().await?;
+        in_step(&self.first, &self.second, PATIENCE).await?;
+        // What may be written late is written by now, and not into the first sample.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        Ok(())
+    }
+
+    fn next(&mut self) -> (usize, Say) {
+        let at = self.said % self.goals.len();
+        self.said += 1;
+        (at, Say { value: json!(format!("Title {}", self.said)), seen: self.goals[at].seen.clone() })
+    }
+
+    /// One edit through the API: until it is answered, and so durable.
+    async fn edit(&mut self) -> anyhow::Result<Duration> {
+        let (at, say) = self.next();
+        let begun = Instant::now();
+        let said = self.first.client().say(Collection::Goals, &self.goals[at].id, "title", &say).await?;
+        let taken = begun.elapsed();
+        self.goals[at].seen = Some(said.now.seen);
+        Ok(taken)
+    }
+
+    /// From the call here to the value being read there; the other side is told by its event stream that there is something
+    /// to read, as a frontend is.
+    async fn edit_until_visible(&mut self, events: &mut betwixt_api::Events) -> anyhow::Result<Duration> {
+        let (at, say) = self.next();
+        let goal = &self.goals[at].id;
         let begun = Instant::now();
         let watching = async {
             loop {
                 let notice = events.next().await?.context("the event stream ended")?;
                 if matches!(notice.kind, NoticeKind::Item | NoticeKind::Resync) {
-                    let shown = there.client().item(Collection::Goals, goal).await?;
-                    if shown.fields.get("title").and_then(|field| field.held()) == Some(&value) {
+                    let shown = self.second.client().item(Collection::Goals, goal).await?;
+                    if shown.fields.get("title").and_then(|field| field.held()) == Some(&say.value) {
                         return anyhow::Ok(begun.elapsed());
                     }
                 }
             }
         };
-        let saying = async { anyhow::Ok(here.client().say(Collection::Goals, goal, "title", &say).await?) };
-        let (said, elapsed) = tokio::try_join!(saying, watching)?;
-        taken.push(elapsed);
-        seen = Some(said.now.seen);
+        let saying = async { anyhow::Ok(self.first.client().say(Collection::Goals, goal, "title", &say).await?) };
+        let (said, taken) = tokio::try_join!(saying, watching)?;
+        self.goals[at].seen = Some(said.now.seen);
+        Ok(taken)
     }
-    Ok(taken)
 }

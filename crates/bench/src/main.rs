@@ -1,108 +1,183 @@
 //! Benchmarks: what Betwixt takes, beside what this machine takes for the same bytes in the same run.
 //!
-//! Start it with `cargo xtask bench`, which builds both this and `betwixt` in release mode. Every figure is the median of
-//! several runs; the floor is measured between them, so that a busy disk shows in both. It measures; it asserts nothing.
+//! Start it with `cargo xtask bench`, which builds both this and `betwixt` in release mode. The floor is measured between
+//! the samples, so that a busy disk shows in both. It measures; it asserts nothing.
 
-#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod daemons;
 mod floor;
-#[cfg(feature = "peers")]
 mod peers;
 mod process;
 mod reconnect;
+mod relay;
+mod samples;
+mod wire;
 
 use std::time::Duration;
 
 use clap::Parser;
 use comfy_table::Table;
 
+use daemons::Measured;
+use peers::{Compared, Peer};
+use samples::{Samples, milliseconds};
+
 /// Measures speed and memory beside the floor of this machine.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
-    /// How many edits in each run.
+    /// How many edits of each kind in each run.
     #[arg(long, default_value_t = 200)]
     edits: usize,
-    /// How many runs; what is printed is the median of their medians.
+    /// How many runs; medians and p99 are over the edits of all of them.
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// For how many seconds idle daemons are watched.
     #[arg(long, default_value_t = 20)]
     idle: u64,
+    /// How often two devices meet again.
+    #[arg(long, default_value_t = 5)]
+    meetings: usize,
+    /// Leaves out other engines.
+    #[arg(long)]
+    no_peers: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let Arguments { edits, runs, idle, meetings, no_peers } = arguments;
+    anyhow::ensure!(edits > 0 && runs > 0 && idle > 0 && meetings > 0, "every count has to be 1 or more");
+    let machine = process::machine(&std::env::temp_dir());
     let runtime = tokio::runtime::Runtime::new()?;
-    let measured = runtime.block_on(daemons::measure(arguments.edits, arguments.runs, arguments.idle))?;
-
-    let mut table = Table::new();
-    table.set_header(["what", "measured", "floor", "bound", "kept"]);
-    let mut row = |what: &str, measured: String, floor: String, bound: String, kept: bool| {
-        table.add_row([what, &measured, &floor, &bound, if kept { "yes" } else { "NO" }]);
-    };
-
-    let sync = measured.floor_sync;
-    let bound = sync.mul_f64(1.5) + Duration::from_micros(500);
-    row(
-        "durable edit through the API",
-        format!("{:?}", measured.edit),
-        format!("{sync:?} (fdatasync of {} bytes)", measured.bytes),
-        format!("{bound:?} (1.5 fdatasync + 0.5 ms)"),
-        measured.edit <= bound,
-    );
-    let floor = 2 * sync + measured.floor_udp;
-    let bound = floor + Duration::from_micros(1_500);
-    row(
-        "edit here to readable there, durable on both",
-        format!("{:?}", measured.visible),
-        format!("{floor:?} (2 fdatasync + UDP round trip)"),
-        format!("{bound:?} (floor + 1.5 ms)"),
-        measured.visible <= bound,
-    );
-    for documents in [1, 400] {
-        let cost = reconnect::measure(documents)?;
-        row(
-            &format!("reconnecting, nothing changed, {documents} documents"),
-            format!("{} bytes both ways, {} round trips after the hellos", cost.bytes, cost.round_trips),
-            "-".to_owned(),
-            "600 bytes, 1 round trip (QUIC's handshake apart)".to_owned(),
-            cost.bytes < 600 && cost.round_trips <= 1,
-        );
+    eprintln!("two daemons: {runs} runs of {edits} edits alone and {edits} to be read by the other ...");
+    let measured = runtime.block_on(daemons::measure(edits, runs, idle))?;
+    let mut report = Report::new();
+    report.edits(&measured);
+    eprintln!("meeting again: {meetings} times ...");
+    report.meetings(&runtime.block_on(wire::measure(meetings))?)?;
+    report.idle(&measured, idle);
+    println!("{machine}");
+    println!("{}", report.table);
+    println!("{}", remarks(&measured));
+    if !no_peers {
+        eprintln!("other engines ...");
+        println!("{}", compared(&runtime.block_on(peers::measure(edits))?, &measured.visible.taken));
     }
-    row(
-        "idle daemon with a connected partner: CPU",
-        format!("{:.2} % of a core", measured.idle_cpu * 100.0),
-        "-".to_owned(),
-        "0.5 %".to_owned(),
-        measured.idle_cpu < 0.005,
-    );
-    row(
-        "idle daemon with a connected partner: resident",
-        format!("{:.1} MB", measured.resident as f64 / 1e6),
-        "-".to_owned(),
-        "40 MB".to_owned(),
-        measured.resident < 40_000_000,
-    );
-    #[cfg(feature = "peers")]
-    {
-        let taken = runtime.block_on(peers::samod(arguments.edits, arguments.runs))?;
-        row(
-            "for comparison: samod 0.16, in memory, in one process",
-            format!("{taken:?}"),
-            "-".to_owned(),
-            "nothing is durable there".to_owned(),
-            true,
-        );
-    }
-    println!("{table}");
-    println!("fdatasync: median of {} in the temporary directory's file system; UDP: loopback", measured.floors);
     Ok(())
 }
 
-/// The middle one; of an even number, the greater of the two in the middle.
-fn median<T: Ord + Copy>(mut values: Vec<T>) -> anyhow::Result<T> {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().ok_or_else(|| anyhow::anyhow!("nothing was measured"))
+struct Report {
+    table: Table,
+}
+
+impl Report {
+    fn new() -> Self {
+        let mut table = Table::new();
+        table.set_header(["figure", "median", "p99", "floor, same run", "bound", "kept"]);
+        Self { table }
+    }
+
+    fn row(&mut self, figure: &str, [median, p99, floor, bound]: [String; 4], kept: Option<bool>) {
+        let kept = match kept {
+            Some(true) => "yes",
+            Some(false) => "NO",
+            None => "-",
+        };
+        self.table.add_row([figure, &median, &p99, &floor, &bound, kept]);
+    }
+
+    fn edits(&mut self, measured: &Measured) {
+        let durations = |samples: &Samples| [milliseconds(samples.median()), milliseconds(samples.p99())];
+        let Measured { visible, edit, bytes, .. } = measured;
+        let [median, p99] = durations(&visible.taken);
+        let sync = visible.syncs.median();
+        let trip = visible.round_trips.median();
+        let floor = 2 * sync + trip;
+        let bound = floor + Duration::from_micros(1_500);
+        let beneath =
+            format!("{} = 2 x {} fdatasync + {} UDP", milliseconds(floor), milliseconds(sync), milliseconds(trip));
+        let above = format!("{} = floor + 1.5 ms", milliseconds(bound));
+        let kept = visible.taken.median() <= bound;
+        self.row("edit here to readable there, durable on both", [median, p99, beneath, above], Some(kept));
+        let [median, p99] = durations(&edit.taken);
+        let sync = edit.syncs.median();
+        let bound = sync.mul_f64(1.5) + Duration::from_micros(500);
+        let beneath = format!("{} = fdatasync of {} KiB", milliseconds(sync), bytes.div_ceil(1024));
+        let above = format!("{} = 1.5 x floor + 0.5 ms", milliseconds(bound));
+        let kept = edit.taken.median() <= bound;
+        self.row("durable edit through the API", [median, p99, beneath, above], Some(kept));
+    }
+
+    fn meetings(&mut self, wire: &wire::Reconnected) -> anyhow::Result<()> {
+        for (documents, named) in [(1, "1 document"), (400, "400 documents")] {
+            let cost = reconnect::measure(documents)?;
+            self.row(
+                &format!("meeting again, nothing changed, {named}: our frames"),
+                [
+                    format!("{} bytes, {} round trip(s) after the hellos", cost.bytes, cost.round_trips),
+                    "the same".into(),
+                    "-".into(),
+                    "600 bytes, 1 round trip".into(),
+                ],
+                Some(cost.bytes < 600 && cost.round_trips <= 1),
+            );
+        }
+        self.row(
+            "the same with QUIC's own handshake: on the wire",
+            [format!("{} bytes in {} datagrams", wire.bytes, wire.datagrams), "-".into(), "-".into(), "-".into()],
+            None,
+        );
+        let (median, p99) = (milliseconds(wire.taken.median()), milliseconds(wire.taken.p99()));
+        self.row("the same: from `resume` to in step on both", [median, p99, "-".into(), "-".into()], None);
+        Ok(())
+    }
+
+    fn idle(&mut self, measured: &Measured, seconds: u64) {
+        self.row(
+            &format!("idle for {seconds} s, connected: CPU of the busier daemon"),
+            [format!("{:.3} % of a core", measured.idle_cpu * 100.0), "-".into(), "-".into(), "0.5 % of a core".into()],
+            Some(measured.idle_cpu < 0.005),
+        );
+        self.row(
+            &format!("the same, after {} edits: resident memory of the larger", measured.edits),
+            [format!("{:.1} MB", measured.resident as f64 / 1e6), "-".into(), "-".into(), "40 MB".into()],
+            Some(measured.resident < 40_000_000),
+        );
+    }
+}
+
+/// How to read the table.
+fn remarks(measured: &Measured) -> String {
+    let mut text = format!(
+        "Each figure is over {} edits, with one sample of the floor before each. p99 of the floor: fdatasync {}, UDP {}.",
+        measured.visible.taken.len(),
+        milliseconds(measured.visible.syncs.p99()),
+        milliseconds(measured.visible.round_trips.p99()),
+    );
+    if measured.edit.syncs.median() < Duration::from_micros(100) {
+        text.push_str(
+            "\nAn fdatasync that takes less than 0.1 ms reaches no disk: this is memory, or a device that answers before \
+             it has written. Set TMPDIR to a directory on a real disk for figures that mean something.",
+        );
+    }
+    text
+}
+
+fn compared(peers: &[Peer], ours: &Samples) -> Table {
+    let mut table = Table::new();
+    table.set_header(["beside: change here to readable there", "median", "p99", "what that means"]);
+    let (median, p99) = (milliseconds(ours.median()), milliseconds(ours.p99()));
+    table.add_row(["Betwixt", &median, &p99, "durable on both (fdatasync); two processes, QUIC, through both APIs"]);
+    for Peer { name, means, compared } in peers {
+        match compared {
+            Compared::Taken(samples) => {
+                table.add_row([*name, &milliseconds(samples.median()), &milliseconds(samples.p99()), means]);
+            }
+            Compared::Skipped(why) => {
+                table.add_row([*name, "skipped", "skipped", why.as_str()]);
+            }
+        }
+    }
+    table
 }

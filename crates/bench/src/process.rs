@@ -1,5 +1,6 @@
-//! What the kernel says of a process.
+//! What the kernel says of a process and of a file system.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,14 +20,43 @@ pub(crate) fn resident(process: u32) -> anyhow::Result<u64> {
     Ok(kilobytes.parse::<u64>()? * 1024)
 }
 
-/// How much CPU time it has used.
+/// How much CPU time its threads have used, to the nanosecond. Threads that have ended are not counted.
 pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in brackets, may hold anything.
-    let (_, fields) = text.rsplit_once(')').context("/proc/PID/stat has another form")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    let ticks = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
-    // Linux counts these in hundredths of a second on every platform (USER_HZ).
-    Ok(Duration::from_millis(10 * ticks.context("/proc/PID/stat has another form")?))
+    let mut total = Duration::ZERO;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end while this reads.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        let running = text.split_whitespace().next().context("the kernel does not tell the CPU time of threads")?;
+        total += Duration::from_nanos(running.parse()?);
+    }
+    Ok(total)
+}
+
+/// The machine in a line: kernel, processors, and the file system that holds `directory`.
+pub(crate) fn machine(directory: &Path) -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
+    let processors = read("/proc/cpuinfo");
+    let mut models = processors.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let (count, model) = (models.clone().count(), models.next().map_or("unknown", |(_, model)| model).to_owned());
+    let load = read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned();
+    let system = file_system(directory).unwrap_or_else(|| "an unknown file system".into());
+    format!("Linux {kernel}, {count} x {model}, load {load}; homes on {system}")
+}
+
+/// The type and source of the file system that holds a path.
+pub(crate) fn file_system(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mut best: Option<(usize, String)> = None;
+    for line in mounts.lines() {
+        let (before, after) = line.split_once(" - ")?;
+        let at = Path::new(before.split(' ').nth(4)?);
+        let depth = at.components().count();
+        if path.starts_with(at) && best.as_ref().is_none_or(|(deepest, _)| depth >= *deepest) {
+            let mut words = after.split(' ');
+            best = Some((depth, format!("{} ({})", words.next()?, words.next()?)));
+        }
+    }
+    best.map(|(_, name)| name)
 }

@@ -55,8 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn bench(arguments: &[String]) -> anyhow::Result<bool> {
-    let binary = cargo::binary("release")?;
-    let mut command =
-        cargo::command(&["run", "--locked", "--release", "--package", "betwixt-bench", "--features", "peers", "--"]);
-    Ok(command.args(arguments).env("BETWIXT_BIN", binary).status()?.success())
+    let (daemon, bench) = cargo::benchmarks()?;
+    let mut command = std::process::Command::new(bench);
+    Ok(command.args(arguments).env("BETWIXT_BIN", daemon).status()?.success())
 }

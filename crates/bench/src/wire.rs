@@ -1,0 +1,68 @@
+//! What two real daemons send each other when they meet again and nothing has changed, QUIC's own handshake with it.
+
+use std::time::{Duration, Instant};
+
+use betwixt_api::AddressRequest;
+use betwixt_tests::home::{Home, in_step, pair};
+
+use crate::relay::Relay;
+use crate::samples::Samples;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long after the last acknowledgements everything has been sent, and long before the first keepalive.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// A reconnection on the wire; bytes and datagrams are medians.
+#[derive(Debug)]
+pub(crate) struct Reconnected {
+    /// From `resume` to both saying that they are in step.
+    pub(crate) taken: Samples,
+    /// Of UDP payload, both ways.
+    pub(crate) bytes: u64,
+    /// Both ways.
+    pub(crate) datagrams: u64,
+}
+
+/// Lets a couple part and meet again, through a relay.
+pub(crate) async fn measure(times: usize) -> anyhow::Result<Reconnected> {
+    let (mut first, mut second) = (Home::on_loopback()?, Home::on_loopback()?);
+    first.found("Robin").await?;
+    second.found("Kim").await?;
+    pair(&first, &second, true).await?;
+    let target = first.client().status().await?.addresses;
+    let target = target.first().ok_or_else(|| anyhow::anyhow!("the first device listens nowhere"))?;
+    let relay = Relay::before(target.parse()?)?;
+    let way = AddressRequest { address: relay.address().to_string() };
+    second.client().address_add(&way).await?;
+    in_step(&first, &second, PATIENCE).await?;
+    for home in [&first, &second] {
+        home.client().pause().await?;
+        for known in home.client().addresses().await?.into_iter().filter(|known| known.address != way.address) {
+            home.client().address_remove(&AddressRequest { address: known.address }).await?;
+        }
+        home.client().resume().await?;
+    }
+    in_step(&first, &second, PATIENCE).await?;
+    let (mut taken, mut bytes, mut datagrams) = (Samples::default(), Vec::new(), Vec::new());
+    for _ in 0..times {
+        second.client().pause().await?;
+        while first.client().status().await?.peers.iter().any(|peer| peer.connected) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(QUIET).await;
+        relay.take();
+        let begun = Instant::now();
+        second.client().resume().await?;
+        in_step(&first, &second, PATIENCE).await?;
+        taken.push(begun.elapsed());
+        tokio::time::sleep(QUIET).await;
+        let (counted, length) = relay.take();
+        anyhow::ensure!(counted > 0, "the devices met, but not through the relay");
+        datagrams.push(counted);
+        bytes.push(length);
+    }
+    bytes.sort_unstable();
+    datagrams.sort_unstable();
+    Ok(Reconnected { taken, bytes: bytes[bytes.len() / 2], datagrams: datagrams[datagrams.len() / 2] })
+}
