@@ -185,6 +185,21 @@ impl Client {
         self.get(&format!("/v1/vision/history{}", query(scope))).await
     }
 
+    /// Everything to settle.
+    pub async fn to_settle(&self) -> Result<ToSettle, ClientError> {
+        self.get("/v1/settle").await
+    }
+
+    /// Says "we see this differently" of a field that waits. The item is named by its id, or `vision`.
+    pub async fn say_differently(&self, item: &str, field: &str, say: &SayDifferently) -> Result<Saying, ClientError> {
+        self.put(&format!("/v1/settle/{}/{}/differently", segment(item)?, segment(field)?), say).await
+    }
+
+    /// Leaves a field that waits alone for a while. The item is named by its id, or `vision`.
+    pub async fn park(&self, item: &str, field: &str, park: &Park) -> Result<Saying, ClientError> {
+        self.put(&format!("/v1/settle/{}/{}/parked", segment(item)?, segment(field)?), park).await
+    }
+
     /// Founds an item. The same key gives the same item, however often it is asked for.
     pub async fn create(&self, collection: Collection, key: &str, item: &NewItem) -> Result<Item, ClientError> {
         self.post_once(&format!("/v1/{}", collection.name()), key, item).await

@@ -25,6 +25,8 @@ pub enum Collection {
     Vision,
     /// Core values.
     Values,
+    /// Agreements.
+    Agreements,
     /// Goals.
     Goals,
     /// Milestones of goals; their field `goal` names the goal.
@@ -37,21 +39,26 @@ pub enum Collection {
     Journal,
     /// Thanks.
     Thanks,
+    /// What one reads in the other's version of something; its field `heard` is the author's "yes, that is it".
+    #[serde(rename = "sayings-back")]
+    SayingsBack,
     /// The partners themselves: names, pronouns, terms.
     Members,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Vision,
         Self::Values,
+        Self::Agreements,
         Self::Goals,
         Self::Milestones,
         Self::Progress,
         Self::Reflections,
         Self::Journal,
         Self::Thanks,
+        Self::SayingsBack,
         Self::Members,
     ];
 
@@ -60,12 +67,14 @@ impl Collection {
         match self {
             Self::Vision => "vision",
             Self::Values => "values",
+            Self::Agreements => "agreements",
             Self::Goals => "goals",
             Self::Milestones => "milestones",
             Self::Progress => "progress",
             Self::Reflections => "reflections",
             Self::Journal => "journal",
             Self::Thanks => "thanks",
+            Self::SayingsBack => "sayings-back",
             Self::Members => "members",
         }
     }
@@ -102,9 +111,31 @@ pub struct Item {
     /// For a milestone of counts or amounts: how far it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,
+    /// For a statement: when it is to be looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
     /// Fields or values of a newer version that this one keeps and cannot show.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub newer: bool,
+}
+
+/// When a statement is to be looked at again, by both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// The date, `YYYY-MM-DD`. Where the two named different ones, the earliest that not both answered for.
+    pub on: String,
+    /// What was answered for that date, own first. It is due from the date on, for both, until both answered.
+    pub answers: Vec<ReviewAnswer>,
+}
+
+/// What one partner answered when a statement was looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewAnswer {
+    /// `still_true`, `reword` or `retire`.
+    pub outcome: String,
+    /// Who answered, and when.
+    #[serde(flatten)]
+    pub said: crate::field::Said,
 }
 
 /// The sum over a milestone's progress entries, which both partners may add to apart.

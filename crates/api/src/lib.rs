@@ -17,6 +17,7 @@ pub mod pairing;
 pub mod peer;
 pub mod problem;
 pub mod secret;
+pub mod settle;
 pub mod upkeep;
 
 pub use client::{Client, ClientError, Events};
@@ -25,12 +26,13 @@ pub use field::{Field, FieldKind, FieldState, Passage, PassageState, Said, Sayin
 pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};
 pub use item::{
     Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,
-    ProgressEntry, Say, Scope, Tally, Thread,
+    ProgressEntry, Review, ReviewAnswer, Say, Scope, Tally, Thread,
 };
 pub use pairing::{ConfirmPairing, EnterCode, Pairing, Purpose, StartPairing};
 pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
 pub use problem::{ExitCode, Problem, ProblemKind};
 pub use secret::Secret;
+pub use settle::{Differently, Park, SaidBack, SayDifferently, SettleThread, ToSettle, WaitingField};
 pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};
 
 /// The most bytes that a request's body may have.

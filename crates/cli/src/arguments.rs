@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// What matters to you both, and what it means.
     #[command(subcommand)]
     Value(Value),
+    /// What you agree on, in words that you both stand by.
+    #[command(subcommand)]
+    Agreement(Agreement),
     /// Goals, why each of you wants them, and milestones on the way.
     #[command(subcommand)]
     Goal(Goal),
@@ -111,12 +114,11 @@ pub(crate) enum Command {
     Bring(Bring),
     /// Show where you said different things, and what waits for an answer.
     Differences,
-    /// Settle a difference: take the other's version, or say a new one.
+    /// What waits for you two, and ways to settle it.
     ///
-    /// It is settled when you both say the same. Nothing that was said is lost: it stays in the item's history.
-    #[command(
-        after_help = "Examples:\n  betwixt settle vision draft --take\n  betwixt settle k3j4 until --say 2027-07-01\n  betwixt settle k3j4 title --say -   read it from standard input"
-    )]
+    /// A difference is settled when you both say the same. Nothing that was said is lost: it stays in the item's history. And
+    /// nothing presses: it can rest, and you can see it differently.
+    #[command(subcommand)]
     Settle(Settle),
     /// Show everything that was ever said about something.
     #[command(after_help = "Examples:\n  betwixt history vision\n  betwixt history k3j4")]
@@ -246,6 +248,7 @@ pub(crate) enum Vision {
         whose: Whose,
     },
     /// Work on the draft.
+    #[command(visible_alias = "draft")]
     Edit {
         #[command(flatten)]
         text: Text,
@@ -256,6 +259,77 @@ pub(crate) enum Vision {
     Propose,
     /// Agree to the wording that your partner proposed.
     Agree,
+    /// Say that you are not there yet with what your partner proposed. It goes on waiting.
+    NotYet(AnswerNotYet),
+    /// Take back your proposal; without one, say that you no longer agree.
+    Withdraw,
+    /// Look at it again: say when, or what you found.
+    Review(Review),
+}
+
+/// What can be done with the wording of a value, an agreement or a goal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Statement {
+    /// Work on the draft.
+    Draft {
+        /// The beginning of its id.
+        id: String,
+        #[command(flatten)]
+        text: Text,
+    },
+    /// Propose the draft, as it is now, as the wording to agree on.
+    Propose {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Agree to the wording that your partner proposed.
+    Agree {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Say that you are not there yet with what your partner proposed. It goes on waiting.
+    NotYet {
+        /// The beginning of its id.
+        id: String,
+        #[command(flatten)]
+        answer: AnswerNotYet,
+    },
+    /// Take back your proposal; without one, say that you no longer agree.
+    Withdraw {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Look at it again: say when, or what you found.
+    Review {
+        /// The beginning of its id.
+        id: String,
+        #[command(flatten)]
+        review: Review,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerNotYet {
+    /// A word about it.
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = false)]
+pub(crate) struct Review {
+    /// When to look at it again, YYYY-MM-DD. From that day on it waits for both of you.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) on: Option<String>,
+    /// You looked at it, and it is still true.
+    #[arg(long)]
+    pub(crate) still_true: bool,
+    /// You looked at it, and would word it anew.
+    #[arg(long)]
+    pub(crate) reword: bool,
+    /// You looked at it, and it has had its time.
+    #[arg(long)]
+    pub(crate) retire: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -284,23 +358,38 @@ pub(crate) enum Value {
         #[command(flatten)]
         text: Text,
     },
-    /// Work on the draft of what it means.
-    Draft {
+    #[command(flatten)]
+    Statement(Statement),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agreement {
+    /// Name an agreement.
+    Add {
+        /// Its name, such as "Phones at dinner".
+        title: String,
+        /// Keep it private for now.
+        #[arg(long)]
+        mine: bool,
+    },
+    /// List the agreements.
+    List,
+    /// Show an agreement.
+    Show {
         /// The beginning of its id.
         id: String,
+    },
+    /// Change a field of an agreement, such as its title.
+    Set {
+        /// The beginning of its id.
+        id: String,
+        /// The field.
+        field: String,
         #[command(flatten)]
         text: Text,
     },
-    /// Propose the draft, as it is now, as the wording to agree on.
-    Propose {
-        /// The beginning of its id.
-        id: String,
-    },
-    /// Agree to the wording that your partner proposed.
-    Agree {
-        /// The beginning of its id.
-        id: String,
-    },
+    #[command(flatten)]
+    Statement(Statement),
 }
 
 #[derive(Debug, Subcommand)]
@@ -347,16 +436,6 @@ pub(crate) enum Goal {
         #[command(flatten)]
         text: Text,
     },
-    /// Propose the goal's draft, as it is now, as the wording to agree on.
-    Propose {
-        /// The beginning of its id.
-        id: String,
-    },
-    /// Agree to the wording that your partner proposed.
-    Agree {
-        /// The beginning of its id.
-        id: String,
-    },
     /// Add a milestone: something done, something counted, or a sum.
     #[command(
         after_help = "Examples:\n  betwixt goal milestone k3j4 \"Book the ferry\"\n  betwixt goal milestone k3j4 \"Train together\" --count 12 --unit rides\n  betwixt goal milestone k3j4 \"Travel money\" --amount 800.00 --unit EUR"
@@ -390,6 +469,8 @@ pub(crate) enum Goal {
         #[arg(long)]
         note: Option<String>,
     },
+    #[command(flatten)]
+    Statement(Statement),
 }
 
 #[derive(Debug, Args)]
@@ -443,23 +524,82 @@ pub(crate) struct Bring {
     pub(crate) all: bool,
 }
 
+/// Which field of which item.
 #[derive(Debug, Args)]
-#[group(id = "how", required = true, multiple = false)]
-pub(crate) struct How {
-    /// Take the other's version; where there are several, the one of this number in `betwixt differences`.
-    #[arg(long, value_name = "NUMBER", num_args = 0..=1)]
-    pub(crate) take: Option<Option<usize>>,
-    /// Say a version of your own; `-` reads it from standard input.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub(crate) say: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Settle {
+pub(crate) struct Which {
     /// The beginning of the item's id, or `vision`.
     pub(crate) item: String,
-    /// The field, as `betwixt differences` names it.
+    /// The field, as `betwixt settle list` names it.
     pub(crate) field: String,
-    #[command(flatten)]
-    pub(crate) how: How,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Settle {
+    /// List what waits for you two.
+    List {
+        /// What rests for now, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one thread: every version, what was said back, and what you can do.
+    Show {
+        /// The beginning of the item's id, or `vision`.
+        item: String,
+    },
+    /// Take the other's version: say the same.
+    Take {
+        #[command(flatten)]
+        which: Which,
+        /// Where there are several, its number in `betwixt settle show`.
+        number: Option<usize>,
+    },
+    /// Say a version of your own.
+    #[command(
+        after_help = "Examples:\n  betwixt settle say k3j4 until 2027-07-01\n  betwixt settle say k3j4 title -   read it from standard input"
+    )]
+    Say {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        text: Text,
+    },
+    /// Say back what you read in the other's version, so that they can tell you whether that is it.
+    #[command(after_help = "Example:\n  betwixt settle say-back k3j4 until \"You want the whole summer for it\"")]
+    SayBack {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        text: Text,
+        /// Where there are several, the version's number in `betwixt settle show`.
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<usize>,
+    },
+    /// Say "yes, that is it" to what your partner said back about your version.
+    Heard {
+        /// The beginning of its id, as `betwixt settle show` lists it.
+        id: String,
+    },
+    /// Say that you see this differently, and when to look at it again. It rests once you both say so.
+    #[command(after_help = "Example:\n  betwixt settle differ k3j4 until --again 2027-03-01")]
+    Differ {
+        #[command(flatten)]
+        which: Which,
+        /// When to look at it again, YYYY-MM-DD. Left away, says the date that your partner said.
+        #[arg(long, value_name = "DATE")]
+        again: Option<String>,
+        /// Take it back.
+        #[arg(long, conflicts_with = "again")]
+        back: bool,
+    },
+    /// Leave it alone until a date. It rests on your side; your partner's list is theirs.
+    Park {
+        #[command(flatten)]
+        which: Which,
+        /// Until when, YYYY-MM-DD.
+        #[arg(long, value_name = "DATE", required_unless_present = "back")]
+        until: Option<String>,
+        /// Take it back.
+        #[arg(long, conflicts_with = "until")]
+        back: bool,
+    },
 }

@@ -1,13 +1,16 @@
 //! The verbs.
 
 mod entries;
+mod goals;
 mod home;
 mod network;
 mod pairing;
+mod settle;
 mod settling;
 mod statements;
 mod upkeep;
 mod what;
+mod wording;
 
 use betwixt_api::{Client, ClientError, Collection, Item, NewItem};
 use serde_json::Value;
@@ -46,13 +49,14 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Sync => network::sync(&opened).await,
         Command::Vision(vision) => statements::vision(&opened, vision).await,
         Command::Value(value) => statements::value(&opened, value).await,
-        Command::Goal(goal) => statements::goal(&opened, goal).await,
+        Command::Agreement(agreement) => statements::agreement(&opened, agreement).await,
+        Command::Goal(goal) => goals::goal(&opened, goal).await,
         Command::Reflect(reflect) => entries::reflect(&opened, reflect).await,
         Command::Thanks(thanks) => entries::thanks(&opened, thanks).await,
         Command::Journal(journal) => entries::journal(&opened, journal).await,
         Command::Bring(bring) => settling::bring(&opened, bring).await,
         Command::Differences => settling::differences(&opened).await,
-        Command::Settle(settle) => settling::settle(&opened, settle).await,
+        Command::Settle(settle) => settle::settle(&opened, settle).await,
         Command::History { item } => settling::history(&opened, &item).await,
         Command::Verify => upkeep::verify(&opened).await,
         Command::Backup { list: true, .. } => upkeep::backups(&opened).await,

@@ -3,6 +3,8 @@
 pub(crate) mod field;
 pub(crate) mod household;
 pub(crate) mod item;
+pub(crate) mod settle;
+pub(crate) mod statement;
 pub(crate) mod upkeep;
 
 #[cfg(test)]

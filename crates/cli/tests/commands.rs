@@ -165,6 +165,7 @@ fn item(collection: Collection, fields: &[(&str, api::Field)]) -> api::Item {
         fields: fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())).collect(),
         parts: Default::default(),
         tally: None,
+        review: None,
         newer: false,
     }
 }
@@ -184,6 +185,29 @@ fn waiting_date() -> api::Differences {
     };
     let fields = [("until".to_owned(), differing("2027-06-01", "2027-09-01"))].into();
     api::Differences { threads: vec![api::Thread { item, fields }] }
+}
+
+fn to_settle() -> api::ToSettle {
+    let threads = waiting_date().threads.into_iter().map(|thread| api::SettleThread {
+        item: thread.item,
+        kind: "goal".into(),
+        waits: true,
+        fields: thread.fields.into_iter().map(|(name, field)| (name, waiting(field))).collect(),
+        review: None,
+        said_back: vec![],
+    });
+    api::ToSettle { threads: threads.collect() }
+}
+
+fn waiting(field: api::Field) -> api::WaitingField {
+    api::WaitingField {
+        field,
+        differently: vec![],
+        parked: None,
+        rests_until: None,
+        differently_seen: Seen::default(),
+        parked_seen: Seen::default(),
+    }
 }
 
 /// An open home that answers these beside its status.
@@ -240,18 +264,18 @@ fn programs_get_json_on_success_and_as_an_error() {
 #[test]
 fn settling_by_taking_says_the_others_version_having_seen_both() {
     let home = open(|request| match request {
-        Request::Differences => Ok(Response::Differences(waiting_date())),
+        Request::ToSettle => Ok(Response::ToSettle(to_settle())),
         _ => saying("until", field(FieldKind::Shared, held("2027-09-01"), "n")),
     });
-    let ran = home.run(&["settle", "k3", "until", "--take"]);
+    let ran = home.run(&["settle", "take", "k3", "until"]);
     assert_eq!(ran.code(), 0, "{}", ran.error());
     assert_eq!(ran.out(), "Until\n  1 September 2027\n  you, 3 March 2027\n");
     let target = Target::Item(Collection::Goals, "k3j4k3j4".into());
     assert_eq!(home.asked()[1], format!("say {target:?} until \"2027-09-01\" {:?}", Some(Seen("b91x,c04m".into()))));
-    assert_eq!(home.run(&["settle", "k3", "until", "--say", "soon"]).code(), 6);
-    assert_eq!(home.run(&["settle", "zz", "until", "--take"]).code(), 4);
-    assert_eq!(home.run(&["settle", "k3", "until", "--take", "3"]).code(), 4);
-    assert_eq!(home.run(&["settle", "k3", "until"]).code(), 2);
+    assert_eq!(home.run(&["settle", "say", "k3", "until", "soon"]).code(), 6);
+    assert_eq!(home.run(&["settle", "take", "zz", "until"]).code(), 4);
+    assert_eq!(home.run(&["settle", "take", "k3", "until", "3"]).code(), 4);
+    assert_eq!(home.run(&["settle", "take", "k3"]).code(), 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::{backups, doctor, items, problem, status, verify};
+use crate::answer::{backups, doctor, items, problem, settle, status, verify};
 use crate::event::{Event, Finished};
 use crate::house::{self, House};
 use crate::http::{self, Answer, Call, Request, Response};
@@ -391,6 +391,9 @@ impl Open {
     ) -> Option<(oneshot::Sender<Answer>, Answer)> {
         if let Some(read) = items::read(&self.house.replica, &request) {
             return Some((answer, read));
+        }
+        if matches!(request, Request::ToSettle) {
+            return Some((answer, settle::read(&self.house.replica, Zoned::now().date())));
         }
         let outcome = match request {
             Request::Lock => {

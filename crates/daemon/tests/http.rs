@@ -75,6 +75,7 @@ fn vision() -> api::Item {
         fields: Default::default(),
         parts: Default::default(),
         tally: None,
+        review: None,
         newer: false,
     }
 }

@@ -16,4 +16,5 @@ pub mod prose;
 pub mod ritual;
 pub mod say;
 pub mod schema;
+pub mod settle;
 pub mod view;

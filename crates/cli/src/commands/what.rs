@@ -52,7 +52,7 @@ pub(super) fn field<'a>(item: &'a Item, name: &str) -> Result<&'a Field, Command
 /// A text as a value of the field of that name.
 pub(super) fn value_of(name: &str, text: &str) -> Result<Value, CommandError> {
     match name {
-        "from" | "until" => parse_date(text),
+        "from" | "until" | "review" => parse_date(text),
         "done" => match text.trim().to_lowercase().as_str() {
             "yes" | "true" => Ok(true.into()),
             "no" | "false" => Ok(false.into()),

@@ -30,6 +30,14 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
         Value::String(text) => printable(&show_date(text.trim_end())),
+        Value::Object(object) if object.contains_key("outcome") => {
+            let words = object.get("outcome").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
+            printable(&words)
+        }
+        Value::Object(object) if object.contains_key("to") => {
+            let note = object.get("note").and_then(Value::as_str).map(|note| format!(": {note}"));
+            printable(&format!("not yet{}", note.unwrap_or_default()))
+        }
         Value::Object(object) if object.contains_key("type") => {
             let measure = Measure::read(Some(value));
             match measure.kind.as_str() {

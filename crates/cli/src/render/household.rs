@@ -43,8 +43,8 @@ pub(crate) fn status(look: &Look, status: &Status) -> String {
     }
     match status.differences {
         0 => {}
-        1 => line("To settle", "1 thing (betwixt differences)".into()),
-        more => line("To settle", format!("{more} things (betwixt differences)")),
+        1 => line("To settle", "1 thing (betwixt settle list)".into()),
+        more => line("To settle", format!("{more} things (betwixt settle list)")),
     }
     if status.arriving > 0 {
         line("Arriving", "part of what was said elsewhere is not all here yet".into());
@@ -126,7 +126,7 @@ mod tests {
         Partner     Sam
         Device      Sam's laptop (last met: 2 days ago)
         Reached at  192.168.1.20:4711
-        To settle   2 things (betwixt differences)
+        To settle   2 things (betwixt settle list)
         ");
         let new = Status {
             phase: Phase::Open,

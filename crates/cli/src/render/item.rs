@@ -2,7 +2,7 @@
 
 use betwixt_api::{BringChoice, BringReport, Collection, Differences, Field, HistoryEntry, Item, ItemReference, Scope};
 
-use super::{Look, field, indent, rows, short};
+use super::{Look, field, indent, rows, short, statement};
 use crate::terminal::printable;
 use crate::values::{Measure, show_date};
 
@@ -13,7 +13,7 @@ const ORDER: [&str; 13] = [
 ];
 
 /// Fields that are shown in another way, or are not for reading.
-const UNSHOWN: [&str; 5] = ["rank", "goal", "milestone", "measure", "to"];
+const UNSHOWN: [&str; 8] = ["rank", "goal", "milestone", "measure", "to", "not_yet", "review", "reviewed"];
 
 /// An item with all its fields.
 pub(crate) fn full(look: &Look, item: &Item) -> String {
@@ -24,6 +24,7 @@ pub(crate) fn full(look: &Look, item: &Item) -> String {
             blocks.push(block);
         }
     }
+    blocks.extend(statement::around(look, item));
     for milestone in item.parts.get("milestones").into_iter().flatten() {
         blocks.push(milestone_line(look, milestone));
     }
@@ -81,12 +82,14 @@ pub(crate) fn singular(collection: Collection) -> &'static str {
     match collection {
         Collection::Vision => "Vision",
         Collection::Values => "Value",
+        Collection::Agreements => "Agreement",
         Collection::Goals => "Goal",
         Collection::Milestones => "Milestone",
         Collection::Progress => "Progress",
         Collection::Reflections => "Reflection",
         Collection::Journal => "Journal entry",
         Collection::Thanks => "Thanks",
+        Collection::SayingsBack => "Said back",
         Collection::Members => "Member",
     }
 }
@@ -96,6 +99,7 @@ pub(crate) fn list(look: &Look, collection: Collection, items: &[Item]) -> Strin
     if items.is_empty() {
         return match collection {
             Collection::Goals => "There are no goals yet. Name one: betwixt goal add \"...\"".into(),
+            Collection::Agreements => "There are no agreements yet. Name one: betwixt agreement add \"...\"".into(),
             Collection::Values => "There are no values yet. Name one: betwixt value add \"...\"".into(),
             _ => "There is nothing yet.".into(),
         };
@@ -157,16 +161,7 @@ pub(crate) fn differences(look: &Look, differences: &Differences) -> String {
         for (name, field) in &thread.fields {
             block.push('\n');
             block.push_str(&indent(&field::full(look, name, field), 2));
-            let hint = if field.differs() {
-                format!("betwixt settle {handle} {name} --take | --say TEXT")
-            } else {
-                let verb = match thread.item.collection {
-                    Collection::Vision => "vision agree".to_owned(),
-                    Collection::Values => format!("value agree {handle}"),
-                    _ => format!("goal agree {handle}"),
-                };
-                format!("betwixt {verb}, or say another: betwixt settle {handle} {name} --say TEXT")
-            };
+            let hint = format!("betwixt settle take|say|say-back|differ|park {handle} {name}");
             block.push('\n');
             block.push_str(&look.style.dim(&format!("    {hint}")));
         }
@@ -176,7 +171,7 @@ pub(crate) fn differences(look: &Look, differences: &Differences) -> String {
 }
 
 /// `Goal k3j4k3j4: Cycle along the coast`
-fn reference(item: &ItemReference) -> String {
+pub(crate) fn reference(item: &ItemReference) -> String {
     let title = printable(item.title.lines().next().unwrap_or_default());
     match item.collection {
         Collection::Vision => "Vision".into(),
@@ -285,7 +280,7 @@ mod tests {
             agreed by both, and it stands until you both agree to another
             Sam proposes (3 March 2027):
               A calm, open home.
-            betwixt vision agree, or say another: betwixt settle vision wording --say TEXT
+            betwixt settle take|say|say-back|differ|park vision wording
 
         Goal k3j4k3j4: Cycle along the coast
           Until (to settle)
@@ -293,7 +288,7 @@ mod tests {
                1 June 2027
             2. Sam, 3 March 2027:
                1 September 2027
-            betwixt settle k3j4k3j4 until --take | --say TEXT
+            betwixt settle take|say|say-back|differ|park k3j4k3j4 until
         ");
     }
 

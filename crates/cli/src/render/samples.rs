@@ -109,6 +109,7 @@ fn empty_goal() -> Item {
         fields: Default::default(),
         parts: Default::default(),
         tally: None,
+        review: None,
         newer: false,
     }
 }

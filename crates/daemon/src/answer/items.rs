@@ -8,6 +8,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::ItemId;
 use betwixt_model::index::{self, FieldKey, IndexError, Standing};
 use betwixt_model::schema::{KINDS, Kind, Naming};
+use betwixt_model::settle;
 use betwixt_model::view::{self, ItemView, Reader};
 use betwixt_store::{Rows, StoreError};
 use serde_json::Value;
@@ -113,14 +114,16 @@ pub(super) const fn model_scope(scope: api::Scope) -> Scope {
 
 /// Whether private items of this kind may be brought over. Journal entries stay private for good.
 pub(super) fn may_be_brought(kind: &Kind) -> bool {
-    kind.naming != Naming::Internal && kind.name != shown::kind_of(api::Collection::Journal)
+    // What is said about a difference stays with it.
+    let about = [settle::SETTLEMENT, settle::SAYING_BACK].contains(&kind.name);
+    kind.naming != Naming::Internal && kind.name != shown::kind_of(api::Collection::Journal) && !about
 }
 
 /// What a private item was brought as; `None` when it was not. Where own devices brought it apart, the least goes on, as
 /// in [`mod@betwixt_model::bring`].
 pub(super) fn brought_to(mine: &OpenScope<'_>, item: &ItemId) -> Result<Option<ItemId>, IndexError<StoreError>> {
     let note = ItemId::natural(&mine.reader.household, "brought", &item.to_string());
-    let facts = index::live(&mine.rows, &FieldKey { item: note, kind: "brought".into(), field: "as".into() })?;
+    let facts = index::field(&mine.rows, &FieldKey { item: note, kind: "brought".into(), field: "as".into() })?;
     let mut known = Vec::new();
     for entry in facts.live() {
         let signed = index::fact(&mine.rows, &entry.id)?;

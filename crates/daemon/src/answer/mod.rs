@@ -8,5 +8,6 @@ pub(crate) mod items;
 pub(crate) mod problem;
 mod remembered;
 pub(crate) mod says;
+pub(crate) mod settle;
 pub(crate) mod status;
 pub(crate) mod verify;

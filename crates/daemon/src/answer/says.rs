@@ -37,6 +37,8 @@ pub(crate) fn write(
         Request::Create { collection, key, item } => writing.create(collection, key.as_deref(), item),
         Request::Say { target, field, say } => writing.say(&target, &field, say),
         Request::Progress { target, key, entry } => writing.progress(&target, key.as_deref(), entry),
+        Request::Differently { item, field, say } => writing.differently(&item, &field, say),
+        Request::Park { item, field, park } => writing.park(&item, &field, park),
         Request::Bring(chosen) => writing.bring(&chosen),
         _ => Err(Problem::new(ProblemKind::Internal, "That is nothing to be said.").into()),
     };
@@ -166,6 +168,18 @@ impl Writing<'_> {
         let (scope, item) = (found.open.scope, found.view.id);
         check_link(found.open, kind, field, &say.value)?;
         drop(open);
+        self.say_of(scope, kind, item, field, say)
+    }
+
+    /// Says something of an item that is there, or of one that its value names.
+    pub(super) fn say_of(
+        &mut self,
+        scope: Scope,
+        kind: &str,
+        item: ItemId,
+        field: &str,
+        say: api::Say,
+    ) -> Result<Response, Failure> {
         let seen: Option<Seen> = say.seen.map(|seen| seen.0.parse()).transpose().map_err(|_| {
             Problem::new(ProblemKind::UnknownSeen, "That is no `seen` token; read the field again.").about(field)
         })?;
@@ -222,7 +236,11 @@ impl Writing<'_> {
 
 /// Checks that what is linked to is there, in the same scope: a private id must not enter a shared document.
 fn check_link(open: &OpenScope<'_>, kind: &str, field: &str, value: &Value) -> Result<(), Failure> {
-    let Some(Shape::Link(target)) = schema::field(kind, field).map(|field| field.shape) else { return Ok(()) };
+    let target = match schema::field(kind, field).map(|field| field.shape) {
+        Some(Shape::Link(target)) => target,
+        Some(Shape::SaidBack) => return check_said_back(open, field, value),
+        _ => return Ok(()),
+    };
     if value.is_null() || open.holds_item(target, value)? {
         return Ok(());
     }
@@ -233,6 +251,19 @@ fn check_link(open: &OpenScope<'_>, kind: &str, field: &str, value: &Value) -> R
     Err(Problem::new(ProblemKind::Invalid, format!("There is no {target} by that id in {whose}; give the whole id."))
         .about(field)
         .into())
+}
+
+/// Checks that the version which is said back stands.
+fn check_said_back(open: &OpenScope<'_>, field: &str, value: &Value) -> Result<(), Failure> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let item = text("item").parse::<ItemId>().ok().map(|item| open.view(text("kind"), &item)).transpose()?.flatten();
+    let fact = text("fact").parse::<FactId>().ok();
+    let said = item.as_ref().and_then(|item| item.fields.get(text("field")));
+    if said.is_some_and(|said| fact.is_some_and(|fact| said.seen.facts().contains(&fact))) || value.is_null() {
+        return Ok(());
+    }
+    let detail = "That version does not stand there, or no longer; read the field again.";
+    Err(Problem::new(ProblemKind::Invalid, detail).about(field).into())
 }
 
 /// The writer's own token: what they had seen of what still stands, and what they have now said.

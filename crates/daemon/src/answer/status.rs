@@ -4,13 +4,14 @@ use std::path::Path;
 
 use betwixt_api::{self as api, Phase, Problem};
 use betwixt_model::document::Scope;
+use betwixt_model::fact;
 use betwixt_model::ids::DeviceId;
-use betwixt_model::{fact, view};
 use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
 
 use crate::answer::problem::storage_problem;
+use crate::answer::settle;
 use crate::engine::days;
 use crate::open::{Open, PeerNames, names_setting};
 
@@ -83,8 +84,8 @@ impl Open {
                     bytes: state.snapshot_bytes + state.appended_bytes,
                 });
             }
-            match view::differences(&reader.rows(scope), &reading) {
-                Ok(waiting) => status.differences += waiting.iter().map(|item| item.fields.len() as u64).sum::<u64>(),
+            match settle::waiting(&reader.rows(scope), &reading, scope, Zoned::now().date()) {
+                Ok(waiting) => status.differences += waiting,
                 Err(error) => tracing::error!(%error, "the index cannot be read"),
             }
         }

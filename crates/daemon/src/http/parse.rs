@@ -46,7 +46,11 @@ pub(super) fn collection(name: &str) -> Result<Collection, Problem> {
 
 /// An item by collection and the beginning of its id.
 pub(super) fn target(collection_name: &str, id: &str) -> Result<Target, Problem> {
-    let collection = collection(collection_name)?;
+    Ok(Target::Item(collection(collection_name)?, item(id)?))
+}
+
+/// The beginning of an item's id.
+pub(super) fn item(id: &str) -> Result<String, Problem> {
     let fits = !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
     if !fits {
         return Err(Problem::new(
@@ -54,7 +58,7 @@ pub(super) fn target(collection_name: &str, id: &str) -> Result<Target, Problem>
             "That is no id: ids are up to 52 characters of a-z and 2-7. The beginning of one is enough.",
         ));
     }
-    Ok(Target::Item(collection, id.to_owned()))
+    Ok(id.to_owned())
 }
 
 /// The name of a field.

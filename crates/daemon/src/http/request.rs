@@ -119,6 +119,26 @@ pub enum Request {
     },
     /// `GET /v1/differences`: [`Response::Differences`].
     Differences,
+    /// `GET /v1/settle`: [`Response::ToSettle`].
+    ToSettle,
+    /// `PUT /v1/settle/{item}/{field}/differently`: [`Response::Saying`].
+    Differently {
+        /// `vision`, or the beginning of an id.
+        item: String,
+        /// Which field.
+        field: String,
+        /// What is said.
+        say: api::SayDifferently,
+    },
+    /// `PUT /v1/settle/{item}/{field}/parked`: [`Response::Saying`].
+    Park {
+        /// `vision`, or the beginning of an id.
+        item: String,
+        /// Which field.
+        field: String,
+        /// What is said.
+        park: api::Park,
+    },
     /// `GET /v1/bring`: [`Response::BringChoices`].
     BringChoices,
     /// `POST /v1/bring`: [`Response::BringReport`].
@@ -169,6 +189,8 @@ pub enum Response {
     Saying(Box<api::Saying>),
     /// What waits to be settled.
     Differences(api::Differences),
+    /// Everything to settle.
+    ToSettle(api::ToSettle),
     /// What could be brought over.
     BringChoices(Vec<api::BringChoice>),
     /// What was brought over.

@@ -48,6 +48,9 @@ pub(super) fn router(calls: Calls) -> Router {
         .route("/v1/sync", post(|call: Asking| call.with(|parts| parts.bare(Request::Sync))))
         .route("/v1/doctor", get(|call: Asking| call.with(|_| Ok(Request::Doctor))))
         .route("/v1/differences", get(|call: Asking| call.with(|_| Ok(Request::Differences))))
+        .route("/v1/settle", get(|call: Asking| call.with(|_| Ok(Request::ToSettle))))
+        .route("/v1/settle/{item}/{field}/differently", put(differently))
+        .route("/v1/settle/{item}/{field}/parked", put(park))
         .route(
             "/v1/bring",
             get(|call: Asking| call.with(|_| Ok(Request::BringChoices)))
@@ -116,6 +119,22 @@ async fn say(Path((collection, id, field)): Path<(String, String, String)>, call
     call.with(|parts| {
         let target = parse::target(&collection, &id)?;
         Ok(Request::Say { target, field: parse::field(field)?, say: parts.body()? })
+    })
+    .await
+}
+
+async fn differently(Path((item, field)): Path<(String, String)>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let (item, field) = (parse::item(&item)?, parse::field(field)?);
+        Ok(Request::Differently { item, field, say: parts.body()? })
+    })
+    .await
+}
+
+async fn park(Path((item, field)): Path<(String, String)>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let (item, field) = (parse::item(&item)?, parse::field(field)?);
+        Ok(Request::Park { item, field, park: parts.body()? })
     })
     .await
 }
@@ -231,6 +250,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::History(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
         Response::Differences(body) => json(status, &body),
+        Response::ToSettle(body) => json(status, &body),
         Response::BringChoices(body) => json(status, &body),
         Response::BringReport(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),

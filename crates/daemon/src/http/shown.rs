@@ -16,12 +16,14 @@ pub const fn kind_of(collection: api::Collection) -> &'static str {
     match collection {
         api::Collection::Vision => "vision",
         api::Collection::Values => "value",
+        api::Collection::Agreements => "agreement",
         api::Collection::Goals => "goal",
         api::Collection::Milestones => "milestone",
         api::Collection::Progress => "progress",
         api::Collection::Reflections => "reflection",
         api::Collection::Journal => "journal",
         api::Collection::Thanks => "thanks",
+        api::Collection::SayingsBack => "saying_back",
         api::Collection::Members => "member",
     }
 }
@@ -75,8 +77,17 @@ pub fn alone(reader: &Reader, scope: api::Scope, view: &ItemView) -> Option<api:
         fields,
         parts: Default::default(),
         tally: view.tally.map(|tally| self::tally(view, tally)),
+        review: view.review.as_ref().map(|shown| review(reader, shown)),
         newer: view.newer || view.fields.values().any(|field| field.newer),
     })
+}
+
+pub(crate) fn review(reader: &Reader, review: &view::Review) -> api::Review {
+    let answer = |answer: &view::ReviewAnswer| api::ReviewAnswer {
+        outcome: answer.outcome.clone(),
+        said: said(reader, answer.by, answer.on, &answer.fact),
+    };
+    api::Review { on: review.on.to_string(), answers: review.answers.iter().map(answer).collect() }
 }
 
 /// What waits to be settled in one scope, one thread an item.
@@ -171,7 +182,12 @@ fn version(version: &view::Version) -> api::Version {
     }
 }
 
-fn said(reader: &Reader, by: PartnerId, on: jiff::civil::Date, fact: &betwixt_model::ids::FactId) -> api::Said {
+pub(crate) fn said(
+    reader: &Reader,
+    by: PartnerId,
+    on: jiff::civil::Date,
+    fact: &betwixt_model::ids::FactId,
+) -> api::Said {
     api::Said { by: by.to_string(), own: by == reader.partner, on: on.to_string(), fact: fact.to_string() }
 }
 

@@ -12,6 +12,13 @@ const fn field(name: &'static str, kind: FieldKind, shape: Shape) -> Field {
     Field { name, kind, shape }
 }
 
+/// When to look at a statement again; both answer for that date, and either sets the next.
+const REVIEW: Field = field("review", SHARED, Shape::Date);
+/// What a partner answered when the statement was looked at again.
+const REVIEWED: Field = field("reviewed", EACH, Shape::Reviewed);
+/// An answer to a wording that the other proposed.
+const NOT_YET: Field = field("not_yet", EACH, Shape::NotYet);
+
 /// Every kind that this version knows.
 pub const KINDS: &[Kind] = &[
     Kind {
@@ -26,7 +33,13 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "vision",
         naming: Naming::One,
-        fields: &[field("draft", SHARED, Shape::Prose), field("wording", CONSENT, Shape::Prose)],
+        fields: &[
+            field("draft", SHARED, Shape::Prose),
+            field("wording", CONSENT, Shape::Prose),
+            NOT_YET,
+            REVIEW,
+            REVIEWED,
+        ],
     },
     Kind {
         name: "value",
@@ -35,6 +48,22 @@ pub const KINDS: &[Kind] = &[
             field("title", SHARED, Shape::Line),
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
+            NOT_YET,
+            REVIEW,
+            REVIEWED,
+            field("rank", LIGHT, Shape::Rank),
+        ],
+    },
+    Kind {
+        name: "agreement",
+        naming: Naming::Founded { first: "title" },
+        fields: &[
+            field("title", SHARED, Shape::Line),
+            field("draft", SHARED, Shape::Prose),
+            field("wording", CONSENT, Shape::Prose),
+            NOT_YET,
+            REVIEW,
+            REVIEWED,
             field("rank", LIGHT, Shape::Rank),
         ],
     },
@@ -50,6 +79,9 @@ pub const KINDS: &[Kind] = &[
             field("until", SHARED, Shape::Date),
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
+            NOT_YET,
+            REVIEW,
+            REVIEWED,
             field("rank", LIGHT, Shape::Rank),
         ],
     },
@@ -112,6 +144,21 @@ pub const KINDS: &[Kind] = &[
             field("mark", EACH, Shape::Mark),
             field("skip", SHARED, Shape::Skip),
             field("moved", SHARED, Shape::Moved),
+        ],
+    },
+    // What both say about a difference itself; `crate::settle` reads it.
+    Kind {
+        name: "settlement",
+        naming: Naming::Keyed { key: &["/of/item", "/of/kind", "/of/field"] },
+        fields: &[field("differently", CONSENT, Shape::Differently), field("parked", EACH, Shape::Parked)],
+    },
+    Kind {
+        name: "saying_back",
+        naming: Naming::Founded { first: "of" },
+        fields: &[
+            field("of", OWN, Shape::SaidBack),
+            field("text", OWN, Shape::Prose),
+            field("heard", EACH, Shape::Flag),
         ],
     },
     // Kept in `mine` by `crate::bring`, so that bringing twice is harmless.

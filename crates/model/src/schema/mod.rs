@@ -4,6 +4,7 @@
 
 mod kinds;
 pub(crate) mod ritual;
+pub(crate) mod settlement;
 pub mod shape;
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use crate::ids::{HouseholdId, ItemId, PartnerId};
 
 pub use kinds::KINDS;
 pub use ritual::{MAX_MINUTES, MAX_RULE};
+pub use settlement::OUTCOMES;
 pub use shape::{Shape, ValueError};
 
 /// Whose word counts in a field.

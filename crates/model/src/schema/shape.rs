@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::ritual;
+use super::{ritual, settlement};
 use crate::ids::{ItemId, PartnerId};
 
 /// The most characters of a [`Shape::Line`].
@@ -58,6 +58,18 @@ pub enum Shape {
     Skip,
     /// `{"ritual", "date", "to": DATE or local DATE-TIME}`.
     Moved,
+    /// What a partner answered when a statement was looked at again: `{"for": DATE, "outcome": "still_true"}`, with the date
+    /// on which it was due, and one of [`OUTCOMES`](super::OUTCOMES).
+    Reviewed,
+    /// "Not yet", to a wording that the other proposed: `{"to": FACT}`, with an optional `note` of one line.
+    NotYet,
+    /// "We see this differently": `{"of": {"item", "kind", "field"}, "versions": [FACT, ...], "again": DATE}`, with the facts
+    /// sorted, so that both say the same of the same versions.
+    Differently,
+    /// A field left alone until a date: `{"of": {"item", "kind", "field"}, "until": DATE}`.
+    Parked,
+    /// The version that is said back: `{"item", "kind", "field", "fact"}`.
+    SaidBack,
     /// What was brought: kept by [`mod@crate::bring`] alone.
     Brought,
 }
@@ -99,7 +111,8 @@ impl Shape {
 
     /// Whether values are links to items.
     pub fn is_link(self) -> bool {
-        matches!(self, Self::Link(_) | Self::Mark | Self::Skip | Self::Moved)
+        use Shape::{Differently, Link, Mark, Moved, Parked, SaidBack, Skip};
+        matches!(self, Link(_) | Mark | Skip | Moved | Differently | Parked | SaidBack)
     }
 
     /// The item that a value links to.
@@ -107,6 +120,8 @@ impl Shape {
         match self {
             Self::Link(_) => value.as_str()?.parse().ok(),
             Self::Mark | Self::Skip | Self::Moved => ritual::ritual_of(value),
+            Self::Differently | Self::Parked => settlement::item_of(value.get("of")?),
+            Self::SaidBack => settlement::item_of(value),
             _ => None,
         }
     }
@@ -162,6 +177,11 @@ impl Shape {
             Self::Mark => ritual::mark(value),
             Self::Skip => ritual::skip(value),
             Self::Moved => ritual::moved(value),
+            Self::Reviewed => settlement::reviewed(value),
+            Self::NotYet => settlement::not_yet(value),
+            Self::Differently => settlement::differently(value),
+            Self::Parked => settlement::parked(value),
+            Self::SaidBack => settlement::said_back(value),
             Self::Brought => value.as_object().map(|_| ()).ok_or_else(|| "is an object".into()),
         }
     }

@@ -6,6 +6,7 @@
 mod difference;
 mod fields;
 mod prose;
+mod review;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use crate::schema::{FieldKind, Kind, Naming, Shape};
 pub use difference::{Between, Difference, Spoken};
 pub(crate) use fields::unsaid as unsaid_field;
 pub use prose::{PassageVersion, PassageView};
+pub use review::{Review, ReviewAnswer};
 
 /// Whose view it is: versions of their own come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +211,9 @@ pub struct ItemView {
     /// Of a statement with an agreed wording, whether its draft reads otherwise since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_since_agreed: Option<bool>,
+    /// Of a statement, when it is to be looked at again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// One item; `None` when nothing is known of it. The vision and the members are there before anything was said.
@@ -291,6 +296,10 @@ pub fn differences<R: ReadRows>(rows: &R, reader: &Reader) -> Result<Vec<ItemVie
 
 fn is_to_settle(reader: &Reader, kind: &str, name: &str, owner: Option<PartnerId>, field: &FieldView) -> bool {
     let own = |state| state == State::Differing;
+    // What is said about a difference waits with the difference.
+    if kind == crate::settle::SETTLEMENT {
+        return false;
+    }
     match crate::schema::field(kind, name).map(|field| field.kind) {
         None | Some(FieldKind::Light) => false,
         Some(FieldKind::Shared) => own(field.reading.state),
@@ -341,6 +350,7 @@ fn unsaid(reader: &Reader, kind: &Kind, item: &ItemId) -> ItemView {
         fields: kind.fields.iter().map(|field| (field.name.to_owned(), fields::unsaid(field.kind))).collect(),
         tally: None,
         changed_since_agreed: None,
+        review: None,
     }
 }
 
@@ -359,9 +369,9 @@ fn whole<R: ReadRows>(
     let mut views: BTreeMap<String, FieldView> = known
         .map(|known| known.fields.iter().map(|field| (field.name.to_owned(), fields::unsaid(field.kind))).collect())
         .unwrap_or_default();
-    for (key, live) in index::live_of_item(rows, &entry.item)? {
+    for (key, facts) in index::fields_of_item(rows, &entry.item)? {
         if key.kind == kind {
-            let view = fields::view(rows, reader, known, owner, &key, &live)?;
+            let view = fields::view(rows, reader, known, owner, &key, &facts)?;
             views.insert(key.field, view);
         }
     }
@@ -376,6 +386,7 @@ fn whole<R: ReadRows>(
         arriving: founded.is_none() && !natural,
         newer: known.is_none(),
         changed_since_agreed: changed_since_agreed(known, &views),
+        review: review::review(&views),
         founded,
         owner,
         fields: views,
