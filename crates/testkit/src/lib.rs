@@ -4,6 +4,9 @@
 //! and store that the daemon drives, with no trait between.
 
 pub mod disk;
+pub mod lives;
 pub mod needs;
 pub mod network;
+pub mod oracle;
 pub mod seeds;
+pub mod shown;

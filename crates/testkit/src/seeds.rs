@@ -8,15 +8,26 @@ pub const SEED: &str = "BETWIXT_SEED";
 /// The variable with the number of runs, for longer or shorter ones than a test's default.
 pub const RUNS: &str = "BETWIXT_RUNS";
 
+/// The variable with the number of lives, which take milliseconds each where simulated networks take a second.
+pub const LIVES: &str = "BETWIXT_LIVES";
+
 /// Calls `run` with one seed after the other, `runs` of them unless the environment says otherwise, and prints the seed of
 /// a run that panics together with the way to repeat it.
 ///
 /// # Panics
 /// When a run does, or when the environment's numbers are no numbers.
-#[allow(clippy::print_stderr)]
 pub fn each(runs: u64, run: impl Fn(u64)) {
+    each_by(RUNS, runs, run);
+}
+
+/// The same, with another variable for the number of runs.
+///
+/// # Panics
+/// As [`each`] does.
+#[allow(clippy::print_stderr)]
+pub fn each_by(variable: &str, runs: u64, run: impl Fn(u64)) {
     let first = number(SEED);
-    let runs = number(RUNS).unwrap_or(if first.is_some() { 1 } else { runs });
+    let runs = number(variable).unwrap_or(if first.is_some() { 1 } else { runs });
     let first = first.unwrap_or(0);
     for seed in first..first.saturating_add(runs) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {

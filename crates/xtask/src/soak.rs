@@ -9,6 +9,9 @@ pub(crate) struct Options {
     /// How many simulated networks.
     #[arg(long, default_value_t = 2_000)]
     networks: u32,
+    /// How many lives of two partners, with nothing but the model on their devices.
+    #[arg(long, default_value_t = 50_000)]
+    lives: u32,
     /// How many times a daemon is killed while it works.
     #[arg(long, default_value_t = 200)]
     kills: u32,
@@ -21,10 +24,11 @@ pub(crate) struct Options {
 }
 
 /// Runs all of it one after the other, and answers whether everything passed. The numbers go to the tests as environment
-/// variables: `BETWIXT_RUNS`, `BETWIXT_KILLS`, `PROPTEST_CASES`, `BETWIXT_SEED`.
+/// variables: `BETWIXT_LIVES`, `BETWIXT_RUNS`, `BETWIXT_KILLS`, `PROPTEST_CASES`, `BETWIXT_SEED`.
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let mut total = tally::Tally::default();
-    let steps: [(&str, &[&str]); 3] = [
+    let steps: [(&str, &[&str]); 4] = [
+        ("lives", &["test", "--locked", "--release", "--package", "betwixt-testkit", "--test", "lives"]),
         ("simulated networks", &["test", "--locked", "--release", "--package", "betwixt-testkit"]),
         (
             "property tests",
@@ -47,6 +51,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
         let mut command = cargo::command(arguments);
         command
             .env("BETWIXT_BIN", &binary)
+            .env("BETWIXT_LIVES", options.lives.to_string())
             .env("BETWIXT_RUNS", options.networks.to_string())
             .env("BETWIXT_KILLS", options.kills.to_string())
             .env("PROPTEST_CASES", options.cases.to_string());

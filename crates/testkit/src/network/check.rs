@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 
 use betwixt_daemon::replica::Replica;
 use betwixt_model::document::Scope;
-use betwixt_model::ids::{FactId, ItemId, PartnerId};
+use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index;
 use betwixt_model::schema::{KINDS, Naming};
 use betwixt_model::view::{self, FieldView, Reader};
 use serde_json::{Value, json};
 
-use super::{DeviceName, Fault, Network};
+use super::{DeviceName, Network};
+use crate::oracle::{Fault, Here};
+use crate::shown::without_sides;
 
 impl Network {
     /// Every running device holds the same documents and shows the same, byte for byte, when asked on behalf of the same
-    /// partner (SameFactsSameView: a partner's own versions come first, so each partner's view is compared by itself).
+    /// partner; and both partners are shown the same, apart from mine and yours (SameFactsSameView).
     ///
     /// # Panics
     /// When two devices differ, with the seed.
@@ -40,6 +42,15 @@ impl Network {
                 );
             }
         }
+        let sides: BTreeSet<String> = partners
+            .iter()
+            .map(|partner| {
+                let mut items = shown_items(reference, *partner);
+                without_sides(&mut items);
+                items.to_string()
+            })
+            .collect();
+        assert!(sides.len() <= 1, "seed {}: the partners are shown different things", self.seed);
     }
 
     /// NoSilentWinner, on every running device, and that every acknowledged fact is in its history (DurableBeforeTold,
@@ -71,19 +82,24 @@ impl Network {
     fn faults(&self, replica: &Replica) -> Vec<Fault> {
         let view = replica.read().expect("the store is open");
         let rows = view.reader().rows(Scope::Ours);
+        let here = Here { facts: self.oracle.facts(), void: BTreeSet::new() };
         let mut faults = Vec::new();
-        for (item, _, field, said) in self.oracle.fields() {
-            for id in said {
-                let stored = index::fact(&rows, id).expect("the index can be read");
-                let same = stored.is_some_and(|stored| Some(stored.fact()) == self.oracle.fact(id));
-                if !same {
-                    faults.push(Fault::NotInHistory(*id));
+        for place in self.oracle.places() {
+            let history = index::history(&rows, &place.item).expect("the index can be read");
+            for id in self.oracle.said_in(&place) {
+                let stored = index::fact(&rows, &id).expect("the index can be read");
+                let same = stored.is_some_and(|stored| stored.fact().value() == self.oracle.value(&id));
+                if !same || !history.iter().any(|entry| entry.fact == id) {
+                    faults.push(Fault::NotInHistory(id));
                 }
             }
-            let live: BTreeSet<FactId> = shown(replica, &item, field)
-                .map(|field| field.seen.facts().iter().copied().collect())
-                .unwrap_or_default();
-            faults.extend(self.oracle.judge(item, field, &live));
+            match shown(replica, &place.item, &place.field) {
+                None => faults.push(Fault::Shown(format!("{place:?} is not shown"))),
+                Some(field) => {
+                    let partner = replica.identity().partner();
+                    faults.extend(self.oracle.judge_view(&place, &here, partner, &field));
+                }
+            }
         }
         faults
     }
@@ -100,6 +116,15 @@ pub(super) fn shown(replica: &Replica, item: &ItemId, field: &str) -> Option<Fie
 /// Everything shared, as JSON, on behalf of a partner.
 fn rendered(replica: &Replica, partner: PartnerId) -> String {
     let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return String::new() };
+    let view = replica.read().expect("the store is open");
+    let rows = view.reader().rows(Scope::Ours);
+    let differences = view::differences(&rows, &Reader { household, partner }).expect("the index can be read");
+    let items = shown_items(replica, partner);
+    serde_json::to_string_pretty(&json!({ "items": items, "differences": differences })).expect("views render as JSON")
+}
+
+fn shown_items(replica: &Replica, partner: PartnerId) -> Value {
+    let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return Value::Null };
     let reader = Reader { household, partner };
     let view = replica.read().expect("the store is open");
     let rows = view.reader().rows(Scope::Ours);
@@ -110,6 +135,5 @@ fn rendered(replica: &Replica, partner: PartnerId) -> String {
             (kind.name.to_owned(), json!(items))
         })
         .collect();
-    let differences = view::differences(&rows, &reader).expect("the index can be read");
-    serde_json::to_string_pretty(&json!({ "items": items, "differences": differences })).expect("views render as JSON")
+    Value::Object(items)
 }

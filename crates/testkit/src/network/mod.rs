@@ -21,7 +21,6 @@
 mod check;
 mod counts;
 mod device;
-mod oracle;
 mod power;
 mod queue;
 mod sayings;
@@ -38,12 +37,12 @@ use jiff::civil::{Date, date};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use crate::oracle::Oracle;
 use device::{Device, Effect, Input};
 use queue::Queue;
 use wires::Wires;
 
 pub use counts::Counts;
-pub use oracle::{Fault, Oracle};
 
 /// Names a device of the network, in the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

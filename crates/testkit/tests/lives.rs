@@ -1,0 +1,59 @@
+//! Thousands of random lives of two partners on two to four devices, with nothing but the model on them, judged by the
+//! oracle; 300 by default, 5,000 in continuous integration (`BETWIXT_LIVES`): partitions, crashes, copies put back, removed devices, stale and dishonest `seen`, pasts that never come.
+
+use std::cell::RefCell;
+
+use betwixt_testkit::lives::{Happened, Life};
+use betwixt_testkit::seeds;
+
+fn life(seed: u64) -> Happened {
+    let mut life = Life::seeded(seed);
+    life.live(16);
+    life.assert_somebody_well();
+    life.live(20);
+    life.assert_somebody_well();
+    life.end();
+    life.assert_converged();
+    life.count_end();
+    life.happened()
+}
+
+#[test]
+fn no_silent_winner_in_thousands_of_lives_with_stale_and_dishonest_seen() {
+    let sum = RefCell::new(Happened::default());
+    seeds::each_by(seeds::LIVES, 300, |seed| *sum.borrow_mut() += life(seed));
+    let sum = sum.into_inner();
+    println!("{sum:?}");
+    // The lives were of the kind that this test is about.
+    let Happened {
+        said,
+        stale,
+        dishonest,
+        met,
+        partly,
+        crashed,
+        restored,
+        removed,
+        differing,
+        agreed,
+        replaced,
+        waiting,
+        ..
+    } = sum;
+    for (what, count) in [
+        ("said", said),
+        ("stale", stale),
+        ("dishonest", dishonest),
+        ("met", met),
+        ("partly", partly),
+        ("crashed", crashed),
+        ("restored", restored),
+        ("removed", removed),
+        ("differing", differing),
+        ("agreed", agreed),
+        ("replaced", replaced),
+        ("waiting", waiting),
+    ] {
+        assert!(count > 0, "nothing in these lives was {what}: {sum:?}");
+    }
+}
