@@ -7,3 +7,5 @@ pub mod capture;
 pub mod home;
 pub mod mounts;
 pub mod namespaces;
+#[cfg(target_os = "linux")]
+pub mod slow_disk;
