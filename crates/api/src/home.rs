@@ -96,7 +96,7 @@ pub struct PeerStatus {
 pub struct DocumentStatus {
     /// `ours/2027`, `mine/2027`.
     pub id: String,
-    /// How many facts it carries.
+    /// How many facts of its year there are.
     pub facts: u64,
     /// Its size on disk, in bytes.
     pub bytes: u64,

@@ -109,6 +109,20 @@ fn assert_same(seed: u64, expected: &MemoryRows, actual: &MemoryRows) {
     }
 }
 
+/// What the index should count, counted one by one.
+fn counted(rows: &MemoryRows, life: &Life) -> index::Counts {
+    let mut counts = index::Counts::default();
+    for fact in &life.facts {
+        *counts.facts.entry(fact.fact().header().date.year()).or_default() += 1;
+    }
+    let items: std::collections::BTreeSet<ItemId> = life.facts.iter().map(|fact| fact.fact().item()).collect();
+    for item in &items {
+        let history = index::history(rows, item).unwrap();
+        counts.arriving += history.iter().filter(|entry| entry.standing == FactStanding::Arriving).count() as u64;
+    }
+    counts
+}
+
 #[test]
 fn same_facts_same_view_in_any_order_and_batching() {
     let mut forks = 0;
@@ -120,6 +134,7 @@ fn same_facts_same_view_in_any_order_and_batching() {
         let mut whole = MemoryRows::default();
         let effect = ingest(&mut whole, &life.membership, &life.facts);
         assert_eq!(effect.added.len(), life.facts.len());
+        assert_eq!(index::counts(&whole).unwrap(), counted(&whole, &life), "seed {seed}");
         forks += effect.forks.len();
         for item in &life.items {
             for entry in index::history(&whole, item).unwrap() {

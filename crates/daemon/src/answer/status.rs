@@ -6,6 +6,7 @@ use betwixt_api::{self as api, Phase, Problem};
 use betwixt_model::document::Scope;
 use betwixt_model::fact;
 use betwixt_model::ids::DeviceId;
+use betwixt_model::index::{self, Counts};
 use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
@@ -77,10 +78,15 @@ impl Open {
         status.addresses = self.net.addresses().iter().map(ToString::to_string).collect();
         for scope in [Scope::Ours, Scope::Mine] {
             let Some(reading) = replica.reader(scope) else { continue };
+            let counts = index::counts(&reader.rows(scope)).unwrap_or_else(|error| {
+                tracing::error!(%error, "the index cannot be read");
+                Counts::default()
+            });
+            status.arriving += counts.arriving;
             for (id, state) in reader.documents(scope)? {
                 status.documents.push(api::DocumentStatus {
                     id: id.to_string(),
-                    facts: 0,
+                    facts: counts.facts.get(&id.year).copied().unwrap_or(0),
                     bytes: state.snapshot_bytes + state.appended_bytes,
                 });
             }

@@ -12,6 +12,7 @@
 
 mod as_of;
 mod clock;
+mod counts;
 mod ingest;
 mod lookup;
 pub mod rows;
@@ -25,6 +26,7 @@ use crate::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 
 pub use as_of::{as_of, past};
 pub use clock::Clock;
+pub use counts::{Counts, counts};
 pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
@@ -34,7 +36,7 @@ pub use lookup::{
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 2;
+pub const INDEX_VERSION: u32 = 4;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Clock;
+use super::counts::{COUNTS, Changes};
 use super::ingest::fact_groups;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
@@ -50,6 +51,7 @@ pub(super) struct Work<'a, R: WriteRows> {
     waiting: BTreeMap<FactId, CachedWaiting>,
     fields: BTreeMap<FieldKey, CachedField>,
     items: BTreeMap<(String, ItemId), Cached<ItemRow>>,
+    counts: Changes,
 }
 
 impl<'a, R: WriteRows> Work<'a, R> {
@@ -62,6 +64,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
             waiting: BTreeMap::new(),
             fields: BTreeMap::new(),
             items: BTreeMap::new(),
+            counts: Changes::default(),
         }
     }
 
@@ -175,6 +178,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         for past in &unmet {
             self.waiting(past)?.insert(*id);
         }
+        self.counts.enter(row.header.date.year(), void);
         let row = FactRow { placing: Placing::Waiting(unmet), ..row };
         self.facts.insert(*id, Cached { row: Some(row), dirty: true });
         if void {
@@ -273,6 +277,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 (branch, sequence) = (*continued, last.saturating_add(1));
             }
         }
+        self.counts.complete(void);
         self.fact_mut(id)?.placing = if void {
             Placing::Void(clock)
         } else {
@@ -368,6 +373,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 self.rows.put(Table::Waiting, id.as_bytes(), new.as_bytes(), &[])?;
             }
         }
+        self.counts.write(self.rows)?;
         Ok(changed)
     }
 
@@ -388,6 +394,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let mut groups: BTreeSet<(Table, Vec<u8>)> = BTreeSet::new();
         groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
         groups.insert((Table::Derived, SETTLE.to_vec()));
+        groups.insert((Table::Derived, COUNTS.to_vec()));
         for (id, row) in facts {
             let key = row.field(id);
             groups.insert((Table::Fields, key.item.as_bytes().to_vec()));
