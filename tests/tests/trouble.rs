@@ -9,6 +9,8 @@ use betwixt_api::{ClientError, Collection, NewItem, ProblemKind, Scope, Secret, 
 use betwixt_testkit::needs::{Need, libfaketime, met};
 use betwixt_tests::home::{Home, PASSPHRASE, couple_on_loopback, in_step, introduce, pair, shared};
 use betwixt_tests::mounts::Mount;
+#[cfg(target_os = "linux")]
+use betwixt_tests::slow_disk::SlowDisk;
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -190,6 +192,87 @@ async fn a_damaged_database_is_never_taken_for_whole_and_a_backup_brings_it_back
     let right = UnlockRequest { passphrase: Secret::from(PASSPHRASE.to_owned()) };
     home.client().unlock(&right).await.unwrap();
     assert_eq!(entries(&home).await, 20);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_restored_by_the_command_that_the_error_names() {
+    let mut home = one_home().await;
+    for number in 0..5 {
+        write(&home, number, &format!("entry {number}")).await.unwrap();
+    }
+    home.down().await.unwrap();
+    // Opening takes the day's snapshot, of what was there before.
+    home.up_and_unlock().await.unwrap();
+    let begun = Instant::now();
+    let name = loop {
+        let listed = home.client().backups().await.unwrap();
+        if let Some(name) = listed.into_iter().find_map(|backup| backup.snapshot) {
+            break name;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no snapshot was taken");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    write(&home, 5, "since the snapshot").await.unwrap();
+    home.down().await.unwrap();
+    let database = home.path().join("betwixt.redb");
+    let mut bytes = std::fs::read(&database).unwrap();
+    bytes.iter_mut().step_by(512).for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&database, &bytes).unwrap();
+
+    home.up().await.unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let passphrase = outside.path().join("passphrase");
+    std::fs::write(&passphrase, format!("{PASSPHRASE}\n")).unwrap();
+    let unlock = ["unlock", "--passphrase-file", passphrase.to_str().unwrap()];
+    let refused = home.run(&unlock).unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "a damaged database opened");
+    let list = home.run(&["restore", "--list"]).unwrap();
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.contains(&format!("betwixt restore --snapshot {name}")), "{list}");
+    let unknown = home.run(&["restore", "--snapshot", "2001-01-01"]).unwrap();
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("restore --list"), "it says where to look");
+    // What a person would do: type what stands there.
+    let command = words.split('`').find_map(|part| part.strip_prefix("betwixt restore ")).expect("it names a command");
+    let arguments: Vec<&str> = ["restore"].into_iter().chain(command.split_whitespace()).collect();
+    said_well(&home.run(&arguments).unwrap());
+    said_well(&home.run(&unlock).unwrap());
+    assert_eq!(entries(&home).await, 5, "as the snapshot was");
+    let verified = home.run(&["verify"]).unwrap();
+    said_well(&verified);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn locking_while_something_is_being_written_waits_for_it_and_loses_nothing() {
+    let disk = SlowDisk::compile(Duration::from_millis(2), Duration::from_millis(50)).unwrap();
+    let mut home = Home::on_loopback().unwrap();
+    let _marks = disk.carry(&mut home, "marks");
+    home.found("Robin").await.unwrap();
+    let right = UnlockRequest { passphrase: Secret::from(PASSPHRASE.to_owned()) };
+    for round in 0..3 {
+        let writes = async {
+            let (one, other) = tokio::join!(write(&home, 2 * round, "one"), write(&home, 2 * round + 1, "other"));
+            one.and(other)
+        };
+        let lock = async {
+            // The first is on its way to the disk by now, and the other waits.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            home.client().lock().await
+        };
+        let (written, locked) = tokio::join!(writes, lock);
+        written.expect("what was asked before locking is written");
+        assert!(locked.expect("locking waits instead of refusing").private_locked);
+        let refused = write(&home, 99, "after").await.unwrap_err();
+        assert_eq!(kind(&refused), Some(&ProblemKind::Locked), "{refused}");
+        let verified = home.run(&["verify"]).unwrap();
+        let words = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert!(words.contains("private pages are locked and were not read"), "{words}");
+        home.client().unlock(&right).await.unwrap();
+    }
+    assert_eq!(entries(&home).await, 6);
+    let documents = home.client().status().await.unwrap().documents;
+    assert_eq!(documents.iter().map(|document| document.facts).sum::<u64>(), 6, "{documents:?}");
 }
 
 fn said_well(output: &Output) {

@@ -31,6 +31,9 @@ pub struct Finding {
 /// What `POST /v1/verify` read and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReport {
+    /// Whether the private part was locked and is therefore not among what was read.
+    #[serde(default)]
+    pub private_locked: bool,
     /// How many documents.
     pub documents: u64,
     /// How many facts, each with its signature.
@@ -59,7 +62,8 @@ pub struct BackupRequest {
     pub path: Option<String>,
 }
 
-/// A backup: encrypted, as the home is. `GET /v1/backups` lists those in the home, newest first.
+/// A backup, or a snapshot that was taken by itself: encrypted, as the home is. `GET /v1/backups` lists those in the home,
+/// newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
     /// Its absolute path.
@@ -69,13 +73,21 @@ pub struct Backup {
     /// The date on which it was made, `YYYY-MM-DD`, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_on: Option<String>,
+    /// The name of a snapshot. It restores this home only, and opens as this home does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// Puts a backup in the place of what the home holds, which is kept aside: `POST /v1/restore`.
+///
+/// On the wire `{"path": "/..."}` or `{"snapshot": "2027-01-31"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestoreRequest {
-    /// The backup's absolute path.
-    pub path: String,
+#[serde(rename_all = "lowercase")]
+pub enum RestoreRequest {
+    /// A backup's, or a snapshot's, absolute path.
+    Path(String),
+    /// The name of a snapshot of this home.
+    Snapshot(String),
 }
 
 /// What restoring did. The home is locked afterwards.

@@ -137,10 +137,7 @@ pub(crate) enum Command {
         list: bool,
     },
     /// Put a backup in place of what the home holds now, which is kept aside.
-    Restore {
-        /// The backup.
-        path: PathBuf,
-    },
+    Restore(Restore),
     /// Play through it: two homes, edits apart, meeting, and settling a difference.
     ///
     /// Runs two daemons on this machine with homes in a temporary directory, which stay usable until Ctrl-C.
@@ -157,6 +154,20 @@ Examples:
   betwixt reflect \"A good week\"          say it here
   betwixt reflect --prompt \"What gave you energy this month?\"
   betwixt reflect --list                 read what there is";
+
+#[derive(Debug, Args)]
+#[group(id = "restored", required = true, multiple = false)]
+pub(crate) struct Restore {
+    /// The backup.
+    #[arg(group = "restored")]
+    pub(crate) path: Option<PathBuf>,
+    /// A snapshot of this home, as they are taken by themselves, once a day.
+    #[arg(long, value_name = "NAME", group = "restored")]
+    pub(crate) snapshot: Option<String>,
+    /// List what can be restored instead.
+    #[arg(long, group = "restored")]
+    pub(crate) list: bool,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         Command::Resume => home::pause(terminal, false).await,
         Command::Demo { exit } => crate::demo::run(terminal, exit).await,
         Command::Doctor => network::doctor(&Opened::in_any_phase(terminal).await?).await,
-        Command::Restore { path } => upkeep::restore(&Opened::in_any_phase(terminal).await?, &path).await,
+        Command::Restore(restore) => upkeep::restore(&Opened::in_any_phase(terminal).await?, restore).await,
         needs_home => opened(Opened::get(terminal).await?, needs_home).await,
     }
 }
@@ -70,7 +70,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         | Command::Pause
         | Command::Resume
         | Command::Doctor
-        | Command::Restore { .. }
+        | Command::Restore(_)
         | Command::Demo { .. } => Err(CommandError::Value { what: "that needs no home".into() }),
     }
 }

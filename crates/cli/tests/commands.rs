@@ -440,7 +440,13 @@ fn a_check_that_finds_something_ends_with_a_code_of_its_own() {
             what: "no multicast".into(),
             fix: None,
         }])),
-        _ => Ok(Response::Verified(api::VerifyReport { documents: 1, facts: 2, records: 3, damaged: vec![] })),
+        _ => Ok(Response::Verified(api::VerifyReport {
+            private_locked: false,
+            documents: 1,
+            facts: 2,
+            records: 3,
+            damaged: vec![],
+        })),
     });
     assert_eq!(home.run(&["doctor"]).code(), 11);
     assert_eq!(home.run(&["verify"]).code(), 0);

@@ -301,6 +301,8 @@ impl Daemon {
                     self.status().map(Response::Status)
                 });
                 self.settle_state();
+                // Before anything is written today: what was there before is what a snapshot is for.
+                self.look_after();
                 let _ = answer.send(outcome);
             }
             Finished::PrivateKey(outcome, answer) => {
@@ -397,11 +399,12 @@ impl Open {
         }
         let outcome = match request {
             Request::Lock => {
-                if self.engine.is_committing() {
-                    Err(busy())
+                if self.engine.is_idle() || self.engine.is_recovering() {
+                    self.lock(answer);
                 } else {
-                    self.house.lock_mine().and_then(|()| self.status(&options.home)).map(Response::Status)
+                    self.engine.write(Write::Lock(answer));
                 }
+                return None;
             }
             Request::Pause => {
                 self.paused = true;

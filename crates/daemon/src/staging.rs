@@ -13,10 +13,11 @@ use betwixt_sync::roster::SignedStatement;
 use jiff::Zoned;
 use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
+use tokio::sync::oneshot;
 
 use crate::answer::{problem, says};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
-use crate::http::{Request, Response};
+use crate::http::{Answer, Request, Response};
 use crate::open::{Open, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Replica, Stage, StageError};
 use crate::writes::{After, Write};
@@ -36,6 +37,10 @@ impl Open {
             After::Answer(sender, answer) => {
                 // Whoever asked may be gone.
                 let _ = sender.send(*answer);
+                Ok(())
+            }
+            After::Lock(sender) => {
+                self.lock(sender);
                 Ok(())
             }
             After::Paired(peer) => {
@@ -69,6 +74,8 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
+                // It needs no disk.
+                After::Lock(sender) => self.lock(sender),
                 After::Paired(_) => self.pairing_failed(&problem),
             }
         }
@@ -78,9 +85,18 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
+                Write::Lock(sender) => self.lock(sender),
                 Write::Found(..) => self.pairing_failed(&problem),
             }
         }
+    }
+
+    /// Locks the private part. Only while no stage is on its way.
+    pub(crate) fn lock(&mut self, answer: oneshot::Sender<Answer>) {
+        let home = self.house.home.path().to_owned();
+        let locked = self.house.lock_mine().and_then(|()| self.status(&home)).map(Response::Status);
+        // Whoever asked may be gone.
+        let _ = answer.send(locked);
     }
 
     /// Tells event streams which items changed.
@@ -111,6 +127,7 @@ impl Own<'_> {
                     Err(error)
                 }
             },
+            Write::Lock(sender) => Ok(After::Lock(sender)),
             Write::Found(peer, statements) => {
                 self.found(replica, stage, &peer, statements)?;
                 Ok(After::Paired(peer))

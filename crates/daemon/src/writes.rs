@@ -13,6 +13,8 @@ use crate::http::{Answer, Request};
 pub(crate) enum Write {
     /// What a frontend says.
     Api(Request, oneshot::Sender<Answer>),
+    /// The private part is to be locked, once what was asked before is done.
+    Lock(oneshot::Sender<Answer>),
     /// Two people have confirmed that they pair.
     Found(Box<PeerIdentity>, Vec<SignedStatement>),
 }
@@ -22,6 +24,8 @@ pub(crate) enum Write {
 pub(crate) enum After {
     /// A frontend gets its answer.
     Answer(oneshot::Sender<Answer>, Box<Answer>),
+    /// The private part is locked now.
+    Lock(oneshot::Sender<Answer>),
     /// The pairing is done.
     Paired(Box<PeerIdentity>),
     /// The addresses set by hand changed.

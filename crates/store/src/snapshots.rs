@@ -1,10 +1,12 @@
 //! Rolling snapshots of the database, backups, and restoring both.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use jiff::civil::Date;
+use rand_core::{OsRng, RngCore};
 
 use crate::archive::{self, Archive, ArchiveError};
 use crate::error::StoreError;
@@ -18,6 +20,8 @@ use crate::store::Store;
 use crate::verify::verify_archive;
 
 const SUFFIX: &str = ".snapshot";
+/// What the name of a file ends with that is not verified yet.
+const UNFINISHED: &str = ".new";
 
 /// How many of the last days with a snapshot keep theirs.
 pub const DAYS: usize = 3;
@@ -94,7 +98,9 @@ impl Home {
         let failed = |source| ArchiveError::File { path: directory.clone(), source };
         files::make_directory(&directory).map_err(failed)?;
         let path = directory.join(format!("{today}{SUFFIX}"));
-        write_verified(store, keys, &path, &[])?;
+        clear_unfinished(&directory).map_err(failed)?;
+        let new = write_verified(store, keys, &path, &[])?;
+        new.replace(&path).map_err(failed)?;
         let all = self.snapshots().map_err(failed)?;
         for old in superfluous(&all, today) {
             fs::remove_file(directory.join(format!("{}{SUFFIX}", old.name))).map_err(failed)?;
@@ -127,14 +133,15 @@ impl Home {
     /// of today, also when that is changed later. Verified before it takes its name.
     ///
     /// # Errors
-    /// [`SnapshotError::Exists`]: nothing is overwritten.
+    /// [`SnapshotError::Exists`]: nothing is overwritten or removed that was there before. A crash in the midst of it
+    /// leaves a file beside the path, whose name ends with `.new`.
     pub fn backup(&self, store: &Store, keys: &DataKeys, path: &Path) -> Result<(), SnapshotError> {
         if path.exists() {
             return Err(SnapshotError::Exists(path.to_owned()));
         }
         let keys_file = self.keys_file().clone().seal();
         let keys_file = keys_file.map_err(|error| StoreError::Unstorable(error.to_string()))?;
-        write_verified(store, keys, path, &keys_file)
+        write_verified(store, keys, path, &keys_file)?.put(path)
     }
 
     /// Puts a snapshot of this home in the place of its database, which is kept in `aside/`. What was written since comes
@@ -201,31 +208,66 @@ fn put_database(home: &Path, archive: Archive) -> Result<(), RestoreError> {
     Ok(())
 }
 
-fn write_verified(store: &Store, keys: &DataKeys, path: &Path, keys_file: &[u8]) -> Result<(), SnapshotError> {
-    let failed = |source| ArchiveError::File { path: path.to_owned(), source };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error).into()),
-        _ => {}
+/// A file that is written and verified, and has no name of its own yet. Dropped, it goes.
+struct Unnamed(PathBuf);
+
+impl Unnamed {
+    /// Beside a path, under a name that nothing has.
+    fn beside(path: &Path) -> io::Result<(Self, File)> {
+        let mut distinct = [0; 8];
+        OsRng.fill_bytes(&mut distinct);
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}{UNFINISHED}", betwixt_model::ids::encode_base32(&distinct)));
+        let new = PathBuf::from(name);
+        let file = files::create_new(&new)?;
+        Ok((Self(new), file))
     }
-    let outcome = (|| {
-        let file = files::create_new(&new).map_err(failed)?;
-        archive::write(&store.read()?, &file, keys_file)?;
-        file.sync_all().map_err(failed)?;
-        let report = verify_archive(&new, keys)?;
-        if report.damaged > 0 {
-            return Err(SnapshotError::Damaged(report.damaged));
+
+    /// Gives it a path's name, whatever has that now.
+    fn replace(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path).and_then(|()| files::sync_parent(path))
+    }
+
+    /// Gives it a path's name, which nothing may have.
+    fn put(self, path: &Path) -> Result<(), SnapshotError> {
+        let failed = |source| ArchiveError::File { path: path.to_owned(), source };
+        match fs::hard_link(&self.0, path) {
+            Ok(()) => Ok(files::sync_parent(path).map_err(failed)?),
+            // File systems without links, of USB sticks for instance, can only be looked at first.
+            Err(_) if !path.exists() => Ok(self.replace(path).map_err(failed)?),
+            Err(_) => Err(SnapshotError::Exists(path.to_owned())),
         }
-        fs::rename(&new, path).and_then(|()| files::sync_parent(path)).map_err(failed)?;
-        Ok(())
-    })();
-    if outcome.is_err() {
-        // Gives back the room; the first failure is the one that counts.
-        let _ = fs::remove_file(&new);
     }
-    outcome
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        // Gives back the room, unless it has a name by now; what came of it was told.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Removes what a crash left in a directory where only snapshots are made.
+fn clear_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.to_str().is_some_and(|path| path.ends_with(UNFINISHED)) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_verified(store: &Store, keys: &DataKeys, path: &Path, keys_file: &[u8]) -> Result<Unnamed, SnapshotError> {
+    let failed = |source| ArchiveError::File { path: path.to_owned(), source };
+    let (new, file) = Unnamed::beside(path).map_err(failed)?;
+    archive::write(&store.read()?, &file, keys_file)?;
+    file.sync_all().map_err(failed)?;
+    let report = verify_archive(&new.0, keys)?;
+    if report.damaged > 0 {
+        return Err(SnapshotError::Damaged(report.damaged));
+    }
+    Ok(new)
 }
 
 /// Those that rolling lets go. Snapshots of days to come, which a clock that was ahead leaves, stay until they are past.

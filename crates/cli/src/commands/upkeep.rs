@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use betwixt_api::{BackupRequest, RestoreRequest};
 
+use crate::arguments::Restore;
 use crate::error::CommandError;
 use crate::home::Opened;
 use crate::render::upkeep;
@@ -32,11 +33,16 @@ pub(super) async fn backup(opened: &Opened, path: Option<PathBuf>) -> Result<(),
     opened.terminal.result(&backup, || upkeep::backup(&backup))
 }
 
-pub(super) async fn restore(opened: &Opened, path: &Path) -> Result<(), CommandError> {
-    if !path.exists() {
-        return Err(CommandError::NotFound { what: format!("there is no file {}", path.display()) });
-    }
-    let request = RestoreRequest { path: absolute(path)? };
+pub(super) async fn restore(opened: &Opened, restore: Restore) -> Result<(), CommandError> {
+    let request = match restore {
+        Restore { list: true, .. } => return backups(opened).await,
+        Restore { snapshot: Some(name), .. } => RestoreRequest::Snapshot(name),
+        Restore { path: Some(path), .. } if path.exists() => RestoreRequest::Path(absolute(&path)?),
+        Restore { path, .. } => {
+            let path = path.unwrap_or_default();
+            return Err(CommandError::NotFound { what: format!("there is no file {}", path.display()) });
+        }
+    };
     let progress = opened.terminal.progress("Putting the backup in place");
     let restored = opened.client.restore(&request).await?;
     progress.finish_and_clear();

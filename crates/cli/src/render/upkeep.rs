@@ -37,6 +37,9 @@ pub(crate) fn verify(report: &VerifyReport) -> String {
     if report.damaged.is_empty() {
         lines.push("All of it is as it was written.".into());
     }
+    if report.private_locked {
+        lines.push("Your private pages are locked and were not read: run `betwixt unlock`, then verify again.".into());
+    }
     lines.join("\n")
 }
 
@@ -50,10 +53,14 @@ pub(crate) fn backups(look: &Look, backups: &[Backup]) -> String {
     if backups.is_empty() {
         return "There are no backups in the home yet. Write one with `betwixt backup`.".into();
     }
-    let mut table = look.table(["MADE ON", "BYTES", "FILE"]);
+    let mut table = look.table(["MADE ON", "BYTES", "RESTORE WITH"]);
     for backup in backups {
         let made = backup.made_on.as_deref().map(show_date).unwrap_or_default();
-        table.add_row([made, backup.bytes.to_string(), printable(&backup.path)]);
+        let with = match &backup.snapshot {
+            Some(name) => format!("betwixt restore --snapshot {}", printable(name)),
+            None => format!("betwixt restore {}", printable(&backup.path)),
+        };
+        table.add_row([made, backup.bytes.to_string(), with]);
     }
     rows(&table)
 }
@@ -99,13 +106,19 @@ mod tests {
 
     #[test]
     fn checks() {
-        let whole = VerifyReport { documents: 2, facts: 120, records: 300, damaged: vec![] };
+        let whole = VerifyReport { private_locked: false, documents: 2, facts: 120, records: 300, damaged: vec![] };
         insta::assert_snapshot!(verify(&whole), @r"
         Read and checked 120 facts in 2 documents (300 records).
         All of it is as it was written.
         ");
         let damage =
             Damage { what: "a change of ours/2027".into(), advice: "It comes again with the next sync.".into() };
+        let shared = VerifyReport { private_locked: true, ..whole.clone() };
+        insta::assert_snapshot!(verify(&shared), @r"
+        Read and checked 120 facts in 2 documents (300 records).
+        All of it is as it was written.
+        Your private pages are locked and were not read: run `betwixt unlock`, then verify again.
+        ");
         insta::assert_snapshot!(verify(&VerifyReport { damaged: vec![damage], ..whole }), @r"
         Read and checked 120 facts in 2 documents (300 records).
         damaged: a change of ours/2027

@@ -25,18 +25,7 @@ const SNAPSHOT_SUFFIX: &str = ".snapshot";
 /// [`api::ProblemKind::Invalid`] about `path`, [`api::ProblemKind::Damaged`], or what the disk says.
 pub(crate) fn backup(handle: &Handle, request: &api::BackupRequest, today: Date) -> Result<api::Backup, Problem> {
     let path = match &request.path {
-        Some(path) => {
-            let path = absolute(path)?;
-            // The backup is written under this name first; what is there is not ours to replace.
-            let mut new = path.clone().into_os_string();
-            new.push(".new");
-            if Path::new(&new).exists() {
-                let detail =
-                    format!("{} is in the way: move it away, or choose another name.", Path::new(&new).display());
-                return Err(invalid_path(detail));
-            }
-            path
-        }
+        Some(path) => absolute(path)?,
         None => {
             let home = std::path::absolute(handle.home.path()).map_err(|error| file_problem(&error))?;
             let directory = home.join(BACKUPS);
@@ -52,7 +41,7 @@ pub(crate) fn backup(handle: &Handle, request: &api::BackupRequest, today: Date)
     };
     handle.home.backup(&handle.store, &handle.keys, &path).map_err(|error| snapshot_problem(&error))?;
     let bytes = std::fs::metadata(&path).map_err(|error| file_problem(&error))?.len();
-    Ok(api::Backup { path: path.display().to_string(), bytes, made_on: Some(today.to_string()) })
+    Ok(api::Backup { path: path.display().to_string(), bytes, made_on: Some(today.to_string()), snapshot: None })
 }
 
 /// Takes today's snapshot, unless there is one.
@@ -81,6 +70,7 @@ pub(crate) fn list(home: &Path) -> Result<Vec<api::Backup>, Problem> {
         path: found.path.display().to_string(),
         bytes: found.bytes,
         made_on: found.date.map(|date| date.to_string()),
+        snapshot: found.snapshot,
     };
     Ok(all.into_iter().map(backup).collect())
 }
@@ -90,16 +80,13 @@ pub(super) fn backup_files(home: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(listed(&home.join(BACKUPS))?.into_iter().map(|found| found.path).collect())
 }
 
-/// Where a snapshot lies.
-pub(super) fn snapshot_file(home: &Path, name: &str) -> PathBuf {
-    home.join(SNAPSHOTS).join(format!("{name}{SNAPSHOT_SUFFIX}"))
-}
-
 /// A file to restore from.
 struct Found {
     path: PathBuf,
     bytes: u64,
     date: Option<Date>,
+    /// Its name, if it is a snapshot.
+    snapshot: Option<String>,
 }
 
 fn listed(directory: &Path) -> io::Result<Vec<Found>> {
@@ -124,7 +111,8 @@ fn files(directory: &Path, suffix: &str) -> io::Result<Vec<Found>> {
         if metadata.is_file() {
             // `2027-01-31`, and perhaps which of that day.
             let date = stem.get(..10).and_then(|date| date.parse().ok());
-            found.push(Found { path: entry.path(), bytes: metadata.len(), date });
+            let snapshot = (suffix == SNAPSHOT_SUFFIX).then(|| stem.to_owned());
+            found.push(Found { path: entry.path(), bytes: metadata.len(), date, snapshot });
         }
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
@@ -135,7 +123,7 @@ fn files(directory: &Path, suffix: &str) -> io::Result<Vec<Found>> {
 /// first, if there is one; the home is locked afterwards, whatever comes of it.
 ///
 /// # Errors
-/// [`api::ProblemKind::Busy`] while a [`Handle`] is left, [`api::ProblemKind::Invalid`] about `path`, [`api::ProblemKind::Damaged`], or
+/// [`api::ProblemKind::Busy`] while a [`Handle`] is left, [`api::ProblemKind::Invalid`] about `path`, [`api::ProblemKind::NotFound`] about `snapshot`, [`api::ProblemKind::Damaged`], or
 /// what the disk says. The file is verified before anything is touched.
 pub(crate) fn restore(
     home: &Path,
@@ -148,27 +136,34 @@ pub(crate) fn restore(
             tracing::warn!(problem = %problem.detail, "the home was not compacted before restoring");
         }
     }
-    let from = absolute(&request.path)?;
     let home = &std::path::absolute(home).map_err(|error| file_problem(&error))?;
     let before = set_aside(home).map_err(|error| file_problem(&error))?;
-    let kept = snapshots(home).map_err(|error| file_problem(&error))?;
-    let is_from = |found: &Found| match (found.path.canonicalize(), from.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    };
-    let snapshot = kept.into_iter().find(is_from);
-    let name = snapshot.as_ref().and_then(|found| found.path.file_stem()?.to_str());
-    match name {
-        Some(name) => {
-            let opened = Home::open(home).map_err(|error| home_problem(&error))?;
-            opened.restore_snapshot(name).map_err(|error| restore_problem(&error))?;
+    match request {
+        api::RestoreRequest::Path(path) => {
+            let from = absolute(path)?;
+            match snapshot_at(home, &from).map_err(|error| file_problem(&error))? {
+                Some(name) => restore_snapshot(home, &name)?,
+                None => Home::restore(&from, home, true).map_err(|error| restore_problem(&error))?,
+            }
         }
-        None => Home::restore(&from, home, true).map_err(|error| restore_problem(&error))?,
+        api::RestoreRequest::Snapshot(name) => restore_snapshot(home, name)?,
     }
     // It is restored; where the former content is cannot make that an error any more.
     let after = set_aside(home).unwrap_or_default();
     let kept = after.difference(&before).next();
     Ok(api::Restored { kept_aside: kept.map(|path| path.display().to_string()) })
+}
+
+fn restore_snapshot(home: &Path, name: &str) -> Result<(), Problem> {
+    let home = Home::open(home).map_err(|error| home_problem(&error))?;
+    home.restore_snapshot(name).map_err(|error| restore_problem(&error))
+}
+
+/// The name of the home's snapshot that lies at a path, if one does.
+fn snapshot_at(home: &Path, path: &Path) -> io::Result<Option<String>> {
+    let Ok(path) = path.canonicalize() else { return Ok(None) };
+    let found = snapshots(home)?.into_iter().find(|found| found.path.canonicalize().is_ok_and(|known| known == path));
+    Ok(found.and_then(|found| found.snapshot))
 }
 
 /// Former databases.
@@ -260,7 +255,7 @@ mod tests {
         std::fs::write(&made.path, bytes).expect("writes");
         let report = verify(&house.handle()).expect("verifies");
         assert_eq!(report.damaged.len(), 1);
-        let request = api::RestoreRequest { path: made.path };
+        let request = api::RestoreRequest::Path(made.path);
         let problem = restore(&path, Some(house), &request).expect_err("is refused");
         assert_eq!(problem.kind, ProblemKind::Damaged, "{problem}");
         let Opened { house, troubles } = open(&path);
@@ -276,9 +271,11 @@ mod tests {
         std::fs::write(path.join("betwixt.redb"), vec![7; 9000]).expect("writes");
         let problem = unlock(&path, &Secret::from(PASSPHRASE.to_owned())).expect_err("is damaged");
         assert_eq!(problem.kind, ProblemKind::Damaged);
-        let snapshot = list(&path).expect("are listed").remove(0).path;
-        assert!(problem.detail.contains(&snapshot), "{problem}");
-        restore(&path, None, &api::RestoreRequest { path: snapshot }).expect("is restored");
+        let snapshot = list(&path).expect("are listed").remove(0).snapshot.expect("is a snapshot");
+        assert!(problem.detail.contains(&format!("--snapshot {snapshot}`")), "{problem}");
+        let none = restore(&path, None, &api::RestoreRequest::Snapshot("2001-01-01".into())).expect_err("is not there");
+        assert_eq!(none.kind, ProblemKind::NotFound);
+        restore(&path, None, &api::RestoreRequest::Snapshot(snapshot)).expect("is restored");
         assert_eq!(facts(&open(&path).house), 1);
     }
 
@@ -300,15 +297,12 @@ mod tests {
         let in_the_way = directory.path().join("other.new");
         std::fs::write(&in_the_way, b"mine").expect("writes");
         let other = api::BackupRequest { path: Some(directory.path().join("other").display().to_string()) };
-        assert_eq!(
-            backup(&house.handle(), &other, today()).expect_err("takes nothing away").kind,
-            ProblemKind::Invalid
-        );
+        backup(&house.handle(), &other, today()).expect("takes nothing away");
         assert_eq!(std::fs::read(&in_the_way).expect("is there"), b"mine");
         write(&mut house, "two");
         assert_eq!(facts(&house), 2);
 
-        let request = api::RestoreRequest { path: first.path };
+        let request = api::RestoreRequest::Path(first.path);
         let restored = restore(&path, Some(house), &request).expect("is restored");
         assert!(Path::new(&restored.kept_aside.expect("was kept")).is_file());
         let Opened { house, troubles } = open(&path);
@@ -334,7 +328,7 @@ mod tests {
         let all = list(&path).expect("are listed");
         let made_on: Vec<_> = all.iter().filter_map(|backup| backup.made_on.as_deref()).collect();
         assert_eq!(made_on, ["2027-01-31", "2027-01-31", "2027-01-30"]);
-        let request = api::RestoreRequest { path: all[2].path.clone() };
+        let request = api::RestoreRequest::Path(all[2].path.clone());
         restore(&path, Some(house), &request).expect("is restored");
         let Opened { house, troubles } = open(&path);
         assert_eq!((facts(&house), troubles.len()), (1, 1));
@@ -345,11 +339,11 @@ mod tests {
         let (_directory, path, house, _) = founded();
         let made = backup(&house.handle(), &api::BackupRequest::default(), today()).expect("is made");
         let handle = house.handle();
-        let busy = restore(&path, Some(house), &api::RestoreRequest { path: made.path }).expect_err("is in use");
+        let busy = restore(&path, Some(house), &api::RestoreRequest::Path(made.path)).expect_err("is in use");
         assert_eq!(busy.kind, ProblemKind::Busy);
         drop(handle);
         for wrong in ["relative", "/no/such/file", "/"] {
-            let problem = restore(&path, None, &api::RestoreRequest { path: wrong.into() }).expect_err("is refused");
+            let problem = restore(&path, None, &api::RestoreRequest::Path(wrong.into())).expect_err("is refused");
             assert_eq!((problem.kind, problem.field.as_deref()), (ProblemKind::Invalid, Some("path")), "{wrong}");
         }
         open(&path);

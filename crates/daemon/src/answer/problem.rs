@@ -2,14 +2,12 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
 
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::index::IndexError;
 use betwixt_store::keys::KeysError;
 use betwixt_store::{ArchiveError, CompactError, HomeError, RestoreError, SnapshotError, StoreError};
 
-use crate::answer::backups::snapshot_file;
 use crate::replica::{OpenError, StageError};
 
 /// Why the store did not read or write, and what to do.
@@ -51,13 +49,13 @@ pub(crate) fn file_problem(error: &io::Error) -> Problem {
 pub(crate) fn opening_problem(error: &betwixt_store::OpenError) -> Problem {
     use betwixt_store::OpenError as Opening;
     let kind = match error {
-        Opening::Damaged { path, snapshot, .. } => {
-            let detail = match (path.as_deref().and_then(Path::parent), snapshot) {
-                (Some(home), Some(name)) => format!(
-                    "The database is damaged. The newest snapshot that is whole restores it: `betwixt restore {}`.",
-                    snapshot_file(home, name).display()
+        Opening::Damaged { snapshot, .. } => {
+            let detail = match snapshot {
+                Some(name) => format!(
+                    "The database is damaged. The newest snapshot that is whole restores it: `betwixt restore --snapshot \
+                     {name}`."
                 ),
-                _ => "The database is damaged. Restore a backup with `betwixt restore`.".into(),
+                None => "The database is damaged. Restore a backup with `betwixt restore`.".into(),
             };
             return Problem::new(ProblemKind::Damaged, detail);
         }
@@ -151,7 +149,12 @@ pub(super) fn restore_problem(error: &RestoreError) -> Problem {
             let detail = "Something else still uses this home, a check or a backup perhaps: try again when it is done.";
             Problem::new(ProblemKind::Busy, detail)
         }
-        RestoreError::Unknown(_) | RestoreError::OtherKeys(_) => invalid_path(sentence(error)),
+        RestoreError::Unknown(name) => {
+            let detail =
+                format!("There is no snapshot named {name}. `betwixt restore --list` lists those that there are.");
+            Problem::new(ProblemKind::NotFound, detail).about("snapshot")
+        }
+        RestoreError::OtherKeys(_) => invalid_path(sentence(error)),
         RestoreError::HomeThere(_) => says(ProblemKind::AlreadySetUp, error),
         RestoreError::Archive(error) => archive_problem(error),
         RestoreError::Store(error) => storage_problem(error),

@@ -14,7 +14,7 @@ use crate::house::Handle;
 
 /// Reads everything that is on disk: every row, every document with the signatures of its facts, every snapshot.
 ///
-/// While the private part is locked only the shared one is read. Entries of a document that are no facts of anybody have
+/// While the private part is locked only the shared one is read, and the report says so. Entries of a document that are no facts of anybody have
 /// no effect, and are no damage of this disk: they are not counted.
 ///
 /// # Errors
@@ -53,7 +53,8 @@ pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
                       were changed reads like this, too.";
         damaged.push(api::Damage { what, advice: advice.into() });
     }
-    Ok(api::VerifyReport { documents: report.documents, facts: facts.len() as u64, records, damaged })
+    let private_locked = !report.skipped.is_empty();
+    Ok(api::VerifyReport { private_locked, documents: report.documents, facts: facts.len() as u64, records, damaged })
 }
 
 fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<FactId>) -> Result<(), String> {
@@ -78,4 +79,20 @@ fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<
     let read = catch_unwind(AssertUnwindSafe(read));
     facts.extend(read.map_err(|_| "one of its changes cannot be read".to_owned())?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::house::tests::founded;
+
+    #[test]
+    fn while_the_private_part_is_locked_the_report_says_that_it_was_not_read() {
+        let (_directory, _path, mut house, _) = founded();
+        let open = verify(&house.handle()).expect("verifies");
+        assert!(!open.private_locked);
+        house.lock_mine().expect("locks");
+        let locked = verify(&house.handle()).expect("verifies");
+        assert!(locked.private_locked && locked.records < open.records, "{locked:?} after {open:?}");
+    }
 }
