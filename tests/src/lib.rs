@@ -9,3 +9,5 @@ pub mod mounts;
 pub mod namespaces;
 #[cfg(target_os = "linux")]
 pub mod slow_disk;
+#[cfg(target_os = "linux")]
+pub mod terminal;
