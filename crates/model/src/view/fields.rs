@@ -67,6 +67,7 @@ pub(super) fn view<R: ReadRows>(
             view.arriving = facts.arriving();
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
+            view.crossed = facts.crossed();
         }
         FieldKind::Consent => {
             view.arriving = facts.arriving();
