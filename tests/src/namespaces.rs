@@ -11,10 +11,20 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 /// Which of the two machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// 192.0.2.1 (RFC 5737: an address for documentation, so nobody's).
+    /// The one whose address ends in 1.
     Left,
-    /// 192.0.2.2
+    /// The one whose address ends in 2.
     Right,
+}
+
+/// Which network the machines are in: the addresses differ and with them the gateway, so a device takes them for two.
+/// All are for documentation (RFC 5737), so nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// 192.0.2.0/24
+    Home,
+    /// 198.51.100.0/24
+    Elsewhere,
 }
 
 /// The switch's ports, one a side.
@@ -25,20 +35,29 @@ const PORTS: [&str; 2] = ["port0", "port1"];
 pub struct Cable {
     names: [String; 2],
     switch: String,
+    place: Place,
 }
 
 impl Cable {
+    /// A cable in the usual network, see [`Cable::plug_in`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plug() -> anyhow::Result<Self> {
+        Self::plug_in(Place::Home)
+    }
+
     /// Makes both namespaces and plugs the cable in. Each has a loopback interface, an IPv4 address on the cable, a
     /// route for multicast, and the other side as its gateway; duplicate address detection is off, so that IPv6 addresses
-    /// work at once.
+    /// work at once. The system draws new hardware addresses for each cable.
     ///
     /// # Errors
     /// When `ip` fails; needs [`betwixt_testkit::needs::Need::NetworkNamespaces`].
-    pub fn plug() -> anyhow::Result<Self> {
+    pub fn plug_in(place: Place) -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let serial = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let names = [format!("bx-{serial}-a"), format!("bx-{serial}-b")];
-        let cable = Self { names, switch: format!("bx-{serial}-s") };
+        let cable = Self { names, switch: format!("bx-{serial}-s"), place };
         let switch = &cable.switch;
         ip(&["netns", "add", switch])?;
         ip(&["-n", switch, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"])?;
@@ -53,11 +72,36 @@ impl Cable {
         }
         for side in [Side::Left, Side::Right] {
             let name = cable.name(side);
-            ip(&["-n", name, "address", "add", &format!("{}/24", side.address()), "dev", "eth0"])?;
+            ip(&["-n", name, "address", "add", &format!("{}/24", cable.address(side)), "dev", "eth0"])?;
             ip(&["-n", name, "link", "set", "lo", "up"])?;
             cable.set_link(side, true)?;
         }
         Ok(cable)
+    }
+
+    /// Takes both machines to another network, as they run: the cable is out meanwhile, and the addresses are others.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn carry_to(&mut self, place: Place) -> anyhow::Result<()> {
+        self.set_plugged(false)?;
+        self.place = place;
+        for side in [Side::Left, Side::Right] {
+            let name = self.name(side);
+            ip(&["-n", name, "-4", "address", "flush", "dev", "eth0"])?;
+            ip(&["-n", name, "address", "add", &format!("{}/24", self.address(side)), "dev", "eth0"])?;
+        }
+        self.set_plugged(true)
+    }
+
+    /// The machine's address on the cable.
+    pub const fn address(&self, side: Side) -> &'static str {
+        match (self.place, side) {
+            (Place::Home, Side::Left) => "192.0.2.1",
+            (Place::Home, Side::Right) => "192.0.2.2",
+            (Place::Elsewhere, Side::Left) => "198.51.100.1",
+            (Place::Elsewhere, Side::Right) => "198.51.100.2",
+        }
     }
 
     /// The namespace's name, for `ip netns exec`.
@@ -87,7 +131,7 @@ impl Cable {
         if up {
             // Routes go with the link.
             ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])?;
-            ip(&["-n", name, "route", "replace", "default", "via", side.other().address()])?;
+            ip(&["-n", name, "route", "replace", "default", "via", self.address(side.other())])?;
         }
         Ok(())
     }
@@ -127,14 +171,6 @@ impl Drop for Cable {
 }
 
 impl Side {
-    /// The machine's address on the cable.
-    pub const fn address(self) -> &'static str {
-        match self {
-            Self::Left => "192.0.2.1",
-            Self::Right => "192.0.2.2",
-        }
-    }
-
     /// The other machine.
     #[must_use]
     pub const fn other(self) -> Self {

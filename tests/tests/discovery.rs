@@ -12,7 +12,7 @@ use betwixt_net::{Bind, Config, Discovery, DiscoveryState, LostReason, Net, NetE
 use betwixt_sync::dialer::AttemptId;
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use betwixt_testkit::needs::{Need, met};
-use betwixt_tests::namespaces::{Cable, Side};
+use betwixt_tests::namespaces::{Cable, Place, Side};
 use rand_core::OsRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
@@ -28,11 +28,16 @@ struct Device {
 
 impl Device {
     fn start(cable: &Cable, side: Side) -> Self {
+        Self::start_with(cable, side, None)
+    }
+
+    fn start_with(cable: &Cable, side: Side, fixed_port: Option<u16>) -> Self {
         let keys = Arc::new(DeviceKeys::generate(&mut OsRng));
         let config = Config {
             keys: keys.clone(),
-            port: 0,
-            fixed_port: None,
+            ports: Default::default(),
+            knocks: Vec::new(),
+            fixed_port,
             bind: Bind::Everywhere,
             discover_on_loopback: false,
         };
@@ -111,7 +116,7 @@ fn devices_find_each_other_and_again_after_the_cable_was_out() {
     left.discover(Discovery::Anywhere);
     right.discover(Discovery::Anywhere);
     let began = Instant::now();
-    let right_v4 = SocketAddr::new(Side::Right.address().parse().unwrap(), right.net.port());
+    let right_v4 = SocketAddr::new(cable.address(Side::Right).parse().unwrap(), right.net.port());
     let complete = |addresses: &[SocketAddr]| addresses.contains(&right_v4) && addresses.len() > 1;
     let addresses = left.candidate_with(Duration::from_secs(10), complete).expect("found by all its addresses");
     println!("found after {:?}: {addresses:?}", began.elapsed());
@@ -135,6 +140,42 @@ fn devices_find_each_other_and_again_after_the_cable_was_out() {
         println!("connected again {:?} after the cable was back", began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(5));
     }
+}
+
+#[test]
+fn each_network_has_a_port_of_its_own_and_the_fixed_one_is_advertised_in_none() {
+    const FIXED: u16 = 4711;
+    if !met(&[Need::NetworkNamespaces]) {
+        return;
+    }
+    let mut cable = Cable::plug().unwrap();
+    let mut left = Device::start(&cable, Side::Left);
+    let mut right = Device::start_with(&cable, Side::Right, Some(FIXED));
+    left.know(&right);
+    right.know(&left);
+    left.discover(Discovery::Anywhere);
+    right.discover(Discovery::Anywhere);
+    let mut ports = Vec::new();
+    for (attempt, place) in (0..).zip([Place::Home, Place::Elsewhere, Place::Home, Place::Elsewhere]) {
+        cable.carry_to(place).unwrap();
+        let ip: std::net::IpAddr = cable.address(Side::Right).parse().unwrap();
+        let is_there = |addresses: &[SocketAddr]| addresses.iter().any(|address| address.ip() == ip);
+        let advertised = left.candidate_with(Duration::from_secs(15), is_there).expect("found in every network");
+        let port = right.net.port();
+        // Link-local addresses of the network before may still be on their way.
+        let here: Vec<SocketAddr> = advertised.into_iter().filter(|address| address.ip() == ip).collect();
+        assert_eq!(here, [SocketAddr::new(ip, port)]);
+        ports.push(port);
+        // Who is there is reached, at this port and at the fixed one.
+        for (which, port) in [port, FIXED].into_iter().enumerate() {
+            left.dial(attempt * 2 + which as u64, &right, SocketAddr::new(ip, port));
+            assert!(left.connected(Duration::from_secs(5)), "{place:?} {port}");
+            assert!(right.connected(Duration::from_secs(5)));
+        }
+    }
+    assert_eq!(ports[..2], ports[2..], "each network's port is kept");
+    assert_ne!(ports[0], ports[1]);
+    assert!(!ports.contains(&FIXED));
 }
 
 #[test]
@@ -221,7 +262,7 @@ fn by_an_address_set_by_hand_where_multicast_is_blocked() {
     right.discover(Discovery::Anywhere);
     assert_eq!(left.candidate(Duration::from_secs(3)), None);
     let address = right.net.addresses()[0];
-    assert_eq!(address.ip(), Side::Right.address().parse::<Ipv4Addr>().unwrap());
+    assert_eq!(address.ip(), cable.address(Side::Right).parse::<Ipv4Addr>().unwrap());
     left.dial(1, &right, address);
     assert!(left.connected(Duration::from_secs(5)));
     assert!(right.connected(Duration::from_secs(5)));

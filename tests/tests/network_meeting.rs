@@ -64,7 +64,7 @@ async fn with_multicast_blocked_they_meet_at_an_address_set_by_hand() {
     pair(&left, &right, true).await.unwrap();
     for (home, other, side) in [(&left, &right, Side::Right), (&right, &left, Side::Left)] {
         let port = other.client().status().await.unwrap().port.unwrap();
-        let address = format!("{}:{port}", side.address());
+        let address = format!("{}:{port}", cable.address(side));
         home.client().address_add(&AddressRequest { address }).await.unwrap();
     }
     in_step(&left, &right, PATIENCE).await.unwrap();

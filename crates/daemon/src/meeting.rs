@@ -31,10 +31,14 @@ impl Open {
                 self.engine.handle_dial_failed(attempt, now);
             }
             NetEvent::Candidate { peer, addresses, .. } => {
-                self.engine.dialer().handle_advert(peer, &addresses, now);
+                self.engine.handle_advert(peer, &addresses, now);
             }
-            NetEvent::NetworkChanged { .. } => {
-                self.engine.dialer().handle_network_changed(now);
+            NetEvent::PortDrawn { network, port } => self.engine.handle_port_drawn(network, port, now),
+            NetEvent::Knocked { knock } => self.engine.handle_knocked(knock, now),
+            NetEvent::NetworkChanged { networks, .. } => {
+                if let Err(error) = self.engine.handle_network_changed(&self.house.replica, networks, now) {
+                    tracing::warn!(%error, "the addresses remembered of this network cannot be read");
+                }
                 self.set_discovery(now);
             }
             NetEvent::Pairing { connection, event } => self.handle_pairing_net(connection, event, now),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Knocks};
 use crate::house::House;
 use crate::http::Answer;
 use crate::notices::Notices;
@@ -27,8 +27,7 @@ use crate::writes::{After, Write};
 /// For how long `here` takes any network for a home.
 pub(crate) const HERE: Duration = Duration::from_secs(600);
 
-/// The names of settings under the shared key.
-pub(crate) const PORT: &str = "port";
+/// The name of a setting under the shared key.
 const HOME_NETWORKS: &str = "home networks";
 
 /// What a paired device and its person are called.
@@ -76,32 +75,30 @@ impl Open {
     ) -> anyhow::Result<(Self, mpsc::Receiver<NetEvent>)> {
         let keys = Arc::new(DeviceKeys::from_bytes(&house.replica.identity().keys().to_bytes()));
         let view = house.store.read()?;
-        let stored: Option<u16> = view.reader().setting(Scope::Ours, PORT)?;
+        let ports = engine::ports(&view.reader())?;
+        let (knocks, answered) = Knocks::load(&view.reader())?;
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
         drop(view);
         let loopback = options.listen.is_some_and(|listen| listen.ip().is_loopback());
         let asked = options.listen.map(|listen| listen.port()).filter(|port| *port != 0);
         let config = Config {
             keys: keys.clone(),
-            port: stored.unwrap_or(0),
+            ports: ports.into_iter().collect(),
+            knocks: answered,
             fixed_port: asked,
             bind: if loopback { Bind::Loopback } else { Bind::Everywhere },
             discover_on_loopback: loopback,
         };
         let (net, events) = Net::start(config)?;
-        if stored != Some(net.port()) {
-            let mut batch = house.store.begin()?;
-            batch.put_setting(Scope::Ours, PORT, &net.port())?;
-            batch.commit()?;
-        }
         let mut rng = ChaCha20Rng::from_rng(OsRng)?;
         let dialer = Dialer::new(keys.device(), ChaCha20Rng::from_rng(&mut rng)?);
         let home_networks = networks.unwrap_or_default().into_iter().map(NetworkId::from_bytes).collect();
+        let engine = Engine::new(dialer, net.networks(), knocks);
         let mut open = Self {
             house,
             keys,
             net,
-            engine: Engine::new(dialer),
+            engine,
             pairing: Pairing::default(),
             notices: Notices::default(),
             waiters: Vec::new(),

@@ -156,7 +156,7 @@ impl Own<'_> {
                 for peer in engine::peers(replica) {
                     let mut record = stage.batch().reader().peer(&peer)?.unwrap_or_default();
                     record.by_hand.retain(|known| *known != address);
-                    record.addresses.retain(|known| *known != address);
+                    record.addresses.retain(|met| met.address != address);
                     stage.batch().put_peer(&peer, &record)?;
                 }
                 Ok(Staged::Addresses { removed: Some(address) })

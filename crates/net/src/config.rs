@@ -1,11 +1,11 @@
 //! What the daemon says to the network: how to begin, where to be found, how to close; and what may go wrong with that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use betwixt_sync::keys::DeviceKeys;
+use betwixt_sync::keys::{DeviceKeys, KNOCK};
 
 use crate::interfaces::NetworkId;
 use crate::tls::TlsError;
@@ -24,10 +24,14 @@ pub enum Bind {
 pub struct Config {
     /// The device's keys: what signs its facts proves it in TLS, too.
     pub keys: Arc<DeviceKeys>,
-    /// The UDP port used last time, to be found again at a remembered address; 0 the first time. If it is taken now,
-    /// another is used: see [`Net::port`].
-    pub port: u16,
-    /// A second port to listen on, for addresses set by hand and firewalls. If it is taken, starting fails.
+    /// The UDP ports used so far, one a network, as [`crate::NetEvent::PortDrawn`] told them: so that this device is found
+    /// again at a remembered address, and not recognised by its port in another network. One that is taken is
+    /// replaced.
+    pub ports: BTreeMap<NetworkId, u16>,
+    /// The knocks that [`crate::NetEvent::Knocked`] told, oldest first: none of them opens anything again.
+    pub knocks: Vec<[u8; KNOCK]>,
+    /// A second port to listen on, the same in every network, for addresses set by hand and firewalls; it is never
+    /// advertised. If it is taken, starting fails.
     pub fixed_port: Option<u16>,
     /// Where to listen.
     pub bind: Bind,

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::dialer::{AttemptId, Direction};
+use betwixt_sync::keys::KNOCK;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -78,7 +79,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
             incoming.ignore();
             continue;
         };
-        let Some(peer) = shared.peers.admit(&incoming.orig_dst_cid()) else {
+        let knock = incoming.orig_dst_cid();
+        let (Some(peer), Ok(knock)) = (shared.peers.admit(&knock), <[u8; KNOCK]>::try_from(&*knock)) else {
             incoming.ignore();
             continue;
         };
@@ -89,6 +91,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
         let config = Arc::new(endpoint::server(tls, endpoint::sync_transport()));
         let shared = shared.clone();
         tokio::spawn(async move {
+            // Before it is answered, so that no answer goes out that nobody was told of.
+            let _ = shared.events.send(NetEvent::Knocked { knock }).await;
             let Ok(connecting) = incoming.accept_with(config) else { return };
             let Ok(Ok(connection)) = timeout(limits::HANDSHAKE_TIME, connecting).await else { return };
             drop(slot);

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use quinn::congestion::CubicConfig;
@@ -19,7 +20,23 @@ use crate::limits;
 pub(crate) struct Endpoint {
     pub(crate) quic: quinn::Endpoint,
     pub(crate) filter: Arc<Filter>,
-    pub(crate) port: u16,
+    port: Arc<AtomicU16>,
+}
+
+impl Endpoint {
+    /// The UDP port in use.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.load(Ordering::Relaxed)
+    }
+
+    /// Goes on with another socket, on this port (0: any other). When that fails, the present one stays.
+    pub(crate) fn rebind(&self, bind: Bind, port: u16) -> io::Result<()> {
+        let socket = TokioRuntime.wrap_udp_socket(socket(bind, port)?)?;
+        let port = socket.local_addr()?.port();
+        self.quic.rebind_abstract(Arc::new(FilteredSocket::new(socket, self.filter.clone())))?;
+        self.port.store(port, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Opens an endpoint on this port (0: any free one).
@@ -33,7 +50,7 @@ pub(crate) fn open(bind: Bind, port: u16, filter: Filter, server: Option<quinn::
     let ids = filter.ids.clone();
     config.cid_generator(move || Box::new(ids.clone()));
     let quic = quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime)?;
-    Ok(Endpoint { quic, filter, port })
+    Ok(Endpoint { quic, filter, port: Arc::new(AtomicU16::new(port)) })
 }
 
 /// A UDP socket for both IPv6 and IPv4; for IPv4 only on hosts without IPv6.

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
+use betwixt_sync::keys::KNOCK;
 use betwixt_sync::pairing::Channel;
 use betwixt_sync::wire::IncomingStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::interfaces::Network;
+use crate::interfaces::{Network, NetworkId};
 
 /// What happens on the network. Events of one connection come in order: `Connected`, then `Frame`s and the rest, `Lost`.
 #[derive(Debug)]
@@ -81,6 +82,18 @@ pub enum NetEvent {
     },
     /// Discovery works, or does not.
     Discovery(DiscoveryState),
+    /// In this network the UDP port is this one from now on: to be stored for [`crate::Config::ports`].
+    PortDrawn {
+        /// The network.
+        network: NetworkId,
+        /// The port.
+        port: u16,
+    },
+    /// A peer knocked, and is about to be answered: to be stored for [`crate::Config::knocks`].
+    Knocked {
+        /// What is not to be answered again.
+        knock: [u8; KNOCK],
+    },
     /// Something on a pairing channel.
     Pairing {
         /// Which channel; numbered together with the other connections.

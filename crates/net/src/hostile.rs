@@ -39,8 +39,14 @@ fn meet() -> (Victim, Attacker) {
     let pair = |own: &DeviceKeys, other: &DeviceKeys| {
         PairKey::derive(own, &household, &other.device(), &other.agreement()).unwrap()
     };
-    let config =
-        Config { keys: victim.clone(), port: 0, fixed_port: None, bind: Bind::Loopback, discover_on_loopback: false };
+    let config = Config {
+        keys: victim.clone(),
+        ports: Default::default(),
+        knocks: Vec::new(),
+        fixed_port: None,
+        bind: Bind::Loopback,
+        discover_on_loopback: false,
+    };
     let (net, events) = Net::start(config).unwrap();
     net.set_peers(vec![pair(&victim, &attacker)]);
     let attacker = Attacker {
@@ -63,7 +69,10 @@ impl Victim {
     async fn next(&mut self) -> NetEvent {
         loop {
             match timeout(SOON, self.events.recv()).await.unwrap().unwrap() {
-                NetEvent::NetworkChanged { .. } | NetEvent::Discovery(_) => {}
+                NetEvent::NetworkChanged { .. }
+                | NetEvent::Discovery(_)
+                | NetEvent::PortDrawn { .. }
+                | NetEvent::Knocked { .. } => {}
                 event => return event,
             }
         }

@@ -28,6 +28,7 @@ mod net;
 mod pairing;
 mod peers;
 mod plan;
+mod ports;
 mod shared;
 mod tls;
 mod watch_links;

@@ -22,6 +22,7 @@ use crate::interfaces::{self, Network};
 use crate::pairing::Pairings;
 use crate::peers::Peers;
 use crate::plan::Plans;
+use crate::ports::Ports;
 use crate::shared::Shared;
 use crate::tls::{Identity, Pin, SYNC_PROTOCOL};
 use crate::{dial, discovery, limits, pairing, plan, watch_links};
@@ -31,7 +32,6 @@ use crate::{dial, discovery, limits, pairing, plan, watch_links};
 #[derive(Debug, Clone)]
 pub struct Net {
     shared: Arc<Shared>,
-    endpoint: Endpoint,
     fixed: Option<Endpoint>,
     _tasks: Arc<Tasks>,
 }
@@ -68,52 +68,63 @@ impl Net {
             let filter = Filter::new(ids.clone(), Door::Knock(peers.clone()));
             endpoint::open(config.bind, port, filter, Some(server)).map_err(|error| StartError::Socket { port, error })
         };
-        let endpoint = match open(config.port) {
+        let networks = interfaces::networks().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the network interfaces cannot be listed");
+            Vec::new()
+        });
+        let mut ports = Ports::new(config.ports.clone());
+        let first = ports.next(&plan::sensible(&config, &networks));
+        let endpoint = match open(first.and_then(|first| first.port).unwrap_or(0)) {
             Err(StartError::Socket { port, error }) if port != 0 => {
-                tracing::info!(%error, port, "the last port cannot be used again, taking another");
+                tracing::info!(%error, port, "the network's last port cannot be used again, taking another");
                 open(0)?
             }
             other => other?,
         };
         let fixed = config.fixed_port.map(open).transpose()?;
         let (events, receiver) = mpsc::channel(limits::EVENTS);
-        let networks = interfaces::networks().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the network interfaces cannot be listed");
-            Vec::new()
-        });
+        if let Some(network) = first.map(|first| first.network)
+            && ports.settle(network, endpoint.port())
+        {
+            // There is room: it is the first.
+            let _ = events.try_send(NetEvent::PortDrawn { network, port: endpoint.port() });
+        }
+        peers.remember(&config.knocks);
         let shared = Arc::new(Shared {
             identity,
             ids,
+            endpoint,
+            ports: Mutex::new(ports),
             peers,
             events,
             dials: Mutex::default(),
             dial_slots: Semaphore::new(limits::DIALS),
             pairings: Pairings::default(),
             networks: watch::Sender::new(networks),
-            plans: Plans::new(endpoint.port),
+            plans: Plans::new(),
             runtime,
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
             config,
         });
         let mut tasks = Vec::new();
-        for accepting in std::iter::once(&endpoint).chain(&fixed) {
+        for accepting in std::iter::once(&shared.endpoint).chain(&fixed) {
             tasks.push(tokio::spawn(dial::accept(shared.clone(), accepting.clone())));
         }
         tasks.push(tokio::spawn(watch_links::run(shared.clone())));
         tasks.push(tokio::spawn(discovery::find_peers(shared.clone())));
         tasks.push(tokio::spawn(discovery::find_pairings(shared.clone())));
-        Ok((Self { shared, endpoint, fixed, _tasks: Arc::new(Tasks(tasks)) }, receiver))
+        Ok((Self { shared, fixed, _tasks: Arc::new(Tasks(tasks)) }, receiver))
     }
 
-    /// The UDP port in use, to be stored and given back as [`Config::port`].
+    /// The UDP port in use: that of the network in which this device is.
     pub fn port(&self) -> u16 {
-        self.endpoint.port
+        self.shared.endpoint.port()
     }
 
     /// Where others in the same network reach this device: for `peer add` on the other side.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses_with(self.fixed.as_ref().map_or(self.endpoint.port, |fixed| fixed.port))
+        self.addresses_with(self.fixed.as_ref().map_or(self.port(), Endpoint::port))
     }
 
     fn addresses_with(&self, port: u16) -> Vec<SocketAddr> {
@@ -133,7 +144,7 @@ impl Net {
 
     /// Datagrams that were dropped without an answer since the start: strangers, or noise.
     pub fn dropped_datagrams(&self) -> u64 {
-        self.endpoint.filter.dropped() + self.fixed.as_ref().map_or(0, |fixed| fixed.filter.dropped())
+        self.shared.endpoint.filter.dropped() + self.fixed.as_ref().map_or(0, |fixed| fixed.filter.dropped())
     }
 
     /// These devices, and no others, may connect and are looked for. Connections with others are closed.
@@ -152,7 +163,8 @@ impl Net {
     pub fn dial(&self, attempt: AttemptId, peer: DeviceId, address: SocketAddr) {
         let _context = self.shared.runtime.enter();
         let mut dials = self.shared.dials.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = tokio::spawn(dial::dial(self.shared.clone(), self.endpoint.quic.clone(), attempt, peer, address));
+        let task =
+            tokio::spawn(dial::dial(self.shared.clone(), self.shared.endpoint.quic.clone(), attempt, peer, address));
         if let Some(before) = dials.insert(attempt, task.abort_handle()) {
             before.abort();
         }
@@ -268,7 +280,7 @@ impl Net {
             }
         };
         let _ = tokio::time::timeout(Duration::from_millis(1500), quiet).await;
-        let endpoints = || std::iter::once(&self.endpoint).chain(&self.fixed);
+        let endpoints = || std::iter::once(&self.shared.endpoint).chain(&self.fixed);
         for endpoint in endpoints() {
             endpoint.quic.close(quinn::VarInt::from_u32(CloseCode::Done as u32), b"");
         }
@@ -279,7 +291,7 @@ impl Net {
         };
         let _ = tokio::time::timeout(Duration::from_millis(500), idle).await;
         let bind = self.shared.config.bind;
-        let ports: Vec<u16> = endpoints().map(|endpoint| endpoint.port).collect();
+        let ports: Vec<u16> = endpoints().map(|endpoint| endpoint.port()).collect();
         drop(self);
         let free = async {
             for port in ports {

@@ -115,7 +115,7 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<u16, StartError> {
     let filter = Filter::new(shared.ids.clone(), Door::Open);
     let endpoint = endpoint::open(shared.config.bind, 0, filter, Some(server))
         .map_err(|error| StartError::Socket { port: 0, error })?;
-    let port = endpoint.port;
+    let port = endpoint.port();
     let task = tokio::spawn(accept(shared.clone(), endpoint.clone(), *identity.public()));
     shared.pairings.state().offer = Some(Offer { endpoint, accepting: task.abort_handle() });
     Ok(port)

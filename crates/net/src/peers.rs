@@ -42,6 +42,14 @@ impl Peers {
         verify_knock(connection_id, self.table().values())
     }
 
+    /// Knocks that were answered before this process began, oldest first.
+    pub(crate) fn remember(&self, knocks: &[[u8; KNOCK]]) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for knock in knocks {
+            used.is_fresh(knock);
+        }
+    }
+
     /// Like [`Peers::knocker`], once for each knock: a recorded one brings no answer.
     pub(crate) fn admit(&self, connection_id: &[u8]) -> Option<DeviceId> {
         let device = self.knocker(connection_id)?;

@@ -8,7 +8,7 @@ use betwixt_model::ids::DeviceId;
 use betwixt_sync::keys;
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Bind, Discovery};
+use crate::config::{Bind, Config, Discovery};
 use crate::interfaces::{Network, for_discovery};
 use crate::shared::Shared;
 
@@ -34,7 +34,6 @@ impl Plan {
 /// What the daemon wants of discovery, and what the two services are to do about it.
 #[derive(Debug)]
 pub(crate) struct Plans {
-    port: u16,
     wishes: Mutex<Wishes>,
     pub(crate) peers: watch::Sender<Plan>,
     pub(crate) pairings: watch::Sender<Plan>,
@@ -52,10 +51,9 @@ pub(crate) struct Wishes {
 }
 
 impl Plans {
-    pub(crate) fn new(port: u16) -> Self {
+    pub(crate) fn new() -> Self {
         let (verify, to_verify) = mpsc::channel(16);
         Self {
-            port,
             wishes: Mutex::default(),
             peers: watch::Sender::new(Plan::default()),
             pairings: watch::Sender::new(Plan::default()),
@@ -92,15 +90,20 @@ impl Plans {
     }
 }
 
+/// Those of the networks in which this device may be found and has a port.
+pub(crate) fn sensible<'a>(config: &Config, all: &'a [Network]) -> Vec<&'a Network> {
+    let mut sensible = for_discovery(all, config.discover_on_loopback || config.bind == Bind::Loopback);
+    if config.bind == Bind::Loopback {
+        sensible.retain(|network| network.addresses.iter().any(|address| address.ip.is_loopback()));
+    }
+    sensible
+}
+
 /// Makes the plans anew from wishes, peers and networks; services notice when theirs changed, or when `rebuild` says so.
 pub(crate) fn replan(shared: &Shared, rebuild: bool) {
     let plans = &shared.plans;
-    let loopback = shared.config.discover_on_loopback;
     let all = shared.networks.borrow().clone();
-    let mut sensible: Vec<Network> = for_discovery(&all, loopback).into_iter().cloned().collect();
-    if shared.config.bind == Bind::Loopback {
-        sensible.retain(|network| network.addresses.iter().any(|address| address.ip.is_loopback()));
-    }
+    let sensible: Vec<Network> = sensible(&shared.config, &all).into_iter().cloned().collect();
     // Held to the end, so that two who replan do not overtake each other.
     let wishes = plans.wishes();
     let set = |sender: &watch::Sender<Plan>, mut plan: Plan| {
@@ -118,7 +121,7 @@ pub(crate) fn replan(shared: &Shared, rebuild: bool) {
         Discovery::Anywhere => sensible.clone(),
     };
     let anybody = !peers.is_empty();
-    let advertise = anybody.then_some((plans.port, None));
+    let advertise = anybody.then_some((shared.endpoint.port(), None));
     set(&plans.peers, Plan { networks, advertise, look: anybody, peers, build: 0 });
     let advertise = wishes.offer.map(|(digits, port)| (port, Some(digits)));
     let look = wishes.wanted.is_some();

@@ -12,13 +12,15 @@ use tokio::task::AbortHandle;
 
 use crate::config::{CloseCode, Config};
 use crate::connection::Connection;
+use crate::endpoint::Endpoint;
 use crate::event::{LostReason, NetEvent};
 use crate::filter::OwnIds;
 use crate::interfaces::Network;
 use crate::limits;
 use crate::pairing::Pairings;
 use crate::peers::Peers;
-use crate::plan::Plans;
+use crate::plan::{self, Plans};
+use crate::ports::{self, Ports};
 use crate::tls::Identity;
 
 /// What tasks share.
@@ -27,6 +29,9 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) identity: Identity,
     pub(crate) ids: OwnIds,
+    /// Where peers knock and from where they are dialled.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) ports: Mutex<Ports>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) events: mpsc::Sender<NetEvent>,
     pub(crate) dials: Mutex<BTreeMap<AttemptId, AbortHandle>>,
@@ -44,6 +49,23 @@ impl Shared {
     /// A number that no connection had.
     pub(crate) fn new_connection_id(&self) -> ConnectionId {
         ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Takes the port of the network that this device is in now, before anything is said there.
+    pub(crate) async fn take_port(&self, networks: &[Network]) {
+        let ports = || self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(next) = ports().next(&plan::sensible(&self.config, networks)) else { return };
+        if (next.leaves || next.port.is_some())
+            && let Err(error) = ports::rebind(&self.endpoint, self.config.bind, next.port).await
+        {
+            // Tried again with the next change; until then the device stays reachable where it was.
+            tracing::warn!(%error, "no port for this network");
+            return;
+        }
+        let (network, port) = (next.network, self.endpoint.port());
+        if ports().settle(network, port) {
+            let _ = self.events.send(NetEvent::PortDrawn { network, port }).await;
+        }
     }
 
     pub(crate) fn connections(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Arc<Connection>>> {

@@ -50,6 +50,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         let resumed = clocks.slept();
         let Ok(networks) = interfaces::networks() else { continue };
+        shared.take_port(&networks).await;
         let changed = shared.networks.send_if_modified(|known| {
             let changed = *known != networks;
             if changed {

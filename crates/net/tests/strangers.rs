@@ -192,6 +192,37 @@ async fn a_recorded_knock_gets_no_answer_and_one_reflected_neither() {
     right.quiet(Duration::from_millis(100)).await;
 }
 
+/// A dial of the second device's that reached the first, as somebody on the path has it.
+async fn recorded_dial() -> (common::Device, common::Device, Vec<u8>) {
+    let (mut left, mut right) = couple();
+    let relay = Relay::start(right.address()).await;
+    left.net.dial(AttemptId(1), right.id(), relay.address);
+    left.connected().await;
+    right.connected().await;
+    let first = relay.seen.lock().unwrap().from_dialler[0].clone();
+    (left, right, first)
+}
+
+#[tokio::test]
+async fn a_recorded_knock_gets_no_answer_after_a_restart_either() {
+    let (mut left, right, recorded) = recorded_dial().await;
+    let knocks = right.knocks.clone();
+    let mut right = right.restart(knocks).await;
+    right.know(&[&left]);
+    assert!(!is_answered(right.address(), std::slice::from_ref(&recorded)).await);
+    // A fresh one is answered as ever.
+    while !matches!(left.next().await, betwixt_net::NetEvent::Lost { .. }) {}
+    common::connect(&mut left, &mut right, 2).await;
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_what_keeps_a_recorded_knock_out_after_a_restart() {
+    let (left, right, recorded) = recorded_dial().await;
+    let right = right.restart(Vec::new()).await;
+    right.know(&[&left]);
+    assert!(is_answered(right.address(), std::slice::from_ref(&recorded)).await);
+}
+
 #[tokio::test]
 async fn a_fresh_knock_by_itself_is_answered_so_the_silence_above_means_something() {
     let (left, right) = couple();

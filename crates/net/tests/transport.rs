@@ -173,13 +173,7 @@ async fn they_connect_again_and_again() {
 #[tokio::test]
 async fn a_restarted_device_takes_its_port_again_and_is_found_there() {
     let (mut left, right) = couple();
-    let (port, keys) = (right.net.port(), right.keys.clone());
-    right.net.shut_down().await;
-    drop(right.events);
-    let config = betwixt_net::Config { port, ..common::config(keys.clone()) };
-    let (net, events) = betwixt_net::Net::start(config).unwrap();
-    assert_eq!(net.port(), port);
-    let mut right = Device { keys, net, events };
+    let mut right = right.restart(Vec::new()).await;
     right.know(&[&left]);
     connect(&mut left, &mut right, 1).await;
 }
@@ -187,9 +181,11 @@ async fn a_restarted_device_takes_its_port_again_and_is_found_there() {
 #[tokio::test]
 async fn a_taken_port_gives_another_and_a_taken_fixed_one_an_error() {
     let taken = Device::start();
-    let config = betwixt_net::Config { port: taken.net.port(), ..common::config(common::keys()) };
-    let (net, _events) = betwixt_net::Net::start(config).unwrap();
+    let config = betwixt_net::Config { ports: common::on_loopback(taken.net.port()), ..common::config(common::keys()) };
+    let (net, mut events) = betwixt_net::Net::start(config).unwrap();
     assert_ne!(net.port(), taken.net.port());
+    let Some(NetEvent::PortDrawn { port, .. }) = events.recv().await else { panic!("a new port is to be stored") };
+    assert_eq!(port, net.port());
     let config = betwixt_net::Config { fixed_port: Some(taken.net.port()), ..common::config(common::keys()) };
     assert!(betwixt_net::Net::start(config).is_err());
 }
@@ -200,8 +196,8 @@ async fn a_fixed_port_is_listened_on_beside_the_random_one() {
     let mut left = Device::start();
     let keys = common::keys();
     let config = betwixt_net::Config { fixed_port: Some(spare), ..common::config(keys.clone()) };
-    let (net, events) = betwixt_net::Net::start(config).unwrap();
-    let mut right = Device { keys, net, events };
+    let mut right = Device::with_config(config);
+    assert_ne!(right.net.port(), spare);
     left.know(&[&right]);
     right.know(&[&left]);
     left.net.dial(AttemptId(1), right.id(), std::net::SocketAddr::from(([127, 0, 0, 1], spare)));
@@ -300,10 +296,8 @@ async fn tls_keeps_nothing_that_a_later_connection_could_resume() {
 #[tokio::test]
 async fn one_socket_serves_ipv6_and_ipv4() {
     let open = || {
-        let keys = common::keys();
-        let config = betwixt_net::Config { bind: betwixt_net::Bind::Everywhere, ..common::config(keys.clone()) };
-        let (net, events) = betwixt_net::Net::start(config).unwrap();
-        Device { keys, net, events }
+        let config = betwixt_net::Config { bind: betwixt_net::Bind::Everywhere, ..common::config(common::keys()) };
+        Device::with_config(config)
     };
     let (mut left, mut right) = (open(), open());
     left.know(&[&right]);

@@ -93,11 +93,20 @@ impl DocumentRow {
     }
 }
 
+/// An address at which a peer was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetAddress {
+    /// The network in which it was, by what the network crate recognises it by; `None` when it was beyond any.
+    pub network: Option<[u8; 32]>,
+    /// The address.
+    pub address: SocketAddr,
+}
+
 /// What a device remembers of a peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerRecord {
     /// The addresses at which it was reached, most recent first.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<MetAddress>,
     /// Addresses set by hand, which are never dropped.
     pub by_hand: Vec<SocketAddr>,
     /// The last counter that was sent to it.

@@ -387,6 +387,14 @@ impl Dialer {
         half + half * steps / 1024
     }
 
+    /// Forgets every address that was not set by hand: it belonged to networks in which the machine may no longer be. Those
+    /// that are remembered of its present networks are given again by the caller, adverts come again by themselves.
+    pub fn forget_networks(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.candidates.retain(|candidate| candidate.source == Source::ByHand);
+        }
+    }
+
     /// The machine's addresses changed, or it woke from a suspend: every peer is dialled again, now, connected or not. A new
     /// connection takes the place of the old one, which may be dead.
     pub fn handle_network_changed(&mut self, now: Instant) {

@@ -146,10 +146,11 @@ impl Open {
         for peer in self.peers() {
             let Some(record) = records.get(&peer) else { continue };
             for address in &record.by_hand {
-                let met = record.addresses.contains(address).then(|| peer.to_string());
+                let met = record.addresses.iter().any(|met| met.address == *address).then(|| peer.to_string());
                 addresses.push(api::Address { address: address.to_string(), by_hand: true, device: met });
             }
-            for address in record.addresses.iter().filter(|address| !record.by_hand.contains(address)) {
+            let met = record.addresses.iter().map(|met| met.address);
+            for address in met.filter(|address| !record.by_hand.contains(address)) {
                 addresses.push(api::Address {
                     address: address.to_string(),
                     by_hand: false,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::CloseCode;
-use betwixt_store::StoreError;
+use betwixt_store::{MetAddress, StoreError};
 use betwixt_sync::dialer::{self, AttemptId, ConnectionId, Direction, Source};
 use betwixt_sync::session::{
     self, CloseReason, CounterWindow, Event, ProtocolViolation, Role, Session, SessionConfig, SharedDocument,
@@ -82,7 +82,7 @@ impl<W, A> Engine<W, A> {
         Ok(())
     }
 
-    /// Lets the dialler know every address that is remembered or was set by hand.
+    /// Lets the dialler know every address that is remembered of the networks where this device is, or was set by hand.
     ///
     /// # Errors
     /// [`StoreError`] when they cannot be read.
@@ -90,8 +90,9 @@ impl<W, A> Engine<W, A> {
         let records = replica.read()?.reader().peers()?;
         for peer in peers(replica) {
             let Some(record) = records.get(&peer).cloned() else { continue };
-            let by_hand = record.by_hand.into_iter().map(|address| (address, Source::ByHand));
-            for (address, source) in by_hand.chain(record.addresses.into_iter().map(|at| (at, Source::Remembered))) {
+            let here = self.remembered_here(&record).map(|address| (address, Source::Remembered));
+            let by_hand = record.by_hand.iter().map(|address| (*address, Source::ByHand));
+            for (address, source) in by_hand.chain(here).collect::<Vec<_>>() {
                 // An address that is no longer taken is left out; the others are tried.
                 let _ = self.dialer.handle_candidate(peer, address, source, true, now);
             }
@@ -182,7 +183,8 @@ impl<W, A> Engine<W, A> {
                     self.end(connection, GoodbyeReason::Replaced, CloseCode::Replaced, now);
                 }
                 dialer::Output::Remember { peer, address } => {
-                    self.lazy.addresses.push((peer, address));
+                    let network = self.network_of(&address).map(|network| *network.as_bytes());
+                    self.lazy.addresses.push((peer, MetAddress { network, address }));
                     self.lazy_at.get_or_insert(now + LAZY);
                 }
                 dialer::Output::Verify { peer, address } => self.outputs.push_back(Output::Verify { peer, address }),

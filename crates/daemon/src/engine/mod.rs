@@ -18,7 +18,9 @@
 //! While a stage is on its way, sessions are asked for nothing, and whatever follows a write follows once it is on disk.
 //! Writes that come meanwhile form the next stage: so commits are grouped without a timer.
 
+mod knocks;
 mod meeting;
+mod networks;
 mod output;
 mod staging;
 mod talk;
@@ -28,12 +30,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use betwixt_model::ids::DeviceId;
+use betwixt_net::interfaces::Network;
 use betwixt_sync::dialer::{ConnectionId, Dialer};
 use jiff::civil::Date;
 
 use crate::replica::Replica;
 
+pub use knocks::Knocks;
 pub use meeting::peers;
+pub use networks::ports;
 pub use output::{Output, Trouble};
 pub(crate) use staging::days;
 pub use talk::Talk;
@@ -43,7 +48,7 @@ use writes::{After, Lazy, Write};
 /// How late what may be lost is written.
 const LAZY: Duration = Duration::from_millis(500);
 
-/// The most addresses that are remembered of a peer, and that may be set by hand.
+/// The most addresses that may be set by hand for a peer.
 pub const MAX_ADDRESSES: usize = 8;
 
 /// The most writes in one stage, so that no one waits for all the others.
@@ -73,11 +78,14 @@ pub struct Engine<W, A> {
     /// When a closed store is to be tried again.
     recover_at: Option<Instant>,
     outputs: VecDeque<Output<W, A>>,
+    /// Where this device is now.
+    networks: Vec<Network>,
+    knocks: Knocks,
 }
 
 impl<W, A> Engine<W, A> {
-    /// An engine that meets nobody until [`Engine::roster_changed`].
-    pub fn new(dialer: Dialer) -> Self {
+    /// An engine of a device that is in these networks, and meets nobody until [`Engine::roster_changed`].
+    pub fn new(dialer: Dialer, networks: Vec<Network>, knocks: Knocks) -> Self {
         Self {
             dialer,
             talks: BTreeMap::new(),
@@ -87,6 +95,8 @@ impl<W, A> Engine<W, A> {
             lazy_at: None,
             recover_at: None,
             outputs: VecDeque::new(),
+            networks,
+            knocks,
         }
     }
 

@@ -11,7 +11,8 @@ use betwixt_sync::wire::{GoodbyeReason, SharedDocumentId};
 use jiff::civil::Date;
 
 use super::meeting::counters_setting;
-use super::{After, Engine, Lazy, MAX_ADDRESSES, MAX_STAGE, Moment, Output, Trouble, Write};
+use super::networks;
+use super::{After, Engine, Lazy, MAX_STAGE, Moment, Output, Trouble, Write};
 use crate::replica::{ArriveError, Committed, OpenError, Replica, Stage, StageError};
 
 impl<W, A> Engine<W, A> {
@@ -71,7 +72,7 @@ impl<W, A> Engine<W, A> {
         if self.lazy.is_empty() {
             return Ok(());
         }
-        let Lazy { sync_states, counters, addresses } = std::mem::take(&mut self.lazy);
+        let Lazy { sync_states, counters, addresses, ports, knocks } = std::mem::take(&mut self.lazy);
         let batch = stage.batch();
         for ((peer, document), state) in sync_states {
             batch.put_sync_state(&peer, document, &state)?;
@@ -89,13 +90,13 @@ impl<W, A> Engine<W, A> {
             record.met = Some(today);
             batch.put_peer(&peer, &record)?;
         }
-        for (peer, address) in addresses {
+        for (peer, met) in addresses {
             let mut record = batch.reader().peer(&peer)?.unwrap_or_default();
-            record.addresses.retain(|known| *known != address);
-            record.addresses.insert(0, address);
-            record.addresses.truncate(MAX_ADDRESSES);
+            networks::remember(&mut record, met);
             batch.put_peer(&peer, &record)?;
         }
+        networks::store_ports(batch, &ports)?;
+        self.knocks.store(batch, &knocks)?;
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! What waits to become durable, and what follows when it is.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use automerge::Change;
 use betwixt_model::document::DocumentId;
 use betwixt_model::ids::DeviceId;
+use betwixt_net::interfaces::NetworkId;
+use betwixt_store::MetAddress;
 use betwixt_sync::dialer::ConnectionId;
+use betwixt_sync::keys::KNOCK;
 use betwixt_sync::session::PersistId;
 use betwixt_sync::wire::SharedDocumentId;
 
@@ -52,7 +54,8 @@ pub(super) enum After<A> {
     Persisted(ConnectionId, PersistId, SharedDocumentId),
 }
 
-/// What may be lost without harm, written along with the next stage: sync states, and where peers were met.
+/// What may be lost without harm, written along with the next stage: sync states, where peers were met, and what
+/// is remembered for the network.
 #[derive(Debug, Default)]
 pub(super) struct Lazy {
     /// Automerge's sync states.
@@ -60,12 +63,20 @@ pub(super) struct Lazy {
     /// The counters that peers told.
     pub(super) counters: Vec<(DeviceId, u64)>,
     /// Addresses that worked.
-    pub(super) addresses: Vec<(DeviceId, SocketAddr)>,
+    pub(super) addresses: Vec<(DeviceId, MetAddress)>,
+    /// Ports that were drawn for networks.
+    pub(super) ports: Vec<(NetworkId, u16)>,
+    /// Knocks that were answered.
+    pub(super) knocks: Vec<[u8; KNOCK]>,
 }
 
 impl Lazy {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.sync_states.is_empty() && self.counters.is_empty() && self.addresses.is_empty()
+        self.sync_states.is_empty()
+            && self.counters.is_empty()
+            && self.addresses.is_empty()
+            && self.ports.is_empty()
+            && self.knocks.is_empty()
     }
 }

@@ -2,15 +2,17 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use betwixt_model::document::{DocumentId, Scope};
 use betwixt_model::ids::{DeviceId, HouseholdId};
+use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Net, NetEvent};
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
-use betwixt_sync::keys::{DeviceKeys, PairKey};
+use betwixt_sync::keys::{DeviceKeys, KNOCK, PairKey};
 use betwixt_sync::wire::{SharedDocumentId, StreamKey};
 use rand_core::OsRng;
 use tokio::sync::mpsc::Receiver;
@@ -22,6 +24,8 @@ pub struct Device {
     pub keys: Arc<DeviceKeys>,
     pub net: Net,
     pub events: Receiver<NetEvent>,
+    /// The knocks that it was told of.
+    pub knocks: Vec<[u8; KNOCK]>,
 }
 
 pub fn keys() -> Arc<DeviceKeys> {
@@ -29,7 +33,20 @@ pub fn keys() -> Arc<DeviceKeys> {
 }
 
 pub fn config(keys: Arc<DeviceKeys>) -> Config {
-    Config { keys, port: 0, fixed_port: None, bind: Bind::Loopback, discover_on_loopback: false }
+    Config {
+        keys,
+        ports: Default::default(),
+        knocks: Vec::new(),
+        fixed_port: None,
+        bind: Bind::Loopback,
+        discover_on_loopback: false,
+    }
+}
+
+/// This port in whatever network this machine is.
+pub fn on_loopback(port: u16) -> BTreeMap<NetworkId, u16> {
+    let networks = betwixt_net::interfaces::networks().unwrap();
+    networks.into_iter().map(|network| (network.id, port)).collect()
 }
 
 pub fn household() -> HouseholdId {
@@ -46,8 +63,23 @@ impl Device {
     }
 
     pub fn with(keys: Arc<DeviceKeys>) -> Self {
-        let (net, events) = Net::start(config(keys.clone())).unwrap();
-        Self { keys, net, events }
+        Self::with_config(config(keys))
+    }
+
+    pub fn with_config(config: Config) -> Self {
+        let keys = config.keys.clone();
+        let (net, events) = Net::start(config).unwrap();
+        Self { keys, net, events, knocks: Vec::new() }
+    }
+
+    /// The same device after it went down and came up again on the same port, with what it had stored.
+    pub async fn restart(self, knocks: Vec<[u8; KNOCK]>) -> Self {
+        let port = self.net.port();
+        self.net.shut_down().await;
+        drop(self.events);
+        let device = Self::with_config(Config { ports: on_loopback(port), knocks, ..config(self.keys) });
+        assert_eq!(device.net.port(), port);
+        device
     }
 
     pub fn id(&self) -> DeviceId {
@@ -70,7 +102,11 @@ impl Device {
     pub async fn next(&mut self) -> NetEvent {
         loop {
             match self.event().await {
-                NetEvent::NetworkChanged { .. } | NetEvent::Discovery(_) | NetEvent::Drained { .. } => {}
+                NetEvent::Knocked { knock } => self.knocks.push(knock),
+                NetEvent::NetworkChanged { .. }
+                | NetEvent::Discovery(_)
+                | NetEvent::Drained { .. }
+                | NetEvent::PortDrawn { .. } => {}
                 event => return event,
             }
         }

@@ -92,6 +92,24 @@ fn rounds_back_off_with_jitter_and_news_end_the_wait() {
 }
 
 #[test]
+fn nothing_outbound_addresses_of_networks_that_were_left_are_dialled_no_more() {
+    let now = Instant::now();
+    let mut dialer = dialer(1, 0);
+    dialer.set_peers([device(2)], now);
+    dialer.handle_candidate(device(2), address(1), Source::Remembered, true, now).unwrap();
+    dialer.handle_candidate(device(2), address(2), Source::ByHand, true, now).unwrap();
+    dialer.handle_advert(device(2), &[address(3)], now);
+    outputs(&mut dialer);
+    dialer.forget_networks();
+    dialer.handle_candidate(device(2), address(4), Source::Remembered, true, now).unwrap();
+    dialer.handle_network_changed(now);
+    let mut later = now;
+    let all = run_until(&mut dialer, &mut later, now + Duration::from_secs(10));
+    let dialled: BTreeSet<_> = all.iter().flat_map(|(_, output)| dials(&[*output])).map(|(_, to)| to).collect();
+    assert_eq!(dialled, [address(2), address(4)].into());
+}
+
+#[test]
 fn a_stale_advert_is_verified_and_by_hand_is_not() {
     let now = Instant::now();
     let mut dialer = dialer(1, 0);

@@ -6,13 +6,14 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use betwixt_daemon::engine::{Engine, Moment, Output, Trouble};
+use betwixt_daemon::engine::{Engine, Knocks, Moment, Output, Trouble};
 use betwixt_daemon::replica::{Replica, Stage};
 use betwixt_model::document::Scope;
 use betwixt_model::fact::Fact;
 use betwixt_model::ids::{DeviceId, PartnerId};
 use betwixt_model::index;
 use betwixt_model::say::Saying;
+use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CloseReason;
@@ -93,6 +94,17 @@ struct Running {
     flying: Option<(Stage, Vec<Word>)>,
 }
 
+/// The one network in which all devices are; what they call it never leaves them.
+fn the_network() -> Network {
+    Network {
+        interface: "eth0".to_owned(),
+        index: 1,
+        kind: InterfaceKind::Ordinary,
+        addresses: vec![InterfaceAddress { ip: [192, 0, 2, 1].into(), prefix: 24 }],
+        id: NetworkId::from_bytes([1; 32]),
+    }
+}
+
 /// A device, running or not.
 pub(super) struct Device {
     pub(super) address: SocketAddr,
@@ -139,7 +151,8 @@ impl Device {
     }
 
     fn run(&mut self, replica: Replica) {
-        let engine = Engine::new(Dialer::new(self.id, ChaCha20Rng::seed_from_u64(self.rng.next_u64())));
+        let dialer = Dialer::new(self.id, ChaCha20Rng::seed_from_u64(self.rng.next_u64()));
+        let engine = Engine::new(dialer, vec![the_network()], Knocks::default());
         self.running = Some(Running { replica, engine, flying: None });
     }
 
@@ -211,7 +224,7 @@ impl Device {
             Input::Frame { connection, stream, bytes } => engine.handle_frame(replica, now, connection, stream, bytes),
             Input::Lost { connection } => engine.handle_lost(connection, now),
             Input::DialFailed { attempt } => engine.handle_dial_failed(attempt, now),
-            Input::Advert { peer, address } => engine.dialer().handle_advert(peer, &[address], now),
+            Input::Advert { peer, address } => engine.handle_advert(peer, &[address], now),
             Input::NetworkChanged => engine.dialer().handle_network_changed(now),
         }
     }
