@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod capture;
+pub mod constants;
 pub mod home;
 pub mod mounts;
 pub mod namespaces;
