@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::session::ProtocolViolation;
 use crate::wire::chunk::ChunkError;
-use crate::wire::{Malformed, caps};
+use crate::wire::{GoodbyeReason, Malformed, caps};
 
 /// In step over one document, with its stream open from the second to the first.
 fn in_step() -> ([Home; 2], Connection, StreamKey) {
@@ -114,6 +114,90 @@ fn a_peer_that_claims_a_last_meeting_nobody_remembers_is_answered_once_a_message
 
 fn last_change(home: &Home) -> Change {
     home.documents[&shared(2026)].changes_since(&[]).pop().unwrap()
+}
+
+/// Hands the first the second's next change, and answers what the session makes of a document that cannot take it.
+#[test]
+fn hostile_input_is_an_error_changes_that_automerge_refuses_or_panics_over() {
+    let (mut homes, mut connection, _) = in_step();
+    homes[1].say(2026, "c");
+    let change = last_change(&homes[1]).raw_bytes().to_vec();
+    let frame = Frame::Sync { last: true, bytes: with_changes(vec![change]) }.encode();
+    let (now, end) = (connection.now, &mut connection.ends[0]);
+    let document = *end.session.streams.iter().find(|(_, key)| **key == StreamKey::Document(shared(2026))).unwrap().0;
+    end.session.handle_frame(now, document, &frame).unwrap();
+    let persist = loop {
+        match end.session.poll_output().expect("changes are handed on") {
+            Output::Persist { id, changes, .. } if !changes.is_empty() => break id,
+            _ => {}
+        }
+    };
+    end.session.handle_apply_failed(now, persist);
+    // A completion that comes twice does nothing.
+    end.session.handle_apply_failed(now, persist);
+    let outputs: Vec<Output> = std::iter::from_fn(|| end.session.poll_output()).collect();
+    let [Output::Send { frame, .. }, Output::Close(reason)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!(Frame::decode(frame), Ok(Frame::Goodbye(GoodbyeReason::Violation)));
+    assert_eq!(*reason, CloseReason::Violation(ProtocolViolation::Inapplicable(shared(2026))));
+    assert!(!end.session.is_in_step());
+    // Nothing is lost: with a document that takes it, the same change comes with the next session.
+    meet(&mut homes, 2).assert_in_step(&homes);
+}
+
+#[test]
+fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
+    let mut homes = couple();
+    let documents = |count: usize| {
+        let document = |index: usize| {
+            let generation = u32::try_from(index).unwrap();
+            let id = DocumentId { scope: Scope::Ours, year: 2026, generation };
+            let heads = vec![ChangeHash([1; 32])];
+            (SharedDocumentId::try_from(id).unwrap(), SharedDocument { heads, sync_state: Vec::new() })
+        };
+        (0..count).map(document).collect::<BTreeMap<_, _>>()
+    };
+    let mut closed_at_once = |change: &dyn Fn(&mut SessionConfig)| {
+        let mut config = homes[0].config(Role::Dialling);
+        change(&mut config);
+        match Session::new(beginning(), config).poll_output() {
+            Some(Output::Close(reason)) => Some(reason),
+            _ => None,
+        }
+    };
+    let too_large = |what| Some(CloseReason::TooLarge(what));
+    assert_eq!(closed_at_once(&|config| config.documents = documents(caps::DOCUMENTS)), None);
+    let many = closed_at_once(&|config| config.documents = documents(caps::DOCUMENTS + 1));
+    assert_eq!(many, too_large("the number of shared documents"));
+    let hashes = |count: usize| -> Vec<[u8; 32]> {
+        let hash = |number: u64| std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or(0));
+        (0..count as u64).map(hash).collect()
+    };
+    let headed = closed_at_once(&|config| {
+        config.documents = documents(1);
+        let heads: Vec<ChangeHash> = hashes(caps::HEADS + 1).into_iter().map(ChangeHash).collect();
+        config.documents.values_mut().for_each(|document| document.heads.clone_from(&heads));
+    });
+    assert_eq!(headed, too_large("the number of a document's heads"));
+    let heads = hashes(caps::ROSTER_HEADS + 1);
+    assert_eq!(closed_at_once(&|config| config.roster.heads.clone_from(&heads)), too_large("the roster"));
+
+    // One document more, while the session goes on.
+    let (homes, mut connection, _) = in_step();
+    for id in documents(caps::DOCUMENTS).into_keys() {
+        connection.ends[0].session.handle_local_change(connection.now, id);
+    }
+    let outputs: Vec<Output> = std::iter::from_fn(|| connection.ends[0].session.poll_output()).collect();
+    let closed = outputs.iter().find_map(|output| match output {
+        Output::Close(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    // All but one of those are new.
+    assert_eq!(closed, None);
+    let one_more = DocumentId { scope: Scope::Ours, year: 2027, generation: 0 };
+    connection.ends[0].session.handle_local_change(connection.now, SharedDocumentId::try_from(one_more).unwrap());
+    let last = std::iter::from_fn(|| connection.ends[0].session.poll_output()).last();
+    assert!(matches!(last, Some(Output::Close(CloseReason::TooLarge("the number of shared documents")))));
+    drop(homes);
 }
 
 #[test]
