@@ -8,6 +8,7 @@ use betwixt_model::index::rows::MemoryRows;
 use betwixt_model::membership::Membership;
 use betwixt_model::say::{SayError, Saying, Writer, say};
 use betwixt_model::view::{self, ItemView, Reader};
+use jiff::civil::Date;
 use serde_json::Value;
 
 use super::{Device, HOUSEHOLD, TODAY, members};
@@ -21,6 +22,8 @@ pub struct Replica {
     pub membership: Membership,
     pub rows: MemoryRows,
     pub said: Vec<SignedFact>,
+    /// What its clock says.
+    pub today: Date,
 }
 
 impl Replica {
@@ -32,7 +35,7 @@ impl Replica {
     }
 
     pub fn new(device: Device, household: HouseholdId, membership: Membership) -> Self {
-        Self { device, household, membership, rows: MemoryRows::default(), said: Vec::new() }
+        Self { device, household, membership, rows: MemoryRows::default(), said: Vec::new(), today: TODAY }
     }
 
     pub fn try_say(
@@ -48,7 +51,7 @@ impl Replica {
             partner: self.device.partner,
             device: self.device.id,
             previous: index::tip(&self.rows, &self.device.id).unwrap(),
-            date: TODAY,
+            date: self.today,
             nonce: self.device.nonce(),
         };
         say(&self.rows, Saying { item, kind: kind.into(), field: field.into(), value, seen }, &writer)
