@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use betwixt_api::NoticeKind;
 use betwixt_net::{CloseCode, NetEvent};
+use betwixt_sync::session::CloseReason;
+use betwixt_sync::wire::GoodbyeReason;
 
 use crate::engine::{Output, Trouble};
 use crate::open::Open;
+use crate::writes::Write;
 
 impl Open {
     /// Something happened on the network.
@@ -63,7 +66,13 @@ impl Open {
                     }
                 }
                 Output::Close { connection, code } => self.net.close(connection, code),
-                Output::Ended { reason, .. } => tracing::info!(%reason, "a session ended"),
+                Output::Ended { reason, .. } => {
+                    tracing::info!(%reason, "a session ended");
+                    if reason == CloseReason::ByPeer(GoodbyeReason::RepeatedCounter) && !self.epoch_renewed {
+                        self.epoch_renewed = true;
+                        self.engine.write(Write::NewEpoch);
+                    }
+                }
                 Output::PeerChanged => self.notices.tell(NoticeKind::Peer, None, None),
                 Output::Trouble(trouble) => self.trouble(words(trouble)),
                 Output::Meaningless { keys, facts, .. } => {

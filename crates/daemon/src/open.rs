@@ -63,6 +63,8 @@ pub(crate) struct Open {
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
     pub(crate) rng: ChaCha20Rng,
+    /// Whether a new epoch was begun since the home was opened: once is enough, for no other copy knows it.
+    pub(crate) epoch_renewed: bool,
 }
 
 impl Open {
@@ -108,6 +110,7 @@ impl Open {
             home_networks,
             discovery: options.discovery,
             rng,
+            epoch_renewed: false,
         };
         open.engine.roster_changed(&open.house.replica, now)?;
         open.carry_out(now);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use betwixt_api::NoticeKind;
 use betwixt_model::document::Scope;
+use betwixt_model::ids::EpochId;
 use betwixt_model::schema::Kind;
 use betwixt_net::Net;
 use betwixt_net::interfaces::NetworkId;
@@ -13,6 +14,7 @@ use betwixt_sync::roster::SignedStatement;
 use jiff::Zoned;
 use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
 use tokio::sync::oneshot;
 
 use crate::answer::{problem, says};
@@ -43,6 +45,7 @@ impl Open {
                 self.lock(sender);
                 Ok(())
             }
+            After::NewEpoch => self.engine.roster_changed(&self.house.replica, now),
             After::Paired(peer) => {
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
                 self.pairing_stored(&peer);
@@ -76,6 +79,7 @@ impl Open {
                 }
                 // It needs no disk.
                 After::Lock(sender) => self.lock(sender),
+                After::NewEpoch => self.epoch_renewed = false,
                 After::Paired(_) => self.pairing_failed(&problem),
             }
         }
@@ -86,6 +90,7 @@ impl Open {
                     let _ = sender.send(Err(problem.clone()));
                 }
                 Write::Lock(sender) => self.lock(sender),
+                Write::NewEpoch => self.epoch_renewed = false,
                 Write::Found(..) => self.pairing_failed(&problem),
             }
         }
@@ -128,6 +133,12 @@ impl Own<'_> {
                 }
             },
             Write::Lock(sender) => Ok(After::Lock(sender)),
+            Write::NewEpoch => {
+                let mut epoch = [0; 32];
+                self.rng.fill_bytes(&mut epoch);
+                replica.begin_epoch(stage, EpochId::from_bytes(epoch))?;
+                Ok(After::NewEpoch)
+            }
             Write::Found(peer, statements) => {
                 self.found(replica, stage, &peer, statements)?;
                 Ok(After::Paired(peer))

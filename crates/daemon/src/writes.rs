@@ -15,6 +15,8 @@ pub(crate) enum Write {
     Api(Request, oneshot::Sender<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
+    /// A peer says that this home's counter repeats: it goes on under a new epoch.
+    NewEpoch,
     /// Two people have confirmed that they pair.
     Found(Box<PeerIdentity>, Vec<SignedStatement>),
 }
@@ -26,6 +28,8 @@ pub(crate) enum After {
     Answer(oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is locked now.
     Lock(oneshot::Sender<Answer>),
+    /// The new epoch has begun.
+    NewEpoch,
     /// The pairing is done.
     Paired(Box<PeerIdentity>),
     /// The addresses set by hand changed.

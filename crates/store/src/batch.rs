@@ -17,6 +17,9 @@ use crate::source::Transaction;
 use crate::store::{Held, Keys};
 use crate::tables::{Area, Definition, PLAIN, SCOPES, encode, group, guarded, member, numbered, pack, single};
 
+/// How far an epoch's counters lie beyond those of the one before: more than anybody sends in one.
+const EPOCH_COUNTERS: u64 = 1 << 32;
+
 /// A transaction that writes. Nothing of it is seen by views, or on disk, before [`Batch::commit`] has returned
 /// (DurableBeforeTold); dropped, it leaves no trace. May be sent to another thread, for the commit waits for the disk.
 pub struct Batch {
@@ -237,13 +240,18 @@ impl Batch {
         self.put_single(scope, Area::Arrivals, fact.as_bytes(), &encode(record)?)
     }
 
-    /// Begins a new life of the store: after a restore, or when the home turns out to be a copy. The caller makes a new
-    /// device key and new actors in the same batch. Sync states are forgotten here.
+    /// Begins a new life of the store: after a restore, or when the home turns out to be a copy. New actors follow from the
+    /// epoch. Sync states are forgotten here, and the counters that peers are sent go on far beyond whatever this home may
+    /// have sent in what it has lost, so that peers do not take it for a repetition.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn begin_epoch(&mut self, epoch: &EpochId) -> Result<(), StoreError> {
         self.forget_sync_states(None)?;
+        for (peer, mut record) in self.reader().peers()? {
+            record.sent = record.sent.saturating_add(EPOCH_COUNTERS);
+            self.put_peer(&peer, &record)?;
+        }
         self.put_setting(Scope::Ours, EPOCH, epoch)
     }
 

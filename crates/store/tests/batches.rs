@@ -143,6 +143,9 @@ fn a_new_epoch_forgets_sync_states_and_nothing_else() {
     let (store, ..) = memory();
     fill_and_commit(&store);
     let before = store.read().unwrap().reader().epoch().unwrap();
+    let mut batch = store.begin().unwrap();
+    let sent = batch.next_counter(&PEER).unwrap();
+    batch.commit().unwrap();
     let epoch = EpochId::from_bytes([4; 32]);
     let mut batch = store.begin().unwrap();
     batch.begin_epoch(&epoch).unwrap();
@@ -153,6 +156,10 @@ fn a_new_epoch_forgets_sync_states_and_nothing_else() {
     assert_eq!(view.reader().sync_state(&PEER, OURS).unwrap(), None);
     assert_eq!(view.reader().sync_state(&PEER, MINE).unwrap(), None);
     assert_eq!(view.reader().document(OURS).unwrap().unwrap().changes.len(), 3);
+    drop(view);
+    // However much was sent in what a restored home has lost, what it sends now is no repetition.
+    let next = store.begin().unwrap().next_counter(&PEER).unwrap();
+    assert!(next > sent + u64::from(u32::MAX), "{next} after {sent}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The roster as it is stored, and what follows when it changes.
 
 use betwixt_model::document::{Document, Scope, arrivals};
-use betwixt_model::ids::PartnerId;
+use betwixt_model::ids::{EpochId, PartnerId};
 use betwixt_model::index;
 use betwixt_store::Reader;
 use betwixt_sync::roster::{Roster, SignedStatement};
@@ -59,6 +59,19 @@ impl Replica {
         self.adopt(&mut stage, vec![statement])?;
         stage.commit()?;
         self.committed()
+    }
+
+    /// Begins a new epoch, told to the roster: this home goes on from an older state, or another copy of it does, and
+    /// nothing may be continued under actors that the other continues, too. Sync states are forgotten.
+    ///
+    /// # Errors
+    /// [`StageError`]; the stage is to be dropped then and [`Replica::abandon`] called.
+    pub fn begin_epoch(&mut self, stage: &mut Stage, epoch: EpochId) -> Result<(), StageError> {
+        stage.batch.begin_epoch(&epoch)?;
+        self.identity.epoch = epoch;
+        let statement = self.roster.begin_epoch(&self.identity.keys, epoch);
+        self.adopt(stage, vec![statement])?;
+        Ok(())
     }
 
     /// Rebuilds a scope's index when another version wrote it.

@@ -234,15 +234,18 @@ impl Replica {
         Ok(())
     }
 
-    /// A stage failed or is given up: what the documents in memory hold beyond the disk is dropped, and the roster is read
-    /// again.
+    /// A stage failed or is given up: what the documents in memory hold beyond the disk is dropped, and the roster and
+    /// the epoch are read again.
     ///
     /// # Errors
     /// [`OpenError`] when the roster cannot be read; try again once the store is open.
     pub fn abandon(&mut self) -> Result<(), OpenError> {
         self.documents.clear();
         self.staged = false;
-        self.roster = membership::stored_roster(&self.store.read()?.reader(), self.identity.partner)?;
+        let view = self.store.read()?;
+        let reader = view.reader();
+        self.identity.epoch = reader.epoch()?;
+        self.roster = membership::stored_roster(&reader, self.identity.partner)?;
         Ok(())
     }
 
