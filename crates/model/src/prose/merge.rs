@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::{Interner, align};
-use super::segment::{Sentence, is_line_break, is_white, sentences};
+use super::segment::{Sentence, is_line_break, is_white, sentences, split_white_end};
 
 /// One of the texts to be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,11 +220,6 @@ fn text_end<'a>(was: &'a [String], ends: &[&'a str]) -> &'a str {
     };
     let changed = ends.iter().copied().filter(|end| Some(*end) != was);
     changed.max_by_key(|end| (end.len(), *end)).or(was).unwrap_or_default()
-}
-
-/// A text without the white space at its end, and that.
-fn split_white_end(text: &str) -> (&str, &str) {
-    text.split_at(text.trim_end_matches(is_white).len())
 }
 
 fn read<'a, K>(base: &[Unit<'a>], versions: &'a [Version<'a, K>]) -> Vec<Reading<'a, K>> {

@@ -1,9 +1,10 @@
 //! Where sentences begin and end.
 //!
 //! The boundaries are those of Unicode Standard Annex 29, with its default rules and the data of [`UNICODE_VERSION`].
-//! It breaks after every line break, so headings, list items and paragraphs end sentences, too. Three rules are ours:
-//! white space belongs to the sentence before it; the number of a list item belongs to the item; and a full stop before
-//! a very long run without letters or digits ends its sentence inside that run.
+//! It breaks after every line break, so headings, list items and paragraphs end sentences, too. Ours are four rules:
+//! white space belongs to the sentence before it; an item of a list and a heading are one sentence each, whatever full stops
+//! are in them; no boundary is inside a grapheme (a character as people see it); and a full stop before a very long run
+//! without letters or digits ends its sentence inside that run.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -28,22 +29,36 @@ pub struct Sentence<'a> {
     pub space: &'a str,
 }
 
-/// The sentences of a text in order. Bodies and spaces, put one after the other, are the text again.
+/// The sentences of a text in order. Bodies and spaces, put one after the other, are the text again, and each of them
+/// begins and ends where a grapheme does.
 ///
 /// Takes linear time whatever the text.
 pub fn sentences(text: &str) -> Vec<Sentence<'_>> {
     let mut ends: Vec<usize> = Vec::new();
-    // Whether the stretch that ends last is white space at the beginning of the text, or the marker of a list item:
-    // then the next one belongs to it.
-    let mut open = false;
+    // Whether all so far is white space at the beginning of the text: then the next stretch belongs to it.
+    let mut leading = true;
+    // Whether the stretch that ends last is "b. " at the beginning of a line, which names what follows it: an item, or a
+    // person by an initial.
+    let mut lettered = false;
+    let mut line = Line::Other;
     let mut at_line_start = true;
     let mut position = 0;
     for stretch in stretches(text) {
-        position += stretch.len();
         let blank = stretch.chars().all(is_white);
-        let joins = open || (blank && !ends.is_empty());
-        open = if blank { open || ends.is_empty() } else { at_line_start && is_list_marker(stretch) };
+        let mut joins = leading || blank || lettered;
+        if at_line_start {
+            let before = std::mem::replace(&mut line, Line::of(&text[position..]));
+            if before == Line::Item && line == Line::Indented {
+                (line, joins) = (Line::Item, true);
+            }
+        } else if matches!(line, Line::Item | Line::Heading) {
+            joins = true;
+        }
+        joins |= text[..position].chars().next_back().zip(stretch.chars().next()).is_some_and(|(l, r)| are_one(l, r));
+        lettered = at_line_start && line == Line::Lettered && !blank && !ends_line(stretch);
+        leading &= blank;
         at_line_start = ends_line(stretch);
+        position += stretch.len();
         match ends.last_mut() {
             Some(last) if joins => *last = position,
             _ => ends.push(position),
@@ -53,13 +68,80 @@ pub fn sentences(text: &str) -> Vec<Sentence<'_>> {
     let mut found = Vec::with_capacity(ends.len());
     for end in ends {
         let whole = &text[start..end];
-        let body = whole.trim_end_matches(is_white);
+        let (body, space) = split_white_end(whole);
         // Only a text of nothing but white space is one such "sentence".
-        let body = if body.is_empty() { whole } else { body };
-        found.push(Sentence { body, space: &whole[body.len()..] });
+        let (body, space) = if body.is_empty() { (whole, "") } else { (body, space) };
+        found.push(Sentence { body, space });
         start = end;
     }
     found
+}
+
+/// What a line of text is, by how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Begins with the marker of a list's item: "- ", "* ", "+ ", "1. ", "23) ", "b) ", "・", "1、".
+    Item,
+    /// Begins with one letter, a full stop and a space.
+    Lettered,
+    /// Begins with one to six "#" and a space.
+    Heading,
+    /// Indented by two or more: goes on with the item before it.
+    Indented,
+    Other,
+}
+
+impl Line {
+    /// What the line is that a text begins with.
+    fn of(text: &str) -> Self {
+        let line = text.trim_start_matches([' ', '\t']);
+        let indented = text.len() - line.len() >= 2 || text.starts_with('\t');
+        let spaced = |rest: &str| rest.starts_with([' ', '\t']);
+        let hashes = line.len() - line.trim_start_matches('#').len();
+        if (1..=6).contains(&hashes) && spaced(&line[hashes..]) {
+            return Self::Heading;
+        }
+        let digits = line.bytes().take(5).take_while(u8::is_ascii_digit).count();
+        let letters = usize::from(line.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic()));
+        let numbered = |length: usize| match line.get(length..).map(|rest| (rest, rest.chars().next())) {
+            Some((rest, Some('.' | ')'))) => spaced(&rest[1..]),
+            Some((_, Some('、' | '．' | '）'))) => length == digits,
+            _ => false,
+        };
+        let bullet = line.strip_prefix(['-', '*', '+']).is_some_and(spaced) || line.starts_with(['•', '・', '‣', '◦']);
+        let lettered = letters == 1 && numbered(1);
+        if bullet || ((1..=4).contains(&digits) && numbered(digits)) || (lettered && line[1..].starts_with(')')) {
+            Self::Item
+        } else if lettered {
+            Self::Lettered
+        } else if indented && !line.starts_with(is_line_break) && !line.is_empty() {
+            Self::Indented
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// A text without the white space at its end, and that.
+pub(super) fn split_white_end(text: &str) -> (&str, &str) {
+    let body = text.trim_end_matches(is_white);
+    let mut around = (body.chars().next_back(), text[body.len()..].chars());
+    // Some signs take in whatever follows them, be it a space.
+    match (around.0, around.1.next()) {
+        (Some(last), Some(white)) if are_one(last, white) => text.split_at(body.len() + white.len_utf8()),
+        _ => text.split_at(body.len()),
+    }
+}
+
+/// Whether two neighbours are one grapheme by themselves.
+fn are_one(left: char, right: char) -> bool {
+    if left.is_ascii() && right.is_ascii() {
+        return (left, right) == ('\r', '\n');
+    }
+    let mut buffer = [0; 8];
+    let length = left.encode_utf8(&mut buffer).len();
+    let length = length + right.encode_utf8(&mut buffer[length..]).len();
+    std::str::from_utf8(&buffer[..length]).is_ok_and(|both| both.graphemes(true).nth(1).is_none())
 }
 
 /// The boundaries of Annex 29, asked for in parts on which the library takes linear time.
@@ -108,15 +190,4 @@ fn ends_line(stretch: &str) -> bool {
 pub(super) fn is_white(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
-}
-
-/// "1. ", "23) ", "b. ": what the library takes for a sentence of its own, though it numbers the one that follows.
-fn is_list_marker(stretch: &str) -> bool {
-    if ends_line(stretch) {
-        return false;
-    }
-    let Some(name) = stretch.trim_matches(is_white).strip_suffix(['.', ')']) else { return false };
-    let number = name.len() <= 4 && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    let letter = name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
-    number || letter
 }

@@ -20,7 +20,9 @@ pub enum Piece<'a> {
 ///
 /// What is same and removed, put one after the other, is `before`; what is same and added is `after`. Where both changed,
 /// what was removed comes first. No piece is empty and no two in a row are of one kind. White space between two changed
-/// words counts as changed with them. Bounded time; what is rewritten on a large scale is given as one removal and one
+/// words counts as changed with them, and so does a character or two of a script that does not part words by spaces:
+/// there, what a word is cannot be told from the text, and single characters that happen to be the same would only tear
+/// a rewritten phrase apart. Bounded time; what is rewritten on a large scale is given as one removal and one
 /// addition.
 pub fn word_differences<'a>(before: &'a str, after: &'a str) -> Vec<Piece<'a>> {
     let (left, right) = (words(before), words(after));
@@ -35,7 +37,7 @@ pub fn word_differences<'a>(before: &'a str, after: &'a str) -> Vec<Piece<'a>> {
             return;
         }
         match hunks.last_mut() {
-            Some(last) if left[last.left.1..hunk.left.0].iter().all(|word| word.chars().all(is_white)) => {
+            Some(last) if is_thin(&left[last.left.1..hunk.left.0]) => {
                 last.left.1 = hunk.left.1;
                 last.right.1 = hunk.right.1;
             }
@@ -68,6 +70,41 @@ pub fn word_differences<'a>(before: &'a str, after: &'a str) -> Vec<Piece<'a>> {
         !text.is_empty()
     });
     pieces
+}
+
+/// Whether what is the same between two changed stretches is too little to be shown as such: white space, or few characters
+/// of a script without spaces between words.
+fn is_thin(same: &[&str]) -> bool {
+    let mut weight = 0;
+    for word in same {
+        if word.chars().all(is_white) {
+            continue;
+        }
+        match word.chars().next().and_then(unspaced) {
+            Some(of_one) => weight += of_one * word.graphemes(true).count(),
+            None => return false,
+        }
+        if weight >= WHOLE {
+            return false;
+        }
+    }
+    true
+}
+
+/// From which weight on a stretch of an unspaced script is shown as the same.
+const WHOLE: usize = 4;
+
+/// How much a character of a script without spaces between words weighs: Chinese and Japanese words have about two characters,
+/// those of Thai, Lao, Burmese and Khmer about four. `None` for other scripts.
+fn unspaced(c: char) -> Option<usize> {
+    match c {
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => Some(1),
+        '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' => {
+            Some(2)
+        }
+        '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}' => Some(2),
+        _ => None,
+    }
 }
 
 /// A changed stretch: from and to which word, on either side.
