@@ -134,28 +134,50 @@ fn two_live_words_agree_to_neither() {
     assert_eq!(couple.agreed(), [json!("calm")], "settled by their own speaker");
 }
 
+/// Two agreements reached apart by the same two people: each has two live words then, and so has agreed to neither. Both
+/// words are shown, what was agreed before goes on standing, and each settles their own two words by speaking again.
 #[test]
-fn agreements_reached_apart_differ() {
-    // The second partner's phone and laptop are apart from each other; the first's two words go to one of them each.
+fn agreements_reached_apart_differ_and_what_was_agreed_before_stands() {
+    // Each partner's phone and laptop are apart: the laptops agree on one wording, the phones on another.
     let mut couple = Couple::new();
     let start = couple.one("calm", &[]);
     let begun = couple.other("calm", &[start]);
     let mut first_phone = Device::new(2);
     let open = couple.one("open", &[start, begun]);
-    couple.other("open", &[open, begun]);
+    let opened = couple.other("open", &[open, begun]);
     let warm = first_phone.says(Some(vision()), "vision", "wording", json!("warm"), &[start, begun]);
-    let seen = [warm.fact().id(), begun];
+    let warm_id = warm.fact().id();
     couple.said.push(warm);
-    couple.says(|couple| &mut couple.others_phone, json!("warm"), &seen);
-    let mut rows = MemoryRows::default();
-    let devices = [couple.one.clone(), first_phone, couple.other.clone(), couple.others_phone.clone()];
-    ingest(&mut rows, &members(&devices), &couple.said);
-    let reader = Reader { household: HOUSEHOLD, partner: partner(false) };
-    let view = view::item(&rows, &reader, &vision()).unwrap().unwrap();
-    // Both partners have a rival word on each device, so the older agreement is what stands unambiguously.
-    assert_eq!(view.fields["wording"].agreement.len(), 1);
-    assert_eq!(view.fields["wording"].agreement[0].value, "calm");
-    assert_eq!(view.fields["wording"].reading.state, State::Differing);
+    let warmed = couple.says(|couple| &mut couple.others_phone, json!("warm"), &[warm_id, begun]);
+    let wording = |couple: &Couple| {
+        let mut rows = MemoryRows::default();
+        let devices = [couple.one.clone(), first_phone.clone(), couple.other.clone(), couple.others_phone.clone()];
+        ingest(&mut rows, &members(&devices), &couple.said);
+        let reader = Reader { household: HOUSEHOLD, partner: partner(false) };
+        view::item(&rows, &reader, &vision()).unwrap().unwrap().fields["wording"].clone()
+    };
+    let agreed = |view: &FieldView| view.agreement.iter().map(|one| one.value.clone()).collect::<Vec<_>>();
+    let apart = wording(&couple);
+    assert_eq!(
+        (apart.reading.state, apart.agreed, agreed(&apart)),
+        (State::Differing, Some(false), vec![json!("calm")])
+    );
+    let mut versions: Vec<_> = apart.reading.versions.iter().map(|one| (one.own, one.value.clone())).collect();
+    versions.sort_by_key(|(own, value)| (!own, value.to_string()));
+    let both = [json!("open"), json!("warm")];
+    assert_eq!(
+        versions,
+        [true, false].iter().flat_map(|own| both.iter().map(|value| (*own, value.clone()))).collect::<Vec<_>>()
+    );
+    // One settles their own two words; the other's two are still beside each other.
+    let settled = couple.one("warm", &[open, warm_id, opened, warmed]);
+    assert_eq!(agreed(&wording(&couple)), [json!("calm")]);
+    couple.other("warm", &[settled, opened, warmed]);
+    let settled = wording(&couple);
+    assert_eq!(
+        (settled.reading.state, settled.agreed, agreed(&settled)),
+        (State::Held, Some(true), vec![json!("warm")])
+    );
 }
 
 /// In random lives: what stands agreed was said by both, each having had the other's word or said it apart; a later
