@@ -97,6 +97,14 @@ impl CrashDisk {
         crash
     }
 
+    /// Another disk with what a reader of this one sees now.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let bytes = self.lock().live.clone();
+        let state = Crashing { live: bytes.clone(), durable: bytes, ..Crashing::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
     /// How often something was made durable.
     pub fn syncs(&self) -> u64 {
         self.lock().syncs

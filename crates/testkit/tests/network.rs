@@ -2,50 +2,74 @@
 
 use std::time::Duration;
 
-use betwixt_testkit::network::{Counts, Network};
+use betwixt_testkit::network::{Counts, DeviceName, Network};
 use betwixt_testkit::seeds;
 use serde_json::json;
 
-/// A run: two partners say things while the network is cut and mended and devices lose power, and then all is well again.
+/// A household of two partners with two to four devices, the others added once the first two have met or not.
+fn household(network: &mut Network) -> Vec<DeviceName> {
+    let (first, second) = network.couple();
+    let mut devices = vec![first, second];
+    for of in [first, second] {
+        if network.draw(2) == 0 {
+            let pause = network.draw(2_000);
+            network.run_for(Duration::from_millis(u64::from(pause)));
+            devices.push(network.another_device(of));
+        }
+    }
+    devices
+}
+
+fn any(network: &mut Network, devices: &[DeviceName]) -> DeviceName {
+    let at = network.draw(u32::try_from(devices.len()).expect("a few"));
+    devices[at as usize]
+}
+
+/// A run: two partners say things on their devices while the network is cut and mended, devices lose power, somebody uses
+/// a patched program, documents are compacted; and then all is well again.
 fn troubled_run(seed: u64) -> Counts {
     let mut network = Network::seeded(seed);
-    let (first, second) = network.couple();
+    let devices = household(&mut network);
     for _ in 0..40 {
-        match network.draw(20) {
-            0..=8 => network.say_anything(first),
-            9..=13 => network.say_anything(second),
-            14 => network.partition(first, second),
-            15 => network.heal(),
-            16 => {
-                let victim = [first, second][network.draw(2) as usize];
-                network.say_anything(victim);
+        let (at, other) = (any(&mut network, &devices), any(&mut network, &devices));
+        match network.draw(24) {
+            0..=11 => network.say_anything(at),
+            12 => network.say_dishonestly(at),
+            13 => network.say_privately(at),
+            14 => network.compact(at),
+            15..=16 if at != other => network.partition(at, other),
+            17 => network.heal(),
+            18 => {
+                network.say_anything(at);
                 let pause = network.draw(4);
                 network.run_for(Duration::from_millis(u64::from(pause)));
-                network.crash(victim);
+                network.crash(at);
             }
-            17 => {
-                network.restart(first);
-                network.restart(second);
-            }
-            18 => network.next_day(),
+            19..=20 => devices.iter().for_each(|device| network.restart(*device)),
+            21 => network.next_day(),
             _ => network.run_for(Duration::from_secs(20)),
         }
         let pause = network.draw(400);
         network.run_for(Duration::from_millis(u64::from(pause)));
     }
     // At least one of each in every run.
+    let (first, second) = (devices[0], devices[1]);
+    devices.iter().for_each(|device| network.restart(*device));
     network.partition(first, second);
     network.say_anything(first);
     network.say_anything(second);
+    network.say_privately(second);
     let pause = network.draw(10);
     network.run_for(Duration::from_millis(u64::from(pause)));
     network.crash(first);
     network.restart(first);
-    network.restart(second);
+    network.compact(second);
     network.heal();
     network.run_until_idle();
     network.assert_converged();
     network.assert_no_silent_winner();
+    network.assert_private_stays_home();
+    assert!(network.private_facts() > 0, "seed {seed}: something private was said");
     network.counts()
 }
 
@@ -53,9 +77,71 @@ fn troubled_run(seed: u64) -> Counts {
 fn no_silent_winner_and_same_facts_same_view_over_partitions_and_crashes() {
     let mut sum = Counts::default();
     let total = std::cell::RefCell::new(&mut sum);
-    seeds::each(100, |seed| **total.borrow_mut() += troubled_run(seed));
+    seeds::each(40, |seed| **total.borrow_mut() += troubled_run(seed));
     println!("{sum:?}");
-    assert!(sum.crashes > 0 && sum.in_commit > 0 && sum.said > 0, "the runs are troubled: {sum:?}");
+    assert!(
+        sum.crashes > 0 && sum.in_commit > 0 && sum.compacted > 0 && sum.said > 0,
+        "the runs are troubled: {sum:?}"
+    );
+}
+
+/// One device of several has its frames altered and mixed with rubbish for a while. The others go on as if nothing were,
+/// and once it is honest again everything is in step.
+#[test]
+fn hostile_input_is_an_error_altered_frames_and_rubbish_harm_nobody() {
+    let broken = std::cell::Cell::new(0);
+    seeds::each(12, |seed| {
+        let mut network = Network::seeded(seed);
+        let devices = household(&mut network);
+        let hostile = any(&mut network, &devices);
+        network.make_hostile(hostile);
+        for _ in 0..20 {
+            let at = any(&mut network, &devices);
+            match network.draw(8) {
+                0..=3 => network.say_anything(at),
+                4 => network.say_dishonestly(hostile),
+                5 => network.rubbish(at),
+                6 => {
+                    network.crash(at);
+                    network.restart(at);
+                }
+                _ => network.run_for(Duration::from_secs(30)),
+            }
+            let pause = network.draw(1_000);
+            network.run_for(Duration::from_millis(u64::from(pause)));
+        }
+        network.make_honest(hostile);
+        network.say_anything(hostile);
+        network.run_until_idle();
+        network.assert_converged();
+        network.assert_no_silent_winner();
+        broken.set(broken.get() + network.counts().broken);
+    });
+    assert!(broken.get() > 0, "no session was ever refused");
+}
+
+/// Two copies of one home run at once: whoever meets both finds out. Without the copy everything goes on.
+#[test]
+fn a_copied_home_is_noticed_by_its_counters_and_harms_nothing() {
+    seeds::each(5, |seed| {
+        let mut network = Network::seeded(seed);
+        let (first, second) = network.couple();
+        network.say_anything(first);
+        network.say_anything(second);
+        network.run_until_idle();
+        let copy = network.copy(first);
+        for _ in 0..6 {
+            network.say_anything(second);
+            network.run_for(Duration::from_secs(60));
+        }
+        assert!(network.counts().run_twice > 0, "seed {seed}: nobody noticed the copy");
+        network.crash(copy);
+        network.say_anything(first);
+        network.heal();
+        network.run_until_idle();
+        network.assert_converged();
+        network.assert_no_silent_winner();
+    });
 }
 
 #[test]

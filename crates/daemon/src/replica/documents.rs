@@ -36,6 +36,14 @@ impl Replica {
     /// # Errors
     /// [`StageError`]; nothing is lost by it.
     pub fn compact(&mut self) -> Result<(), StageError> {
+        self.compact_beyond(COMPACT_AFTER)
+    }
+
+    /// The same, for documents to which at least so many changes were appended.
+    ///
+    /// # Errors
+    /// [`StageError`]; nothing is lost by it.
+    pub fn compact_beyond(&mut self, appended: u64) -> Result<(), StageError> {
         if self.staged {
             return Ok(());
         }
@@ -44,7 +52,7 @@ impl Replica {
                 continue;
             }
             let states = self.store.read()?.reader().documents(scope)?;
-            for (id, _) in states.into_iter().filter(|(_, state)| state.appended >= COMPACT_AFTER) {
+            for (id, _) in states.into_iter().filter(|(_, state)| state.appended >= appended) {
                 self.snapshot(id)?;
             }
         }

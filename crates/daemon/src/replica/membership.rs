@@ -9,7 +9,7 @@ use betwixt_sync::roster::{Roster, SignedStatement};
 use super::{OpenError, Replica, Stage, StageError, documents};
 
 /// The name of the setting that holds the household's id, once there is one.
-const HOUSEHOLD: &str = "household";
+pub(super) const HOUSEHOLD: &str = "household";
 
 /// The roster that the stored statements make.
 pub(super) fn stored_roster(reader: &Reader<'_>, partner: PartnerId) -> Result<Roster, OpenError> {

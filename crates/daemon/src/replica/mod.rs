@@ -26,7 +26,7 @@ use betwixt_model::ids::{EpochId, HouseholdId, ItemId};
 use betwixt_model::index::FieldKey;
 use betwixt_store::{Batch, Store, StoreError, View};
 use betwixt_sync::keys::DeviceKeys;
-use betwixt_sync::roster::Roster;
+use betwixt_sync::roster::{Roster, SignedStatement};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
@@ -41,6 +41,21 @@ use identity::{IDENTITY, PRIVATE_SPACE, StoredIdentity};
 
 /// How many changes are appended to a document before it is compacted into a snapshot.
 pub const COMPACT_AFTER: u64 = 512;
+
+/// Where a device belongs that joins the others of a partner.
+#[derive(Debug, Clone)]
+pub struct Belonging {
+    /// Whom it speaks for.
+    pub partner: PartnerId,
+    /// What they are called.
+    pub name: String,
+    /// The household, if there is one yet.
+    pub household: Option<HouseholdId>,
+    /// Where their private pages are.
+    pub space: HouseholdId,
+    /// Their roster.
+    pub statements: Vec<SignedStatement>,
+}
 
 /// One device's documents, index and store.
 #[derive(Debug)]
@@ -125,6 +140,35 @@ impl Replica {
         let mut space = [0; 32];
         rng.fill_bytes(&mut space);
         batch.put_setting(Scope::Mine, PRIVATE_SPACE, &HouseholdId::from_bytes(space))?;
+        batch.commit()?;
+        Self::open(store)
+    }
+
+    /// Founds the home of another device of a partner: what pairing with an own device ends with. The statements are the
+    /// partner's roster, the one that adds this device among them; `space` is where their private pages are. Durable when
+    /// it returns.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the store is as it was.
+    pub fn join(store: Store, keys: &DeviceKeys, of: &Belonging, device_name: &str) -> Result<Self, OpenError> {
+        let mut batch = store.begin()?;
+        if batch.reader().setting::<StoredIdentity>(Scope::Ours, IDENTITY)?.is_some() {
+            return Err(OpenError::AlreadyFounded);
+        }
+        for statement in &of.statements {
+            batch.add_statement(statement.id().as_bytes(), &statement.to_bytes())?;
+        }
+        let stored = StoredIdentity {
+            keys: Zeroizing::new(keys.to_bytes().to_vec()),
+            partner: of.partner,
+            name: of.name.clone(),
+            device_name: device_name.to_owned(),
+        };
+        batch.put_setting(Scope::Ours, IDENTITY, &stored)?;
+        if let Some(household) = &of.household {
+            batch.put_setting(Scope::Ours, membership::HOUSEHOLD, household)?;
+        }
+        batch.put_setting(Scope::Mine, PRIVATE_SPACE, &of.space)?;
         batch.commit()?;
         Self::open(store)
     }

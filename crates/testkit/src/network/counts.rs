@@ -15,6 +15,8 @@ pub struct Counts {
     pub in_commit: u64,
     /// Facts that a crash left durable although nobody was told.
     pub untold: u64,
+    /// Compactions.
+    pub compacted: u64,
     /// Sessions that ended because the other side broke the rules.
     pub broken: u64,
     /// How often a device learned that one of the household runs twice.
@@ -25,13 +27,15 @@ pub struct Counts {
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        let Self { said, refused, commits, crashes, in_commit, untold, broken, run_twice, meaningless } = other;
+        let Self { said, refused, commits, crashes, in_commit, untold, compacted, broken, run_twice, meaningless } =
+            other;
         self.said += said;
         self.refused += refused;
         self.commits += commits;
         self.crashes += crashes;
         self.in_commit += in_commit;
         self.untold += untold;
+        self.compacted += compacted;
         self.broken += broken;
         self.run_twice += run_twice;
         self.meaningless += meaningless;

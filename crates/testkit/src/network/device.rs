@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use betwixt_daemon::engine::{Engine, Knocks, Moment, Output, Trouble};
-use betwixt_daemon::replica::{Replica, Stage};
+use betwixt_daemon::replica::{Belonging, Replica, Stage};
 use betwixt_model::document::Scope;
-use betwixt_model::fact::Fact;
+use betwixt_model::fact::{Fact, Nonce};
 use betwixt_model::ids::{DeviceId, PartnerId};
 use betwixt_model::index;
-use betwixt_model::say::Saying;
 use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
+use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::{IncomingStream, StreamKey};
@@ -23,6 +23,7 @@ use rand_core::{RngCore, SeedableRng};
 
 use super::counts::Counts;
 use super::power::Power;
+use super::said::{Wish, perform};
 
 /// What a device is given.
 pub(super) enum Input {
@@ -40,23 +41,8 @@ pub(super) enum Input {
     Advert { peer: DeviceId, address: SocketAddr },
     /// The device's own link came up.
     NetworkChanged,
-}
-
-/// What somebody wants to say, as a function of the device's state at the moment when they say it.
-pub(super) type Wish = Box<dyn FnOnce(&Replica, &mut ChaCha20Rng) -> Option<Said> + Send>;
-
-/// Something said, and in which scope.
-#[derive(Debug)]
-pub(super) struct Said {
-    pub(super) scope: Scope,
-    pub(super) saying: Saying,
-}
-
-impl Said {
-    /// In the shared scope.
-    pub(super) fn ours(saying: Saying) -> Self {
-        Self { scope: Scope::Ours, saying }
-    }
+    /// Documents are replaced by checked snapshots.
+    Compact,
 }
 
 /// A fact that was said, and its scope.
@@ -132,6 +118,32 @@ impl Device {
         Self::with(number, power, replica, rng)
     }
 
+    /// Another device of the partner that `other` speaks for. Answers it, and the statement that adds it.
+    pub(super) fn join(number: u16, mut rng: ChaCha20Rng, other: &Replica) -> (Self, SignedStatement) {
+        let (power, store) = Power::new(&mut rng);
+        let keys = DeviceKeys::generate(&mut rng);
+        let (by, roster) = (other.identity(), other.roster());
+        let draft = roster.draft_add_device(by.device(), keys.device(), keys.agreement());
+        let signatures = [by.keys().signing(), keys.signing()].map(|key| draft.sign(key));
+        let added = draft.complete(&signatures).expect("both have signed");
+        let belonging = Belonging {
+            partner: by.partner(),
+            name: by.name().to_owned(),
+            household: roster.household(),
+            space: other.space(Scope::Mine).expect("the private part is open"),
+            statements: roster.statements().cloned().chain([added.clone()]).collect(),
+        };
+        let replica = Replica::join(store, &keys, &belonging, "another").expect("a new store takes a home");
+        (Self::with(number, power, replica, rng), added)
+    }
+
+    /// A copy of this device's home, on another machine: it has the same key and goes on in the same epoch.
+    pub(super) fn copy(&self, number: u16, rng: ChaCha20Rng) -> Self {
+        let power = self.power.copy();
+        let replica = Replica::open(power.open()).expect("a copy of a home is a home");
+        Self::with(number, power, replica, rng)
+    }
+
     fn with(number: u16, power: Power, replica: Replica, rng: ChaCha20Rng) -> Self {
         let mut device = Self {
             address: SocketAddr::from(([192, 0, 2, 1], 1000 + number)),
@@ -201,7 +213,7 @@ impl Device {
     }
 
     /// Lets the dialler know whom it may dial, and where they were last.
-    fn meet(&mut self, now: Instant) {
+    pub(super) fn meet(&mut self, now: Instant) {
         let Some(Running { replica, engine, .. }) = &mut self.running else { return };
         engine.roster_changed(replica, now).expect("the store is open");
     }
@@ -226,6 +238,12 @@ impl Device {
             Input::DialFailed { attempt } => engine.handle_dial_failed(attempt, now),
             Input::Advert { peer, address } => engine.handle_advert(peer, &[address], now),
             Input::NetworkChanged => engine.dialer().handle_network_changed(now),
+            // The daemon does so between two stages, too.
+            Input::Compact if !engine.is_committing() => {
+                replica.compact_beyond(1).expect("a disk in memory does not fail");
+                self.counts.compacted += 1;
+            }
+            Input::Compact => {}
         }
     }
 
@@ -272,8 +290,12 @@ impl Device {
         let Running { replica, engine, .. } = self.running.as_mut()?;
         let mut said = Vec::new();
         let stage = engine.stage(replica, moment, |replica, stage, wish: Wish| {
-            let Some(Said { scope, saying }) = wish(replica, rng) else { return Ok(None) };
-            match replica.act(stage, scope, moment.date, rng, |act| act.say(saying)) {
+            let Some(what) = wish(replica, rng) else { return Ok(None) };
+            let (scope, by) = (what.scope(), (replica.identity().partner(), replica.identity().device()));
+            let mut nonce = [0; 16];
+            rng.fill_bytes(&mut nonce);
+            let nonce = Nonce::from_bytes(nonce);
+            match replica.act(stage, scope, moment.date, rng, |act| perform(act, what, by, moment.date, nonce)) {
                 Ok(signed) => {
                     let word = (scope, Box::new(signed.fact().clone()));
                     said.push(word.clone());

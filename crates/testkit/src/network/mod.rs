@@ -21,8 +21,12 @@
 mod check;
 mod counts;
 mod device;
+mod hostile;
+mod household;
 mod power;
+mod private;
 mod queue;
+mod said;
 mod sayings;
 mod wires;
 
@@ -31,8 +35,8 @@ use std::time::{Duration, Instant};
 
 use betwixt_daemon::engine::Moment;
 use betwixt_model::document::Scope;
+use betwixt_model::fact::Fact;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
-use betwixt_sync::roster::{FoundingSide, Roster};
 use jiff::civil::{Date, date};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -91,6 +95,10 @@ pub struct Network {
     weather: Weather,
     today: Date,
     oracle: Oracle,
+    /// Devices whose frames are altered and mixed with rubbish.
+    hostile: BTreeSet<usize>,
+    /// What was said in private: on which device.
+    private: Vec<(usize, Fact)>,
 }
 
 /// How much simulated time [`Network::run_until_idle`] gives the devices to come into step. The longest wait of an honest
@@ -122,62 +130,14 @@ impl Network {
             weather: Weather::default(),
             today: date(2026, 12, 28),
             oracle: Oracle::default(),
+            hostile: BTreeSet::new(),
+            private: Vec::new(),
         }
     }
 
     /// Sets how the network misbehaves from now on.
     pub fn set_weather(&mut self, weather: Weather) {
         self.weather = weather;
-    }
-
-    /// Two partners with one device each, paired.
-    pub fn couple(&mut self) -> (DeviceName, DeviceName) {
-        let (first, second) = (self.add_device(), self.add_device());
-        self.found_household(first, second);
-        (first, second)
-    }
-
-    /// What pairing does at its end, without its messages: both roster chains are exchanged, and both sign the founding.
-    fn found_household(&mut self, first: DeviceName, second: DeviceName) {
-        let mut chains = Vec::new();
-        let mut sides = Vec::new();
-        for name in [first, second] {
-            let device = &self.devices[name.0];
-            let replica = device.replica().expect("a new device runs");
-            chains.extend(replica.roster().statements().cloned());
-            let mut nonce = [0; 16];
-            self.rng.fill_bytes(&mut nonce);
-            sides.push(FoundingSide { partner: device.partner, device: device.id, nonce });
-        }
-        let both = Roster::from_statements(sides[0].partner, None, chains.iter().cloned());
-        let draft = both.draft_founding(sides[0], sides[1]).expect("the devices are of two partners");
-        let mut signatures: Vec<_> = [first, second]
-            .map(|name| {
-                let device = &self.devices[name.0];
-                let keys = device.replica().expect("a new device runs").identity().keys().signing();
-                (device.partner, draft.sign(keys))
-            })
-            .into();
-        // Signed in the order of the partners.
-        signatures.sort_unstable_by_key(|(partner, _)| *partner);
-        let signatures: Vec<[u8; 64]> = signatures.into_iter().map(|(_, signature)| signature).collect();
-        chains.push(draft.complete(&signatures).expect("both have signed"));
-        for name in [first, second] {
-            let now = self.queue.now();
-            self.devices[name.0].adopt(now, chains.clone());
-            self.work(name.0);
-        }
-    }
-
-    fn add_device(&mut self) -> DeviceName {
-        let number = self.devices.len();
-        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
-        let mut device = Device::found(u16::try_from(number).expect("a few devices"), rng);
-        // Somebody's calendar is off by up to a week and a half, so that they write into another year at its end.
-        device.skew = i32::try_from(draw(&mut self.rng, 21)).unwrap_or(0) - 10;
-        self.devices.push(device);
-        self.timers.push(None);
-        DeviceName(number)
     }
 
     /// A number below `bound`, from the seed: for tests that decide by it what happens next.
@@ -188,6 +148,11 @@ impl Network {
     /// The next day, for everybody.
     pub fn next_day(&mut self) {
         self.today = self.today.tomorrow().unwrap_or(self.today);
+    }
+
+    /// A device replaces what was appended to its documents by checked snapshots.
+    pub fn compact(&mut self, device: DeviceName) {
+        self.give(device.0, Input::Compact);
     }
 
     /// Cuts the connection between two devices: what is under way is lost, and neither is told before a time-out.
@@ -227,7 +192,7 @@ impl Network {
     pub fn restart(&mut self, device: DeviceName) {
         let now = self.queue.now();
         for word in self.devices[device.0].restart(now) {
-            self.remember(&word);
+            self.remember(device.0, &word);
         }
         self.work(device.0);
     }
@@ -285,7 +250,7 @@ impl Network {
         let pairs = all.clone().flat_map(move |left| (left + 1..all.end).map(move |right| (left, right)));
         pairs.filter(|(left, right)| {
             let up = [left, right].iter().all(|device| self.devices[**device].is_running());
-            up && !self.cut.contains(&(*left, *right))
+            up && !self.cut.contains(&(*left, *right)) && self.devices[*left].id != self.devices[*right].id
         })
     }
 
@@ -386,7 +351,7 @@ impl Network {
                     let incarnation = self.devices[at].incarnation;
                     self.queue.plan_in(wait, Happening::Commit { at, incarnation });
                 }
-                Effect::Acknowledged(word) => self.remember(&word),
+                Effect::Acknowledged(word) => self.remember(at, &word),
                 Effect::RosterChanged => self.advertise(at),
             }
         }
@@ -403,9 +368,10 @@ impl Network {
         }
     }
 
-    fn remember(&mut self, (scope, fact): &device::Word) {
-        if *scope == Scope::Ours {
-            self.oracle.remember(fact);
+    fn remember(&mut self, at: usize, (scope, fact): &device::Word) {
+        match scope {
+            Scope::Ours => self.oracle.remember(fact),
+            Scope::Mine => self.private.push((at, (**fact).clone())),
         }
     }
 
@@ -434,6 +400,8 @@ impl Network {
     }
 
     fn send(&mut self, from: usize, connection: ConnectionId, stream: betwixt_sync::wire::StreamKey, bytes: Vec<u8>) {
+        self.assert_nothing_private(from, &bytes);
+        let bytes = self.altered(from, bytes);
         let latency = self.latency();
         let Some(sent) = self.wires.send(connection, from, stream, self.queue.now() + latency) else { return };
         if self.weather.lost_at_frame > 0 && draw(&mut self.rng, self.weather.lost_at_frame) == 0 {

@@ -29,6 +29,13 @@ impl Power {
         (Self { keys, platters, disk }, store)
     }
 
+    /// The same keys and a copy of the disk: a home that was copied.
+    pub(super) fn copy(&self) -> Self {
+        let platters = self.platters.duplicate();
+        let disk = FailingDisk::new(platters.clone());
+        Self { keys: self.keys.clone(), platters, disk }
+    }
+
     /// Pulls the plug, before the commit of this stage began or after some of its operations on the disk. A commit that
     /// came to its end is durable although nobody was told, and so may be one that failed at its last operations.
     pub(super) fn fail(&mut self, stage: Option<Stage>, rng: &mut ChaCha20Rng) {

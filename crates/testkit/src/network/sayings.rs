@@ -12,7 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 
-use super::device::{Input, Said};
+use super::device::Input;
+use super::said::Said;
 use super::{DeviceName, Network, draw};
 
 /// The kinds that are talked about, and the fields of each that are.

@@ -1,0 +1,92 @@
+//! Devices that somebody else has in their hands: frames are altered and mixed with rubbish, and well-signed facts name
+//! what their writer never saw.
+
+use betwixt_model::ids::FactId;
+use betwixt_sync::dialer::ConnectionId;
+use betwixt_sync::wire::Frame;
+use rand_core::RngCore;
+use serde_json::json;
+
+use super::device::Input;
+use super::said::Said;
+use super::{DeviceName, Network, draw};
+
+/// One frame in this many of a hostile device is altered.
+const ALTERED: u32 = 6;
+
+impl Network {
+    /// From now on some of what this device sends is altered on its way, and rubbish goes along. From now on sessions may be
+    /// refused.
+    pub fn make_hostile(&mut self, device: DeviceName) {
+        self.hostile.insert(device.0);
+        self.trust_nobody();
+    }
+
+    /// What this device sends arrives as it was sent again.
+    pub fn make_honest(&mut self, device: DeviceName) {
+        self.hostile.remove(&device.0);
+    }
+
+    /// A patched program on this device says something in a field that is known, and names in `seen` whatever it likes: facts
+    /// that have not arrived there, facts of other fields, or nothing.
+    pub fn say_dishonestly(&mut self, device: DeviceName) {
+        let places: Vec<_> = self.oracle.places().into_iter().collect();
+        if places.is_empty() {
+            return;
+        }
+        let place = places[draw(&mut self.rng, u32::try_from(places.len()).unwrap_or(0)) as usize].clone();
+        let mut seen: Vec<FactId> = Vec::new();
+        let known: Vec<FactId> = self.oracle.facts().into_iter().collect();
+        for _ in 0..draw(&mut self.rng, 4) {
+            seen.push(known[draw(&mut self.rng, u32::try_from(known.len()).unwrap_or(0)) as usize]);
+        }
+        let value = match place.field.as_str() {
+            "state" => json!("paused"),
+            "until" => json!("2027-09-09"),
+            "rank" => json!("z"),
+            _ => json!(["We rest.", "A calm home"][draw(&mut self.rng, 2) as usize]),
+        };
+        let wish = move |_: &_, _: &mut _| Some(Said::Dishonestly { place, value, seen });
+        self.give(device.0, Input::Say(Box::new(wish)));
+    }
+
+    /// The frame as it arrives. A Hello always arrives as it was sent: with another counter in it a device would shut out
+    /// its own later sessions, which is nobody's loss but its own.
+    pub(super) fn altered(&mut self, from: usize, mut bytes: Vec<u8>) -> Vec<u8> {
+        let hello = matches!(Frame::decode(&bytes), Ok(Frame::Hello(_)));
+        if hello || !self.hostile.contains(&from) || draw(&mut self.rng, ALTERED) > 0 {
+            return bytes;
+        }
+        match draw(&mut self.rng, 4) {
+            // Rubbish in its place.
+            0 => {
+                bytes = vec![0; draw(&mut self.rng, 600) as usize];
+                self.rng.fill_bytes(&mut bytes);
+            }
+            // Cut short.
+            1 => bytes.truncate(draw(&mut self.rng, u32::try_from(bytes.len()).unwrap_or(0)) as usize),
+            // Some bytes altered, the first too, which says what kind of a frame it is.
+            _ => {
+                for _ in 0..=draw(&mut self.rng, 4) {
+                    let at = draw(&mut self.rng, u32::try_from(bytes.len()).unwrap_or(0)) as usize;
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << draw(&mut self.rng, 8);
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    /// A device that is not even a member's speaks on a connection: rubbish on a stream of its own.
+    pub fn rubbish(&mut self, to: DeviceName) {
+        self.trust_nobody();
+        let connections: Vec<ConnectionId> = self.wires.of(to.0);
+        for connection in connections {
+            let mut bytes = vec![0; draw(&mut self.rng, 300) as usize];
+            self.rng.fill_bytes(&mut bytes);
+            let stream = betwixt_sync::wire::IncomingStream(1_000_000 + u64::from(draw(&mut self.rng, 1000)));
+            self.give(to.0, Input::Frame { connection, stream, bytes });
+        }
+    }
+}

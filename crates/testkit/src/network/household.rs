@@ -1,0 +1,105 @@
+//! Who is in a network: couples, their other devices, and copies of homes.
+
+use betwixt_sync::roster::{FoundingSide, Roster};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use super::device::Device;
+use super::{DeviceName, Network, draw};
+
+impl Network {
+    /// Two partners with one device each, paired.
+    pub fn couple(&mut self) -> (DeviceName, DeviceName) {
+        let (first, second) = (self.new_device(), self.new_device());
+        self.found_household(first, second);
+        (first, second)
+    }
+
+    /// What pairing does at its end, without its messages: both roster chains are exchanged, and both sign the founding.
+    fn found_household(&mut self, first: DeviceName, second: DeviceName) {
+        let mut chains = Vec::new();
+        let mut sides = Vec::new();
+        for name in [first, second] {
+            let device = &self.devices[name.0];
+            let replica = device.replica().expect("a new device runs");
+            chains.extend(replica.roster().statements().cloned());
+            let mut nonce = [0; 16];
+            self.rng.fill_bytes(&mut nonce);
+            sides.push(FoundingSide { partner: device.partner, device: device.id, nonce });
+        }
+        let both = Roster::from_statements(sides[0].partner, None, chains.iter().cloned());
+        let draft = both.draft_founding(sides[0], sides[1]).expect("the devices are of two partners");
+        let mut signatures: Vec<_> = [first, second]
+            .map(|name| {
+                let device = &self.devices[name.0];
+                let keys = device.replica().expect("a new device runs").identity().keys().signing();
+                (device.partner, draft.sign(keys))
+            })
+            .into();
+        // Signed in the order of the partners.
+        signatures.sort_unstable_by_key(|(partner, _)| *partner);
+        let signatures: Vec<[u8; 64]> = signatures.into_iter().map(|(_, signature)| signature).collect();
+        chains.push(draft.complete(&signatures).expect("both have signed"));
+        for name in [first, second] {
+            let now = self.queue.now();
+            self.devices[name.0].adopt(now, chains.clone());
+            self.work(name.0);
+        }
+    }
+
+    /// Another device of the partner that `of` speaks for, which has to run: what pairing with an own device does at its
+    /// end, by roster statements alone. The other devices learn of it when they meet one that knows it.
+    pub fn another_device(&mut self, of: DeviceName) -> DeviceName {
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        let other = self.devices[of.0].replica().expect("who adds a device runs");
+        let (device, added) = Device::join(self.next_number(), rng, other);
+        let name = self.add(device);
+        let now = self.queue.now();
+        self.devices[name.0].meet(now);
+        self.devices[of.0].adopt(now, vec![added]);
+        for at in [of.0, name.0] {
+            self.work(at);
+        }
+        name
+    }
+
+    /// Somebody copies a device's home to another machine and runs both: two devices with one key and one epoch. From now
+    /// on sessions may be refused.
+    pub fn copy(&mut self, of: DeviceName) -> DeviceName {
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        let copy = self.devices[of.0].copy(self.next_number(), rng);
+        let name = self.add(copy);
+        self.trust_nobody();
+        self.devices[name.0].meet(self.queue.now());
+        self.work(name.0);
+        for other in 0..self.devices.len() {
+            self.advertise(other);
+        }
+        name
+    }
+
+    /// From now on it is no fault of anybody's that a session is refused.
+    pub(super) fn trust_nobody(&mut self) {
+        self.devices.iter_mut().for_each(|device| device.trusting = false);
+    }
+
+    fn new_device(&mut self) -> DeviceName {
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        let device = Device::found(self.next_number(), rng);
+        self.add(device)
+    }
+
+    fn next_number(&self) -> u16 {
+        u16::try_from(self.devices.len()).expect("a few devices")
+    }
+
+    fn add(&mut self, mut device: Device) -> DeviceName {
+        let number = self.devices.len();
+        // Somebody's calendar is off by up to a week and a half, so that they write into another year at its end.
+        device.skew = i32::try_from(draw(&mut self.rng, 21)).unwrap_or(0) - 10;
+        device.trusting = self.devices.iter().all(|device| device.trusting);
+        self.devices.push(device);
+        self.timers.push(None);
+        DeviceName(number)
+    }
+}
