@@ -38,6 +38,8 @@ pub struct Home {
     directory: PathBuf,
     place: Place,
     environment: Vec<(String, String)>,
+    /// The most bytes of data that its processes may have.
+    memory: Option<u64>,
     client: Client,
     daemon: Option<Child>,
     /// Everything that the daemon prints goes into a file in here.
@@ -67,7 +69,7 @@ impl Home {
         let outside = TempDir::with_prefix("betwixt-test-")?;
         let directory = outside.path().join("home");
         let client = Client::new(directory.join(SOCKET_NAME));
-        Ok(Self { directory, place, environment: Vec::new(), client, daemon: None, outside })
+        Ok(Self { directory, place, environment: Vec::new(), memory: None, client, daemon: None, outside })
     }
 
     /// Moves the home that is not there yet to another directory, such as one on a file system of its own.
@@ -84,6 +86,20 @@ impl Home {
     /// Sets a variable for every process that is started from now on.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Limits what every process that is started from now on may have of data (`RLIMIT_DATA`: its heap and other private
+    /// memory that it may write to; not the address space that an allocator merely reserves).
+    pub fn limit_memory(&mut self, bytes: u64) {
+        self.memory = Some(bytes);
+    }
+
+    /// The port at which it is reached on loopback.
+    pub fn port(&self) -> Option<u16> {
+        match self.place {
+            Place::Loopback(port) => Some(port),
+            Place::Namespace(_) => None,
+        }
     }
 
     /// The directory.
@@ -109,7 +125,14 @@ impl Home {
     /// `betwixt` with arguments, where this home is, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match &self.place {
-            Place::Loopback(_) => Command::new(betwixt()),
+            Place::Loopback(_) => match self.memory {
+                Some(bytes) => {
+                    let mut command = Command::new("prlimit");
+                    command.arg(format!("--data={bytes}")).arg(betwixt());
+                    command
+                }
+                None => Command::new(betwixt()),
+            },
             Place::Namespace(name) => {
                 let mut command = Command::new("ip");
                 command.args(["netns", "exec", name]).arg(betwixt());

@@ -8,6 +8,7 @@ pub mod constants;
 pub mod home;
 pub mod mounts;
 pub mod namespaces;
+pub mod patched;
 #[cfg(target_os = "linux")]
 pub mod slow_disk;
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ mod options;
 mod pairing;
 pub mod replica;
 mod staging;
+mod words;
 mod writes;
 
 pub use options::Options;

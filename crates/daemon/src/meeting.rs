@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use betwixt_api::NoticeKind;
-use betwixt_net::{CloseCode, NetEvent};
+use betwixt_net::{CloseCode, LostReason, NetEvent};
 use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::GoodbyeReason;
 
-use crate::engine::{Output, Trouble};
+use crate::engine::Output;
 use crate::open::Open;
+use crate::words;
 use crate::writes::Write;
 
 impl Open {
@@ -27,6 +28,9 @@ impl Open {
             }
             NetEvent::Lost { connection, reason } => {
                 tracing::info!(%reason, "a connection ended");
+                if reason == LostReason::Violation {
+                    self.trouble(&words::of_broken_frames());
+                }
                 self.engine.handle_lost(connection, now);
             }
             NetEvent::DialFailed { attempt, error } => {
@@ -72,11 +76,15 @@ impl Open {
                         self.epoch_renewed = true;
                         self.engine.write(Write::NewEpoch);
                     }
+                    if let Some(words) = words::of_end(&reason) {
+                        self.trouble(&words);
+                    }
                 }
                 Output::PeerChanged => self.notices.tell(NoticeKind::Peer, None, None),
-                Output::Trouble(trouble) => self.trouble(words(trouble)),
+                Output::Trouble(trouble) => self.trouble(words::of_trouble(trouble)),
                 Output::Meaningless { keys, facts, .. } => {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
+                    self.trouble(words::MEANINGLESS);
                 }
                 Output::RosterChanged => self.roster_changed(now),
                 Output::Committed(committed) => self.tell_items(&committed),
@@ -85,14 +93,5 @@ impl Open {
             }
         }
         any
-    }
-}
-
-fn words(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::RunsTwice => "A device of the household seems to run twice: its home was copied or restored.",
-        Trouble::PeerNewer => "The other device speaks a newer protocol: update Betwixt on this device.",
-        Trouble::PeerOlder => "The other device speaks an older protocol: update Betwixt on the other device.",
-        Trouble::UnreadableDocument => "A document cannot be read: run `betwixt verify`.",
     }
 }
