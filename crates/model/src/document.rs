@@ -255,7 +255,8 @@ impl Document {
 
     /// Whether the document holds a change.
     pub fn holds(&self, hash: &ChangeHash) -> bool {
-        self.automerge.get_change_by_hash(hash).is_some()
+        // Not the change itself, which Automerge would put together from the whole document.
+        self.automerge.get_change_meta_by_hash(hash).is_some()
     }
 
     /// The last sequence number of an actor; 0 when it wrote nothing here.

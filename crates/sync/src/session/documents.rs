@@ -193,7 +193,11 @@ impl Exchange {
             state.shared_heads.clear();
             state.sent_hashes.clear();
         }
-        document.automerge_mut().receive_sync_message(state, message).map_err(|_| ChunkError::Refused)?;
+        if !message.heads.is_empty() && message.heads == document.heads() {
+            hear_the_same(state, message, document);
+        } else {
+            document.automerge_mut().receive_sync_message(state, message).map_err(|_| ChunkError::Refused)?;
+        }
         if is_reset && !brought_changes {
             state.their_have = None;
         }
@@ -246,6 +250,18 @@ impl Exchange {
     }
 }
 
+/// What `receive_sync_message` does with a message that brings nothing, from a peer that has exactly what the document has:
+/// the usual one. Automerge walks the whole history to find that nothing of it is unseen.
+fn hear_the_same(state: &mut State, message: Message, document: &Document) {
+    state.in_flight = false;
+    state.sent_hashes.retain(|sent| !document.holds(sent));
+    state.last_sent_heads.clone_from(&message.heads);
+    state.shared_heads.clone_from(&message.heads);
+    state.their_have = Some(message.have);
+    state.their_heads = Some(message.heads);
+    state.their_need = Some(message.need);
+}
+
 /// Leaves to the next message what would make this one too long.
 fn cut(message: &mut Message, state: &mut State) -> Result<(), CloseReason> {
     let mut bytes = 0;
@@ -284,4 +300,36 @@ fn parts(bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) -> Vec<Frame> {
     let count = bytes.len().div_ceil(caps::PART);
     let chunks = bytes.chunks(caps::PART).enumerate();
     chunks.map(|(index, chunk)| frame(index + 1 == count, chunk.to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use betwixt_model::document::{DocumentId, Scope};
+
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_peer_with_the_same_does_to_the_state_what_automerge_does() {
+        let mut document = Document::genesis(DocumentId { scope: Scope::Ours, year: 2026, generation: 0 });
+        let message = Message {
+            heads: document.heads(),
+            have: vec![Have { last_sync: document.heads(), ..Have::default() }],
+            need: vec![ChangeHash([3; 32])],
+            changes: ChunkList::empty(),
+            flags: None,
+            version: MessageVersion::V1,
+        };
+        let before = State {
+            in_flight: true,
+            have_responded: true,
+            sent_hashes: document.heads().into_iter().chain([ChangeHash([7; 32])]).collect(),
+            last_sent_heads: vec![ChangeHash([1; 32])],
+            shared_heads: vec![ChangeHash([2; 32])],
+            ..State::default()
+        };
+        let (mut ours, mut automerges) = (before.clone(), before);
+        hear_the_same(&mut ours, message.clone(), &document);
+        document.automerge_mut().receive_sync_message(&mut automerges, message).unwrap();
+        assert_eq!(ours, automerges);
+    }
 }
