@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The edits go over so many goals in turn: nobody changes one title a thousand times.
 const GOALS: usize = 20;
 
+/// How long after the last edit nothing is left to do: threads that waited for the disk have ended by then.
+const SETTLING: Duration = Duration::from_secs(12);
+
 /// A figure, and what the machine took for the same in between.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
@@ -93,14 +96,14 @@ pub(crate) async fn measure(edits: usize, runs: usize, idle: u64) -> anyhow::Res
         couple.part().await?;
     }
     couple.meet().await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(SETTLING).await;
     let processes = [process, couple.second.process().context("the daemon runs")?];
     let before = processes.map(process::cpu);
     let begun = Instant::now();
     tokio::time::sleep(Duration::from_secs(idle)).await;
     let (mut idle_cpu, mut resident) = (0.0_f64, 0);
     for (process, before) in processes.into_iter().zip(before) {
-        let used = process::cpu(process)?.saturating_sub(before?);
+        let used = process::cpu_since(process, &before?)?;
         idle_cpu = idle_cpu.max(used.as_secs_f64() / begun.elapsed().as_secs_f64());
         resident = resident.max(process::resident(process)?);
     }

@@ -49,7 +49,8 @@ fn main() -> anyhow::Result<()> {
     let Arguments { edits, runs, idle, meetings, no_peers } = arguments;
     anyhow::ensure!(edits > 0 && runs > 0 && idle > 0 && meetings > 0, "every count has to be 1 or more");
     let machine = process::machine(&std::env::temp_dir());
-    let runtime = tokio::runtime::Runtime::new()?;
+    // One thread, as a frontend has: how it wakes its own threads is no figure of the daemon's.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     eprintln!("two daemons: {runs} runs of {edits} edits alone and {edits} to be read by the other ...");
     let measured = runtime.block_on(daemons::measure(edits, runs, idle))?;
     let mut report = Report::new();

@@ -1,5 +1,7 @@
 //! What the kernel says of a process and of a file system.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,16 +22,23 @@ pub(crate) fn resident(process: u32) -> anyhow::Result<u64> {
     Ok(kilobytes.parse::<u64>()? * 1024)
 }
 
-/// How much CPU time its threads have used, to the nanosecond. Threads that have ended are not counted.
-pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
-    let mut total = Duration::ZERO;
+/// How much CPU time each of its threads has used, to the nanosecond.
+pub(crate) fn cpu(process: u32) -> anyhow::Result<BTreeMap<OsString, Duration>> {
+    let mut threads = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let task = task?;
         // A thread may end while this reads.
-        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
         let running = text.split_whitespace().next().context("the kernel does not tell the CPU time of threads")?;
-        total += Duration::from_nanos(running.parse()?);
+        threads.insert(task.file_name(), Duration::from_nanos(running.parse()?));
     }
-    Ok(total)
+    Ok(threads)
+}
+
+/// How much its threads have used since `before`. What one that has ended since used is not in it.
+pub(crate) fn cpu_since(process: u32, before: &BTreeMap<OsString, Duration>) -> anyhow::Result<Duration> {
+    let now = cpu(process)?;
+    Ok(now.iter().map(|(thread, used)| used.saturating_sub(before.get(thread).copied().unwrap_or_default())).sum())
 }
 
 /// The machine in a line: kernel, processors, and the file system that holds `directory`.
