@@ -120,6 +120,42 @@ fn hostile_input_is_an_error_altered_frames_and_rubbish_harm_nobody() {
     assert!(broken.get() > 0, "no session was ever refused");
 }
 
+/// Homes are put back to earlier copies of themselves while everybody goes on. What a restored device said before and
+/// somebody else has comes back to it, under the epoch that it had then; nothing else is lost or takes its place.
+#[test]
+fn a_restored_home_gets_back_what_others_have_of_it() {
+    let restored = std::cell::Cell::new(0);
+    seeds::each(8, |seed| {
+        let mut network = Network::seeded(seed);
+        let devices = household(&mut network);
+        for _ in 0..30 {
+            let at = any(&mut network, &devices);
+            match network.draw(10) {
+                0..=4 => network.say_anything(at),
+                5 => network.say_privately(at),
+                6 => network.back_up(at),
+                7 => network.restore(at),
+                8 => network.compact(at),
+                _ => network.run_for(Duration::from_secs(20)),
+            }
+            let pause = network.draw(1_500);
+            network.run_for(Duration::from_millis(u64::from(pause)));
+        }
+        network.back_up(devices[0]);
+        network.say_anything(devices[0]);
+        network.run_until_idle();
+        network.restore(devices[0]);
+        network.say_anything(devices[0]);
+        network.say_anything(devices[1]);
+        network.run_until_idle();
+        network.assert_converged();
+        network.assert_no_silent_winner();
+        network.assert_private_stays_home();
+        restored.set(restored.get() + network.counts().restored);
+    });
+    assert!(restored.get() > 0, "no home was put back");
+}
+
 /// Two copies of one home run at once: whoever meets both finds out. Without the copy everything goes on.
 #[test]
 fn a_copied_home_is_noticed_by_its_counters_and_harms_nothing() {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use betwixt_daemon::replica::Replica;
-use betwixt_model::document::Scope;
+use betwixt_model::document::{Arrival, Document, GENESIS, Scope, arrivals};
 use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index;
+use betwixt_model::index::rows::{MemoryRows, ReadRows};
 use betwixt_model::schema::{KINDS, Naming};
 use betwixt_model::view::{self, FieldView, Reader};
 use serde_json::{Value, json};
@@ -51,6 +52,14 @@ impl Network {
             })
             .collect();
         assert!(sides.len() <= 1, "seed {}: the partners are shown different things", self.seed);
+        // An index that is built from the documents shows what the one does that grew with what was said and came.
+        let anew = from_documents(reference);
+        for partner in partners {
+            let Some(Reader { household, .. }) = reference.reader(Scope::Ours) else { continue };
+            let built = items_of(&anew, &Reader { household, partner });
+            let grown = shown_items(reference, partner);
+            assert_eq!(built, grown, "seed {}: an index built from the documents shows something else", self.seed);
+        }
     }
 
     /// NoSilentWinner, on every running device, and that every acknowledged fact is in its history (DurableBeforeTold,
@@ -127,11 +136,34 @@ fn shown_items(replica: &Replica, partner: PartnerId) -> Value {
     let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return Value::Null };
     let reader = Reader { household, partner };
     let view = replica.read().expect("the store is open");
-    let rows = view.reader().rows(Scope::Ours);
+    items_of(&view.reader().rows(Scope::Ours), &reader)
+}
+
+/// An index of all facts in the shared documents, the latest year first.
+fn from_documents(replica: &Replica) -> MemoryRows {
+    let mut rows = MemoryRows::default();
+    let Some(household) = replica.space(Scope::Ours) else { return rows };
+    let membership = replica.roster().membership(Scope::Ours);
+    let view = replica.read().expect("the store is open");
+    let documents = view.reader().documents(Scope::Ours).expect("documents can be read");
+    for id in documents.into_keys().rev() {
+        let stored = view.reader().document(id).expect("a document can be read").expect("it is listed");
+        let document = Document::load(id, &stored.bytes(GENESIS)).expect("what is stored is a document");
+        let changes = document.changes_since(&[]);
+        let facts = changes.iter().flat_map(|change| arrivals(id, change)).filter_map(|arrival| match arrival {
+            Arrival::Fact(fact) => Some(*fact),
+            Arrival::Newer { .. } | Arrival::Refused { .. } => None,
+        });
+        index::ingest(&mut rows, &household, &membership, facts.collect()).expect("memory does not fail");
+    }
+    rows
+}
+
+fn items_of<R: ReadRows>(rows: &R, reader: &Reader) -> Value {
     let kinds = KINDS.iter().filter(|kind| !matches!(kind.naming, Naming::Internal));
     let items: serde_json::Map<String, Value> = kinds
         .map(|kind| {
-            let items = view::items(&rows, &reader, kind.name).expect("the index can be read");
+            let items = view::items(rows, reader, kind.name).expect("the index can be read");
             (kind.name.to_owned(), json!(items))
         })
         .collect();

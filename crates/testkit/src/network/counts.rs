@@ -17,6 +17,8 @@ pub struct Counts {
     pub untold: u64,
     /// Compactions.
     pub compacted: u64,
+    /// Homes that were put back to an earlier copy.
+    pub restored: u64,
     /// Sessions that ended because the other side broke the rules.
     pub broken: u64,
     /// How often a device learned that one of the household runs twice.
@@ -27,8 +29,19 @@ pub struct Counts {
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        let Self { said, refused, commits, crashes, in_commit, untold, compacted, broken, run_twice, meaningless } =
-            other;
+        let Self {
+            said,
+            refused,
+            commits,
+            crashes,
+            in_commit,
+            untold,
+            compacted,
+            restored,
+            broken,
+            run_twice,
+            meaningless,
+        } = other;
         self.said += said;
         self.refused += refused;
         self.commits += commits;
@@ -36,6 +49,7 @@ impl std::ops::AddAssign for Counts {
         self.in_commit += in_commit;
         self.untold += untold;
         self.compacted += compacted;
+        self.restored += restored;
         self.broken += broken;
         self.run_twice += run_twice;
         self.meaningless += meaningless;

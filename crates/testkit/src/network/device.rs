@@ -22,7 +22,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::counts::Counts;
-use super::power::Power;
+use super::power::{Power, begin_epoch};
 use super::said::{Wish, perform};
 
 /// What a device is given.
@@ -103,6 +103,7 @@ pub(super) struct Device {
     /// Whether everybody it talks with is what they seem to be: then nothing may ever be refused.
     pub(super) trusting: bool,
     power: Power,
+    backup: Option<Power>,
     rng: ChaCha20Rng,
     /// What was said in commits that a crash broke off.
     doubtful: Vec<Word>,
@@ -154,6 +155,7 @@ impl Device {
             skew: 0,
             trusting: true,
             power,
+            backup: None,
             rng,
             doubtful: Vec::new(),
             running: None,
@@ -210,6 +212,26 @@ impl Device {
         self.run(replica);
         self.meet(now);
         untold
+    }
+
+    /// Keeps a copy of the home as it is on the disk now.
+    pub(super) fn back_up(&mut self) {
+        self.backup = Some(self.power.copy());
+    }
+
+    /// Whether there is a copy to be put back.
+    pub(super) fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Puts the copy in the place of the home, which is down, and begins a new epoch: what restoring does.
+    pub(super) fn restore(&mut self, now: Instant) {
+        let Some(backup) = self.backup.take() else { return };
+        self.power = backup;
+        // What a crash left in doubt went with the disk.
+        self.doubtful.clear();
+        begin_epoch(&self.power.open(), &mut self.rng);
+        self.restart(now);
     }
 
     /// Lets the dialler know whom it may dial, and where they were last.

@@ -1,5 +1,10 @@
 //! Who is in a network: couples, their other devices, and copies of homes.
 
+use std::time::Duration;
+
+use betwixt_model::document::Scope;
+use betwixt_model::ids::FactId;
+use betwixt_model::index;
 use betwixt_sync::roster::{FoundingSide, Roster};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -76,6 +81,43 @@ impl Network {
             self.advertise(other);
         }
         name
+    }
+
+    /// A device keeps a copy of its home.
+    pub fn back_up(&mut self, device: DeviceName) {
+        if self.devices[device.0].is_running() {
+            self.devices[device.0].back_up();
+        }
+    }
+
+    /// A device's home is put back to the copy that it kept, if it kept one and every device runs. What it said since and
+    /// nobody else has is lost with its disk, and forgotten here; everything else has to come back. From now on sessions
+    /// may be refused, for its counters come again.
+    pub fn restore(&mut self, device: DeviceName) {
+        if !self.devices[device.0].has_backup() || !self.devices.iter().all(Device::is_running) {
+            return;
+        }
+        self.trust_nobody();
+        for connection in self.wires.of(device.0) {
+            self.lose(connection);
+        }
+        // What others were about to write down, they write down.
+        self.run_for(Duration::from_millis(200));
+        self.crash(device);
+        let now = self.queue.now();
+        self.devices[device.0].restore(now);
+        let anywhere = |scope, fact: &FactId| {
+            self.devices.iter().filter_map(Device::replica).any(|replica| {
+                let view = replica.read().expect("the store is open");
+                index::holds(&view.reader().rows(scope), fact).expect("the index can be read")
+            })
+        };
+        let lost: Vec<FactId> = self.oracle.facts().into_iter().filter(|fact| !anywhere(Scope::Ours, fact)).collect();
+        let kept: Vec<_> = self.private.iter().filter(|(_, fact)| anywhere(Scope::Mine, &fact.id())).cloned().collect();
+        self.private = kept;
+        lost.iter().for_each(|fact| self.oracle.forget(fact));
+        self.devices[device.0].counts.restored += 1;
+        self.work(device.0);
     }
 
     /// From now on it is no fault of anybody's that a session is refused.

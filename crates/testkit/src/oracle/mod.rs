@@ -123,6 +123,12 @@ impl Oracle {
         }
     }
 
+    /// Forgets a fact that was lost with the only disk that it was on.
+    pub fn forget(&mut self, fact: &FactId) {
+        self.told.remove(fact);
+        self.previous.remove(fact);
+    }
+
     /// How many facts were said.
     pub fn len(&self) -> usize {
         self.told.len()
