@@ -82,7 +82,12 @@ pub fn constants() -> Vec<Constant> {
 pub fn recurring(one: &[Vec<u8>], other: &[Vec<u8>], shortest: usize) -> std::collections::BTreeSet<Vec<u8>> {
     let constants = constants();
     let seen: std::collections::BTreeSet<&[u8]> = one.iter().flat_map(|datagram| datagram.windows(shortest)).collect();
-    let recurs = |window: &[u8]| seen.contains(window) && !constants.iter().any(|constant| constant.covers(window));
+    // One or two bytes beside a constant are equal by chance (a random name has 32 letters); a port and what follows are three.
+    let is_constant = |window: &[u8]| {
+        let covered = |part: &[u8]| constants.iter().any(|constant| constant.covers(part));
+        (0..=2).any(|spare| covered(&window[..shortest - spare]) || covered(&window[spare..]))
+    };
+    let recurs = |window: &[u8]| seen.contains(window) && !is_constant(window);
     let mut runs = std::collections::BTreeSet::new();
     for datagram in other {
         let mut begun = None;
