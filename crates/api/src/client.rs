@@ -1,6 +1,7 @@
 //! The typed client of a daemon's Unix socket.
 
 mod events;
+mod past;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

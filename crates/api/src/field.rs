@@ -23,6 +23,18 @@ pub enum FieldKind {
     Light,
 }
 
+/// Who differs with whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Between {
+    /// The two partners: theirs to settle together.
+    Both,
+    /// The reader, who said it on two devices apart: theirs to settle alone.
+    Yourself,
+    /// The other partner, who said it on two devices apart: nothing to be settled by the reader.
+    Other,
+}
+
 /// One field of an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Field {
@@ -43,12 +55,19 @@ pub struct Field {
     /// Words that wait for the other partner to say the same (in a field of consent).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Version>,
+    /// Where it differs: who differs with whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<Between>,
     /// For prose with several live versions: their merge, in reading order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<Passage>,
     /// For a draft whose wording was agreed: it has changed since.
     #[serde(default, skip_serializing_if = "is_false")]
     pub changed_since_agreed: bool,
+    /// What was changed of the one wording that stands agreed, by words: on a draft by the draft, on a wording by each of
+    /// those that wait, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub since_agreed: Vec<Vec<crate::past::Change>>,
     /// Each took the other's offer and left their own: they said the other's, and differ again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub crossed: bool,
@@ -87,8 +106,10 @@ impl Field {
             agreed: false,
             agreement: Vec::new(),
             waiting: Vec::new(),
+            between: None,
             passages: Vec::new(),
             changed_since_agreed: false,
+            since_agreed: Vec::new(),
             crossed: false,
             outside: Vec::new(),
             arriving: false,
@@ -187,6 +208,9 @@ pub struct PassageState {
     pub text: String,
     /// Whose versions read so, own first.
     pub said: Vec<Said>,
+    /// What it changed of what stood there before, by words; empty where that is not one text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<crate::past::Change>,
 }
 
 /// The answer to something said: durable by the time it is given (DurableBeforeTold).

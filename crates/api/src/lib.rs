@@ -14,6 +14,7 @@ pub mod field;
 pub mod home;
 pub mod item;
 pub mod pairing;
+pub mod past;
 pub mod peer;
 pub mod problem;
 pub mod secret;
@@ -22,13 +23,17 @@ pub mod upkeep;
 
 pub use client::{Client, ClientError, Events};
 pub use event::{Notice, NoticeKind};
-pub use field::{Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
+pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
 pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};
 pub use item::{
     Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,
     ProgressEntry, Review, ReviewAnswer, Say, Scope, Tally, Thread,
 };
 pub use pairing::{ConfirmPairing, EnterCode, Pairing, Purpose, StartPairing};
+pub use past::{
+    Act, Before, Change, Compared, Comparison, Event, LastAct, Meeting, Part, Provenance, Since, Standing, Step, Then,
+    Timeline, Told, Undone, Words,
+};
 pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
 pub use problem::{ExitCode, Problem, ProblemKind};
 pub use secret::Secret;

@@ -141,6 +141,8 @@ problem_kinds! {
     SeenMissing: "seen-missing", 428, "Something has been said there already", Changed;
     /// The field takes no writes until what it builds on has arrived.
     Arriving: "arriving", 409, "Part of this is still arriving", Changed;
+    /// One's last act cannot be taken back.
+    CannotUndo: "cannot-undo", 409, "That cannot be taken back", Changed;
     /// Only its owner can say something there.
     NotYours: "not-yours", 403, "Only your partner can say that", Invalid;
     /// The home, or the private part of it, is locked.

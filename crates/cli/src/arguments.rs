@@ -120,11 +120,27 @@ pub(crate) enum Command {
     /// nothing presses: it can rest, and you can see it differently.
     #[command(subcommand)]
     Settle(Settle),
-    /// Show everything that was ever said about something.
-    #[command(after_help = "Examples:\n  betwixt history vision\n  betwixt history k3j4")]
-    History {
-        /// The beginning of its id, or `vision`.
-        item: String,
+    /// Show everything that was ever said about something, how it once stood, and whose words it has.
+    ///
+    /// Everything that was said has an id of its own, whose beginning is shown beside it.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
+    /// Show what came from each of you when you last met, and what waits to be passed on.
+    #[command(after_help = "Examples:\n  betwixt since\n  betwixt since --meetings 5")]
+    Since {
+        /// How many meetings to look back.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+        meetings: u32,
+    },
+    /// Take back what you did last on this device, by saying what stood there before.
+    ///
+    /// Nothing that your partner said goes by it, and the history shows both. It says so where it cannot be done: when your
+    /// partner has changed it since, or when you both agree on it now. Run it again to take back what you did before that.
+    #[command(after_help = "Examples:\n  betwixt undo --show   look at it first\n  betwixt undo")]
+    Undo {
+        /// Only show what would be taken back.
+        #[arg(long)]
+        show: bool,
     },
     /// Read and check everything on disk.
     Verify,
@@ -148,6 +164,15 @@ pub(crate) enum Command {
     },
 }
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  betwixt history vision                        what was said, by whom, and what it changed
+  betwixt history k3j4 --at 2027-03-02          as this device knew it at the end of that day
+  betwixt history k3j4 --at f7qk                as it stood once f7qk was said
+  betwixt history k3j4 --between f7qk b91x      what changed from one to the other, by words
+  betwixt history vision --words                who said which words
+  betwixt history k3j4 --restore f7qk           say it again";
+
 const TEXT_EXAMPLES_REFLECT: &str = "\
 Examples:
   betwixt reflect                        write in your editor
@@ -167,6 +192,31 @@ pub(crate) struct Restore {
     /// List what can be restored instead.
     #[arg(long, group = "restored")]
     pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The beginning of its id, or `vision`.
+    pub(crate) item: String,
+    /// Show it as it stood: once something was said (the beginning of its id), or at the end of a day (YYYY-MM-DD).
+    #[arg(long, value_name = "WHEN", group = "what")]
+    pub(crate) at: Option<String>,
+    /// Compare two versions of a field, each by the beginning of its id.
+    #[arg(long, value_name = "FACT", num_args = 2, group = "what")]
+    pub(crate) between: Option<Vec<String>>,
+    /// Show who said which words of its texts.
+    #[arg(long, group = "what")]
+    pub(crate) words: bool,
+    /// Say again what was said then. What stands there now stays in the history.
+    #[arg(long, value_name = "FACT", group = "what")]
+    pub(crate) restore: Option<String>,
+}
+
+impl History {
+    /// Everything about this item.
+    pub(crate) fn of(item: &str) -> Self {
+        Self { item: item.to_owned(), at: None, between: None, words: false, restore: None }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -276,6 +326,10 @@ pub(crate) enum Vision {
     Withdraw,
     /// Look at it again: say when, or what you found.
     Review(Review),
+    /// Show what changed since you both agreed, by words.
+    Diff,
+    /// Show everything that was said about it, and where its wording comes from.
+    History,
 }
 
 /// What can be done with the wording of a value, an agreement or a goal.
@@ -316,6 +370,16 @@ pub(crate) enum Statement {
         id: String,
         #[command(flatten)]
         review: Review,
+    },
+    /// Show what changed since you both agreed, by words.
+    Diff {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Show everything that was said about it, and where its wording comes from.
+    History {
+        /// The beginning of its id.
+        id: String,
     },
 }
 

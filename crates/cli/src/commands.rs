@@ -5,6 +5,7 @@ mod goals;
 mod home;
 mod network;
 mod pairing;
+mod past;
 mod settle;
 mod settling;
 mod statements;
@@ -57,7 +58,9 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Bring(bring) => settling::bring(&opened, bring).await,
         Command::Differences => settling::differences(&opened).await,
         Command::Settle(settle) => settle::settle(&opened, settle).await,
-        Command::History { item } => settling::history(&opened, &item).await,
+        Command::History(history) => past::history(&opened, &history).await,
+        Command::Since { meetings } => past::since(&opened, meetings).await,
+        Command::Undo { show } => past::undo(&opened, show).await,
         Command::Verify => upkeep::verify(&opened).await,
         Command::Backup { list: true, .. } => upkeep::backups(&opened).await,
         Command::Backup { path, .. } => upkeep::backup(&opened, path).await,

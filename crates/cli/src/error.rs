@@ -133,6 +133,7 @@ fn problem_hint(problem: &Problem) -> Option<&'static str> {
         }
         ProblemKind::NotSetUp => "Make a home with `betwixt init`.",
         ProblemKind::NotPaired => "Pair with your partner's device: `betwixt pair`.",
+        ProblemKind::CannotUndo => "`betwixt undo --show` shows it, `betwixt history` what stood there before.",
         ProblemKind::UnknownSeen | ProblemKind::SeenMissing => "Look at it as it is now, then say it again.",
         ProblemKind::Arriving => "Wait until the other device was met again: `betwixt sync`.",
         ProblemKind::Ambiguous => "Give more of the id.",

@@ -3,9 +3,11 @@
 pub(crate) mod field;
 pub(crate) mod household;
 pub(crate) mod item;
+pub(crate) mod past;
 pub(crate) mod settle;
 pub(crate) mod statement;
 pub(crate) mod upkeep;
+pub(crate) mod words;
 
 #[cfg(test)]
 pub(crate) mod samples;

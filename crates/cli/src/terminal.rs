@@ -181,6 +181,10 @@ impl Style {
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colour: false };
 
+    /// With all of it.
+    #[cfg(test)]
+    pub(crate) const COLOURED: Self = Self { colour: true };
+
     /// A heading.
     pub(crate) fn bold(self, text: &str) -> String {
         self.wrap("1", text)
@@ -189,6 +193,16 @@ impl Style {
     /// Something beside the point.
     pub(crate) fn dim(self, text: &str) -> String {
         self.wrap("2", text)
+    }
+
+    /// Words that went.
+    pub(crate) fn removed(self, text: &str) -> String {
+        if self.colour { self.wrap("31;9", text) } else { format!("[-{text}-]") }
+    }
+
+    /// Words that came.
+    pub(crate) fn added(self, text: &str) -> String {
+        if self.colour { self.wrap("32;4", text) } else { format!("{{+{text}+}}") }
     }
 
     fn wrap(self, code: &str, text: &str) -> String {

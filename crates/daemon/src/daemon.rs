@@ -8,7 +8,7 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::{backups, doctor, items, problem, settle, status, verify};
+use crate::answer::{backups, doctor, items, past, problem, settle, status, verify};
 use crate::event::{Event, Finished};
 use crate::house::{self, House};
 use crate::http::{self, Answer, Call, Request, Response};
@@ -391,7 +391,8 @@ impl Open {
         now: Instant,
         options: &Options,
     ) -> Option<(oneshot::Sender<Answer>, Answer)> {
-        if let Some(read) = items::read(&self.house.replica, &request) {
+        let read = items::read(&self.house.replica, &request).or_else(|| past::read(&self.house.replica, &request));
+        if let Some(read) = read {
             return Some((answer, read));
         }
         if matches!(request, Request::ToSettle) {

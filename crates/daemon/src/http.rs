@@ -9,11 +9,13 @@
 
 mod events;
 mod parse;
+mod past;
 mod request;
 mod routes;
 pub mod shown;
 mod socket;
 
+pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};
 

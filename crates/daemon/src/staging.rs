@@ -201,7 +201,11 @@ impl Own<'_> {
             value: name.into(),
             seen: None,
         };
-        match replica.act(stage, Scope::Ours, self.date, self.rng, |act| act.say(saying)) {
+        let said = replica.act(stage, Scope::Ours, self.date, self.rng, |act| {
+            act.by_itself();
+            act.say(saying)
+        });
+        match said {
             Err(ActError::Stage(error)) => Err(error),
             // Said at an earlier try of the same pairing.
             Ok(_) | Err(_) => Ok(()),

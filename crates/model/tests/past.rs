@@ -229,8 +229,12 @@ fn what_one_did_last_is_taken_back() {
     let act = last(&one, 1);
     undo(&mut one, &act).unwrap();
     assert_eq!(one.json(&goal, "until")["value"], "2027-05-01");
+    // And the act before, which stands again since that one was taken back.
+    let first = last(&one, 3)[0];
+    undo(&mut one, &[first]).unwrap();
+    assert_eq!(one.json(&goal, "until")["value"], Value::Null);
     // A first word is let go of, and several facts of one act in one go, the founding last.
-    let act = [last(&one, 4)[0], last(&one, 4)[1]];
+    let act = [last(&one, 4)[1]];
     assert!(matches!(undo(&mut one, &act), Err(UndoError::ChangedByYourself(_))), "it is not what stands");
     let new = one.say(None, "goal", "title", json!("Sail"));
     one.say(Some(new), "goal", "area", json!("outside"));

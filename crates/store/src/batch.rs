@@ -325,7 +325,7 @@ impl Batch {
         self.put_sealed(scope, area, &row, &pack(of, name, value))
     }
 
-    fn put_sealed(&mut self, scope: Scope, area: Area, row: &[u8], packed: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn put_sealed(&mut self, scope: Scope, area: Area, row: &[u8], packed: &[u8]) -> Result<(), StoreError> {
         let sealed = self.keys.of(scope)?.seal(area.table(scope), row, packed);
         self.edit(scope, area, |table| {
             table.insert(row, sealed.as_slice())?;

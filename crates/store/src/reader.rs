@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Damage, StoreError};
 use crate::records::{ArrivalRecord, DocumentRow, DocumentState, PeerRecord, StoredDocument};
 use crate::rows::Rows;
+use crate::seal::ScopeKey;
 use crate::settings::EPOCH;
 use crate::source::Source;
 use crate::store::Inner;
@@ -279,6 +280,23 @@ impl<'a> Reader<'a> {
             Ok(true)
         })?;
         Ok(rows)
+    }
+
+    /// A scope's key.
+    pub(crate) fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
+        self.source.key(scope)
+    }
+
+    /// Rows one after the other, until `visit` says stop by answering false.
+    pub(crate) fn each(
+        &self,
+        scope: Scope,
+        area: Area,
+        span: Span<'_>,
+        visit: &mut dyn FnMut(Row) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let key = self.source.key(scope)?;
+        self.source.scan(scope, area, span, &mut |at, sealed| visit(opened(key, area.table(scope), at, sealed)?))
     }
 
     /// The first or last number in a group.

@@ -66,8 +66,12 @@ areas! {
     ResponseOrder = "response_order",
     /// What is known of peers.
     Peers = "peers",
-    /// When facts arrived, and from whom; in order.
+    /// When facts arrived, and from whom.
     Arrivals = "arrivals",
+    /// When peers were met. Group: peer; ordered by the counter that was sent.
+    Meetings = "meetings",
+    /// What came at a meeting. Group: peer and counter; in order.
+    Came = "came",
 }
 
 /// How the rows of an area are named.
@@ -91,7 +95,9 @@ impl Area {
             | Self::Peers
             | Self::Arrivals => Shape::Single,
             Self::Rows | Self::SyncStates => Shape::Member,
-            Self::Changes | Self::Snapshots | Self::Statements | Self::ResponseOrder => Shape::Numbered,
+            Self::Changes | Self::Snapshots | Self::Statements | Self::ResponseOrder | Self::Meetings | Self::Came => {
+                Shape::Numbered
+            }
         }
     }
 

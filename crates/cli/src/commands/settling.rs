@@ -1,6 +1,6 @@
 //! Bringing over what was private, what differs, and what was ever said.
 
-use betwixt_api::{Bring as BringRequest, Collection};
+use betwixt_api::Bring as BringRequest;
 
 use crate::arguments::Bring;
 use crate::error::CommandError;
@@ -23,25 +23,4 @@ pub(super) async fn bring(opened: &Opened, bring: Bring) -> Result<(), CommandEr
 pub(super) async fn differences(opened: &Opened) -> Result<(), CommandError> {
     let differences = opened.client.differences().await?;
     opened.terminal.result(&differences, || item::differences(&opened.look(), &differences))
-}
-
-pub(super) async fn history(opened: &Opened, id: &str) -> Result<(), CommandError> {
-    let entries = if id == "vision" {
-        opened.client.vision_history(None).await?
-    } else {
-        let mut found = None;
-        for collection in Collection::ALL.into_iter().filter(|collection| *collection != Collection::Vision) {
-            match opened.client.history(collection, id).await {
-                Ok(entries) => {
-                    found = Some(entries);
-                    break;
-                }
-                Err(betwixt_api::ClientError::Problem(problem))
-                    if problem.kind == betwixt_api::ProblemKind::NotFound => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        found.ok_or_else(|| CommandError::NotFound { what: format!("no id begins with `{id}`") })?
-    };
-    opened.terminal.result(&entries, || item::history(&opened.look(), &entries))
 }

@@ -3,8 +3,8 @@
 use betwixt_api::{Collection, NewItem, Scope};
 
 use super::what::What;
-use super::{create, given, wording};
-use crate::arguments::{Agreement, Statement, Value, Vision};
+use super::{create, given, past, wording};
+use crate::arguments::{Agreement, History, Statement, Value, Vision};
 use crate::error::CommandError;
 use crate::home::Opened;
 use crate::render::item;
@@ -20,6 +20,8 @@ pub(super) async fn vision(opened: &Opened, vision: Vision) -> Result<(), Comman
         Vision::NotYet(answer) => wording::not_yet(opened, &shared, answer).await,
         Vision::Withdraw => wording::withdraw(opened, &shared).await,
         Vision::Review(review) => wording::review(opened, &shared, review).await,
+        Vision::Diff => past::diff(opened, &shared).await,
+        Vision::History => past::history(opened, &History::of("vision")).await,
     }
 }
 
@@ -59,6 +61,8 @@ pub(super) async fn statement(
         Statement::NotYet { id, answer } => wording::not_yet(opened, &which(id), answer).await,
         Statement::Withdraw { id } => wording::withdraw(opened, &which(id)).await,
         Statement::Review { id, review } => wording::review(opened, &which(id), review).await,
+        Statement::Diff { id } => past::diff(opened, &which(id)).await,
+        Statement::History { id } => past::history(opened, &History::of(&id)).await,
     }
 }
 

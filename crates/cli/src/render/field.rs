@@ -1,9 +1,9 @@
 //! A field: what it holds, or every version that differs.
 
-use betwixt_api::{Field, FieldState, Passage, Version};
+use betwixt_api::{Between, Field, FieldState, Passage, Version};
 use serde_json::Value;
 
-use super::{Look, indent};
+use super::{Look, indent, words};
 use crate::terminal::printable;
 use crate::values::{Measure, show_date};
 
@@ -75,7 +75,7 @@ pub(crate) fn brief(field: Option<&Field>) -> String {
 /// A field with its heading: who said what, and what waits. Nothing for a field about which nothing was said.
 pub(crate) fn full(look: &Look, name: &str, field: &Field) -> String {
     let mut lines = Vec::new();
-    let mut mark = "";
+    let mut mark = String::new();
     match &field.state {
         FieldState::Empty if field.waiting.is_empty() && field.agreement.is_empty() => return String::new(),
         FieldState::Empty => {}
@@ -94,7 +94,12 @@ pub(crate) fn full(look: &Look, name: &str, field: &Field) -> String {
             }
         }
         FieldState::Differing { versions, was } => {
-            mark = " (to settle)";
+            mark = match field.between {
+                None => " (to settle)".to_owned(),
+                Some(Between::Both) => format!(" (to settle: you and {})", look.other()),
+                Some(Between::Yourself) => " (you said this on two devices: yours to settle)".to_owned(),
+                Some(Between::Other) => format!(" ({0} said this on two devices: {0}'s to settle)", look.other()),
+            };
             if field.passages.is_empty() {
                 lines.extend(numbered(look, versions));
                 if let Some(was) = was {
@@ -175,7 +180,12 @@ fn passage(look: &Look, passage: &Passage) -> String {
                 .iter()
                 .map(|version| {
                     let all: Vec<String> = version.said.iter().map(|said| look.who(said)).collect();
-                    format!("  | {}: {}", all.join(" and "), text(&version.text))
+                    let shown = match version.text.trim() {
+                        "" => text(""),
+                        said if version.words.is_empty() => text(said),
+                        said => words::marked(look, said, &version.words),
+                    };
+                    format!("  | {}: {shown}", all.join(" and "))
                 })
                 .collect();
             lines.extend(was.iter().map(|was| look.style.dim(&format!("  | before: {}", text(was)))));
@@ -215,10 +225,21 @@ mod tests {
         insta::assert_snapshot!(full(&look(), "draft", &prose()), @r"
         Draft (to settle)
           A calm, open home.
-          | you: We travel every year.
-          | Sam: We stay near the sea.
+          | you: We travel{+ every year+}.
+          | Sam: We [-travel-]{+stay near the sea+}.
           | before: We travel.
         ");
+    }
+
+    #[test]
+    fn two_devices_of_one_are_told_from_two_partners() {
+        let heading = |between| {
+            let field = Field { between: Some(between), ..differing("2027-06-01", "2027-09-01", None) };
+            full(&look(), "until", &field).lines().next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(heading(Between::Both), "Until (to settle: you and Sam)");
+        assert_eq!(heading(Between::Yourself), "Until (you said this on two devices: yours to settle)");
+        assert_eq!(heading(Between::Other), "Until (Sam said this on two devices: Sam's to settle)");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Items: one, or many, and what waits to be settled between them.
 
-use betwixt_api::{BringChoice, BringReport, Collection, Differences, Field, HistoryEntry, Item, ItemReference, Scope};
+use betwixt_api::{BringChoice, BringReport, Collection, Differences, Field, Item, ItemReference, Scope};
 
 use super::{Look, field, indent, rows, short, statement};
 use crate::terminal::printable;
@@ -201,24 +201,9 @@ pub(crate) fn bring_report(report: &BringReport) -> String {
     if lines.is_empty() { "There was nothing to bring over.".into() } else { lines.join("\n") }
 }
 
-/// Everything that was ever said about an item.
-pub(crate) fn history(look: &Look, entries: &[HistoryEntry]) -> String {
-    if entries.is_empty() {
-        return "Nothing was said here yet.".into();
-    }
-    let mut blocks = Vec::new();
-    for entry in entries {
-        let stands = if entry.live { "" } else { "  (since replaced)" };
-        let value = entry.value.as_ref().map_or_else(|| "(erased by both)".to_owned(), field::value);
-        let head = format!("{}, {}{stands}", field::label(&entry.field), look.said(&entry.said));
-        blocks.push(format!("{}\n{}", look.style.bold(&head), indent(&value, 2)));
-    }
-    blocks.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{differing, goal, look, proposed, said};
+    use super::super::samples::{differing, goal, look, proposed};
     use super::*;
     use betwixt_api::{Brought, Thread};
 
@@ -310,22 +295,6 @@ mod tests {
         ");
         let report = BringReport { brought: vec![Brought { from: "a".into(), to: coast() }], already: vec![] };
         insta::assert_snapshot!(bring_report(&report), @r"Brought over: Goal k3j4k3j4: Cycle along the coast");
-    }
-
-    #[test]
-    fn a_history() {
-        let entry = |value: &str, live| HistoryEntry {
-            field: "until".into(),
-            value: Some(value.into()),
-            said: said(live, "2027-03-02"),
-            live,
-        };
-        insta::assert_snapshot!(history(&look(), &[entry("2027-05-01", false), entry("2027-06-01", true)]), @r"
-        Until, Sam, 2 March 2027  (since replaced)
-          1 May 2027
-        Until, you, 2 March 2027
-          1 June 2027
-        ");
     }
 
     #[test]

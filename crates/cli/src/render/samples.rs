@@ -1,8 +1,8 @@
 //! Sample API values for tests of rendering.
 
 use betwixt_api::{
-    Collection, Field, FieldKind, FieldState, Item, Partner, Passage, PassageState, PeerStatus, Phase, Said, Scope,
-    Seen, Status, Version,
+    Change, Collection, Field, FieldKind, FieldState, Item, Partner, Passage, PassageState, PeerStatus, Phase, Said,
+    Scope, Seen, Status, Version,
 };
 use serde_json::Value;
 
@@ -37,13 +37,24 @@ pub(crate) fn differing(own: &str, other: &str, was: Option<&str>) -> Field {
 }
 
 pub(crate) fn prose() -> Field {
-    let passage = |own: bool, text: &str| PassageState { text: text.into(), said: vec![said(own, "2027-03-03")] };
+    let passage =
+        |own: bool, text: &str, words| PassageState { text: text.into(), said: vec![said(own, "2027-03-03")], words };
+    let added = vec![Change::Same("We travel".into()), Change::Added(" every year".into()), Change::Same(".".into())];
+    let rewritten = vec![
+        Change::Same("We ".into()),
+        Change::Removed("travel".into()),
+        Change::Added("stay near the sea".into()),
+        Change::Same(".".into()),
+    ];
     Field {
         passages: vec![
             Passage::Held { text: "A calm, open home.".into() },
             Passage::Differing {
                 was: vec!["We travel.".into()],
-                versions: vec![passage(true, "We travel every year."), passage(false, "We stay near the sea.")],
+                versions: vec![
+                    passage(true, "We travel every year.", added),
+                    passage(false, "We stay near the sea.", rewritten),
+                ],
             },
         ],
         ..differing("A calm, open home. We travel every year.", "A calm, open home. We stay near the sea.", None)

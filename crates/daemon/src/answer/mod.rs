@@ -5,6 +5,7 @@ mod bring;
 pub(crate) mod doctor;
 mod failure;
 pub(crate) mod items;
+pub(crate) mod past;
 pub(crate) mod problem;
 mod remembered;
 pub(crate) mod says;

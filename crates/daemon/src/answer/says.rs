@@ -39,6 +39,7 @@ pub(crate) fn write(
         Request::Progress { target, key, entry } => writing.progress(&target, key.as_deref(), entry),
         Request::Differently { item, field, say } => writing.differently(&item, &field, say),
         Request::Park { item, field, park } => writing.park(&item, &field, park),
+        Request::Undo => writing.undo(),
         Request::Bring(chosen) => writing.bring(&chosen),
         _ => Err(Problem::new(ProblemKind::Internal, "That is nothing to be said.").into()),
     };

@@ -109,7 +109,7 @@ impl<W, A> Engine<W, A> {
     /// spoken of.
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
-            self.poll_meeting(now);
+            self.poll_meeting(replica, now);
             if self.in_flight.is_some() || !self.wants_documents() {
                 break;
             }

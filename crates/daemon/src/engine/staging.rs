@@ -39,7 +39,7 @@ impl<W, A> Engine<W, A> {
             }
         };
         let mut after = Vec::new();
-        let mut outcome = self.stage_lazy(&mut stage, moment);
+        let mut outcome = self.stage_lazy(replica, &mut stage, moment);
         let count = self.queue.len().min(MAX_STAGE);
         for write in self.queue.drain(..count).collect::<Vec<_>>() {
             match outcome {
@@ -67,12 +67,23 @@ impl<W, A> Engine<W, A> {
         self.stage(replica, moment, |_, _, _| unreachable!("nothing waits"))
     }
 
-    fn stage_lazy(&mut self, stage: &mut Stage, moment: Moment) -> Result<(), StageError> {
+    fn stage_lazy(&mut self, replica: &Replica, stage: &mut Stage, moment: Moment) -> Result<(), StageError> {
         self.lazy_at = None;
         if self.lazy.is_empty() {
             return Ok(());
         }
-        let Lazy { sync_states, counters, addresses, ports, knocks } = std::mem::take(&mut self.lazy);
+        let Lazy { sync_states, counters, addresses, ports, knocks, in_step } = std::mem::take(&mut self.lazy);
+        for (peer, told) in in_step {
+            // Nothing is staged yet, so what is on disk is what the peer has, if they are in step still; otherwise they will
+            // be again.
+            let in_step_still = || self.talks.values().any(|talk| talk.peer == peer && talk.is_in_step());
+            let told = match told {
+                Some(told) => told,
+                None if in_step_still() => replica.told()?,
+                None => continue,
+            };
+            stage.batch().record_in_step(Scope::Ours, &peer, moment.at, told)?;
+        }
         let batch = stage.batch();
         for ((peer, document), state) in sync_states {
             batch.put_sync_state(&peer, document, &state)?;

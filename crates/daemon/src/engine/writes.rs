@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use automerge::Change;
 use betwixt_model::document::DocumentId;
-use betwixt_model::ids::DeviceId;
+use betwixt_model::ids::{DeviceId, FactId};
 use betwixt_net::interfaces::NetworkId;
 use betwixt_store::MetAddress;
 use betwixt_sync::dialer::ConnectionId;
@@ -68,6 +68,8 @@ pub(super) struct Lazy {
     pub(super) ports: Vec<(NetworkId, u16)>,
     /// Knocks that were answered.
     pub(super) knocks: Vec<[u8; KNOCK]>,
+    /// Peers that were found to be in step, each with the end of this device's chain then, if that is known.
+    pub(super) in_step: BTreeMap<DeviceId, Option<Option<FactId>>>,
 }
 
 impl Lazy {
@@ -78,5 +80,6 @@ impl Lazy {
             && self.addresses.is_empty()
             && self.ports.is_empty()
             && self.knocks.is_empty()
+            && self.in_step.is_empty()
     }
 }

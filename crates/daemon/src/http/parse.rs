@@ -51,14 +51,18 @@ pub(super) fn target(collection_name: &str, id: &str) -> Result<Target, Problem>
 
 /// The beginning of an item's id.
 pub(super) fn item(id: &str) -> Result<String, Problem> {
-    let fits = !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
-    if !fits {
+    if !is_beginning(id) {
         return Err(Problem::new(
             ProblemKind::NotFound,
             "That is no id: ids are up to 52 characters of a-z and 2-7. The beginning of one is enough.",
         ));
     }
     Ok(id.to_owned())
+}
+
+/// Whether a text may be the beginning of an id.
+pub(super) fn is_beginning(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// The name of a field.
@@ -97,7 +101,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Problem> {
 }
 
 /// One parameter of the query; nothing that is read there needs decoding.
-fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     query?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 

@@ -6,6 +6,8 @@ use betwixt_api as api;
 use betwixt_api::{Collection, NoticeKind, Problem, Scope};
 use tokio::sync::{mpsc, oneshot};
 
+use super::past::{PastRequest, PastResponse};
+
 /// What the loop gives back.
 pub type Answer = Result<Response, Problem>;
 
@@ -117,6 +119,10 @@ pub enum Request {
         /// What is added.
         entry: api::ProgressEntry,
     },
+    /// `GET` of what was: [`Response::Past`].
+    Past(PastRequest),
+    /// `POST /v1/undo`: [`Response::Past`].
+    Undo,
     /// `GET /v1/differences`: [`Response::Differences`].
     Differences,
     /// `GET /v1/settle`: [`Response::ToSettle`].
@@ -187,6 +193,8 @@ pub enum Response {
     History(Vec<api::HistoryEntry>),
     /// Something was said.
     Saying(Box<api::Saying>),
+    /// What was.
+    Past(PastResponse),
     /// What waits to be settled.
     Differences(api::Differences),
     /// Everything to settle.

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::events::EventBody;
 use super::parse;
+use super::past;
 use super::request::{Call, Request, Response, Target};
 
-type Calls = mpsc::Sender<Call>;
+pub(super) type Calls = mpsc::Sender<Call>;
 
 /// Every route of the API.
 pub(super) fn router(calls: Calls) -> Router {
@@ -70,6 +71,7 @@ pub(super) fn router(calls: Calls) -> Router {
             get(|call: Asking| call.with(|parts| Ok(Request::History(Target::Vision(parts.scope()?))))),
         )
         .route("/v1/vision/{field}", put(say_vision))
+        .merge(past::routes())
         .route("/v1/{collection}", get(items).post(create))
         .route("/v1/{collection}/{id}", get(item))
         .route("/v1/{collection}/{id}/{action}", get(history).put(say).post(progress))
@@ -152,12 +154,12 @@ fn only(expected: &str, name: &str) -> Result<(), Problem> {
 }
 
 /// What a handler has of a request beside its path, and the way to the loop.
-struct Asking {
+pub(super) struct Asking {
     calls: Calls,
     parts: Result<Parts, Problem>,
 }
 
-struct Parts {
+pub(super) struct Parts {
     headers: HeaderMap,
     query: Option<String>,
     bytes: Bytes,
@@ -190,11 +192,15 @@ impl Parts {
     }
 
     /// For what takes no body: none, or any JSON.
-    fn bare(&self, request: Request) -> Result<Request, Problem> {
+    pub(super) fn bare(&self, request: Request) -> Result<Request, Problem> {
         if !self.bytes.is_empty() {
             let _: serde::de::IgnoredAny = self.body()?;
         }
         Ok(request)
+    }
+
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        parse::parameter(self.query.as_deref(), name)
     }
 
     fn address(&self) -> Result<std::net::SocketAddr, Problem> {
@@ -211,7 +217,7 @@ impl Parts {
 }
 
 impl Asking {
-    async fn with(self, parse: impl FnOnce(&Parts) -> Result<Request, Problem>) -> HttpResponse {
+    pub(super) async fn with(self, parse: impl FnOnce(&Parts) -> Result<Request, Problem>) -> HttpResponse {
         match self.parts.and_then(|parts| parse(&parts)) {
             Err(problem) => refuse(&problem),
             Ok(request) => ask(&self.calls, request).await,
@@ -249,6 +255,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Item(body) => json(status, &body),
         Response::History(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
+        Response::Past(body) => past::write(status, &body),
         Response::Differences(body) => json(status, &body),
         Response::ToSettle(body) => json(status, &body),
         Response::BringChoices(body) => json(status, &body),
@@ -261,7 +268,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
     }
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_vec(body) {
         Ok(bytes) => with_type(status, "application/json", bytes.into()),
         Err(_) => refuse(&Problem::new(ProblemKind::Internal, "The answer could not be written as JSON.")),

@@ -4,6 +4,7 @@ use betwixt_api as api;
 use betwixt_model::ids::PartnerId;
 use betwixt_model::index::IndexError;
 use betwixt_model::index::rows::ReadRows;
+use betwixt_model::past;
 use betwixt_model::schema;
 use betwixt_model::view::{self, FieldView, ItemView, PassageView, Reader, Reading, State};
 use serde_json::Value;
@@ -67,6 +68,11 @@ pub fn alone(reader: &Reader, scope: api::Scope, view: &ItemView) -> Option<api:
     {
         draft.changed_since_agreed = true;
     }
+    for name in ["draft", "wording"] {
+        if let Some(field) = fields.get_mut(name) {
+            field.since_agreed = since_agreed(view, name);
+        }
+    }
     Some(api::Item {
         id: view.id.to_string(),
         collection: collection_of(&view.kind)?,
@@ -88,6 +94,23 @@ pub(crate) fn review(reader: &Reader, review: &view::Review) -> api::Review {
         said: said(reader, answer.by, answer.on, &answer.fact),
     };
     api::Review { on: review.on.to_string(), answers: review.answers.iter().map(answer).collect() }
+}
+
+/// What a draft, or the wordings that wait, changed of the one that stands agreed.
+fn since_agreed(view: &ItemView, name: &str) -> Vec<Vec<api::Change>> {
+    let Some([agreed]) = view.fields.get("wording").map(|wording| wording.agreement.as_slice()) else {
+        return Vec::new();
+    };
+    let Some(field) = view.fields.get(name) else { return Vec::new() };
+    let texts: Vec<&Value> = match name {
+        "draft" => field.reading.value.iter().filter(|_| view.changed_since_agreed == Some(true)).collect(),
+        _ => field.waiting.iter().map(|waiting| &waiting.value).collect(),
+    };
+    let changed = |text: &&Value| {
+        let (before, after) = (agreed.value.as_str()?, text.as_str()?);
+        Some(past::changes(before, after).into_iter().map(change).collect())
+    };
+    texts.iter().filter_map(changed).collect()
 }
 
 /// What waits to be settled in one scope, one thread an item.
@@ -135,11 +158,31 @@ pub fn field(reader: &Reader, kind: &str, name: &str, view: &FieldView) -> api::
         agreed: view.agreed.unwrap_or_default(),
         agreement: agreement.collect(),
         waiting: view.waiting.iter().map(version).collect(),
+        between: between(view),
         passages: view.reading.passages.iter().map(|shown| passage(&view.reading, shown)).collect(),
         crossed: view.crossed,
         outside: view.outside.iter().map(version).collect(),
         arriving: view.arriving,
         ..api::Field::empty(kind)
+    }
+}
+
+/// Who differs with whom; in slots of their own, partners do not.
+fn between(view: &FieldView) -> Option<api::Between> {
+    let difference = view.reading.difference().or_else(|| view.slots.iter().find_map(|slot| slot.reading.difference()));
+    Some(match difference?.between() {
+        view::Between::Both => api::Between::Both,
+        view::Between::Yourself => api::Between::Yourself,
+        view::Between::Other => api::Between::Other,
+    })
+}
+
+/// A stretch of two compared texts.
+pub(crate) fn change(change: past::Change) -> api::Change {
+    match change {
+        past::Change::Same(text) => api::Change::Same(text),
+        past::Change::Removed(text) => api::Change::Removed(text),
+        past::Change::Added(text) => api::Change::Added(text),
     }
 }
 
@@ -203,6 +246,10 @@ fn passage(reading: &Reading, passage: &PassageView) -> api::Passage {
                     .filter(|version| place.facts.contains(&version.fact))
                     .map(|version| self::version(version).said)
                     .collect(),
+                words: match was.as_slice() {
+                    [was] => past::changes(was, &place.text).into_iter().map(change).collect(),
+                    _ => Vec::new(),
+                },
             });
             api::Passage::Differing { was: was.clone(), versions: shown.collect() }
         }

@@ -5,7 +5,6 @@ use betwixt_model::document::{Arrival, DocumentId, Scope};
 use betwixt_model::gate::{self, Actors};
 use betwixt_model::ids::{DeviceId, FactId};
 use betwixt_model::index::{self, Effect};
-use betwixt_store::ArrivalRecord;
 
 use super::{ArriveError, Replica, Stage, StageError, documents};
 
@@ -68,10 +67,7 @@ impl Replica {
         stage.batch.put_heads(id, &heads).map_err(StageError::from)?;
         stage.changes.entry(id).or_default().extend(admitted.changes);
         let arrived = self.enter(stage, id.scope, arrivals)?;
-        let record = ArrivalRecord { from, at };
-        for fact in &arrived.effect.added {
-            stage.batch.record_arrival(id.scope, fact, &record).map_err(StageError::from)?;
-        }
+        stage.batch.record_arrivals(id.scope, &from, at, &arrived.effect.added).map_err(StageError::from)?;
         Ok(Arrived { changes, parked, ..arrived })
     }
 

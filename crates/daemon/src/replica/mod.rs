@@ -10,10 +10,12 @@
 //! [`Replica::begin`] and [`Replica::committed`] (or [`Replica::abandon`]) no document is handed to a session:
 //! [`Replica::durable_document`] answers `None` then.
 
+mod acts;
 mod arrive;
 mod documents;
 mod error;
 mod identity;
+mod meetings;
 mod membership;
 mod overlay;
 mod say;
@@ -30,6 +32,7 @@ use betwixt_sync::roster::{Roster, SignedStatement};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
+pub use acts::LastAct;
 pub use arrive::Arrived;
 pub use error::{ActError, ArriveError, OpenError, StageError};
 pub use identity::Identity;

@@ -13,6 +13,7 @@ use betwixt_store::{Rows, StoreError};
 use jiff::civil::Date;
 use rand_core::{CryptoRngCore, RngCore};
 
+use super::acts::{self, Remembered};
 use super::overlay::Overlay;
 use super::{ActError, Identity, Replica, Stage, StageError, documents};
 
@@ -27,6 +28,7 @@ pub struct Act<'a> {
     rng: &'a mut dyn RngCore,
     facts: Vec<SignedFact>,
     fields: Vec<FieldKey>,
+    remembered: Remembered,
 }
 
 impl Act<'_> {
@@ -46,14 +48,24 @@ impl Act<'_> {
             nonce: Nonce::from_bytes(nonce),
         };
         let fact = say::say(&self.rows, saying, &writer)?;
-        self.add(fact)
+        self.enter(fact)
     }
 
-    /// Adds a fact that the model wrote, as [`betwixt_model::bring`] does.
+    /// Adds a fact that the model wrote, as [`betwixt_model::bring`] does. Such an act cannot be taken back.
     ///
     /// # Errors
     /// [`ActError`].
     pub fn add(&mut self, fact: Fact) -> Result<SignedFact, ActError> {
+        self.remembered = Remembered::ForGood;
+        self.enter(fact)
+    }
+
+    /// Says that this is nobody's act: taking back one's last act passes over it.
+    pub fn by_itself(&mut self) {
+        self.remembered = Remembered::Not;
+    }
+
+    fn enter(&mut self, fact: Fact) -> Result<SignedFact, ActError> {
         let signed = fact.sign(self.identity.keys.signing());
         let effect = index::ingest(&mut self.rows, &self.household, &self.membership, vec![signed.clone()])
             .map_err(StageError::from)?;
@@ -117,13 +129,16 @@ impl Replica {
             rng,
             facts: Vec::new(),
             fields: Vec::new(),
+            remembered: Remembered::ToTakeBack,
         };
         let answer = say(&mut act)?;
-        let Act { rows, facts, fields, .. } = act;
+        let Act { rows, facts, fields, remembered, .. } = act;
         let writes = rows.into_writes();
         self.carry(stage, scope, &facts)?;
         writes.apply(&mut stage.batch.rows(scope)?)?;
         stage.fields.extend(fields.into_iter().map(|field| (scope, field)));
+        acts::remember(&mut stage.batch, scope, remembered, facts.iter().map(|fact| fact.fact().id()).collect())
+            .map_err(StageError::from)?;
         Ok(answer)
     }
 

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::field::{Entry, FieldFacts};
+use crate::field::{Entry, FieldFacts, Place};
 use crate::ids::{FactId, ItemId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
 use crate::index::{self, FieldKey, IndexError, Standing};
@@ -88,6 +88,25 @@ pub fn timeline<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Result<Vec<
         events.push(event(rows, &key, facts, &fact, standing)?);
     }
     Ok(events)
+}
+
+/// One fact of a timeline, with the field that it is about; `None` when it is not here, or was never said (see [`timeline`]).
+///
+/// # Errors
+/// [`IndexError`].
+pub fn event_of<R: ReadRows>(rows: &R, fact: &FactId) -> Result<Option<(FieldKey, Event)>, IndexError<R::Error>> {
+    let Some(signed) = index::fact(rows, fact)? else { return Ok(None) };
+    let header = signed.fact().header();
+    let key = FieldKey { item: signed.fact().item(), kind: header.kind.clone(), field: header.field.clone() };
+    let facts = index::field(rows, &key)?;
+    let standing = match facts.entry(fact) {
+        None | Some(Entry { place: Place::Void, .. }) => return Ok(None),
+        Some(Entry { place: Place::Arriving, .. }) => Standing::Arriving,
+        Some(_) if facts.live().any(|live| live.id == *fact) => Standing::Live,
+        Some(_) => Standing::Replaced,
+    };
+    let event = event(rows, &key, &facts, fact, standing)?;
+    Ok(Some((key, event)))
 }
 
 fn event<R: ReadRows>(

@@ -1,11 +1,11 @@
 //! Taking back one's own last act: the earlier values are said again. Nothing that the other said is named, so nothing of
 //! theirs can go by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::field::{Entry, Seen};
+use crate::field::{Entry, FieldFacts, Seen};
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
 use crate::index::{self, FieldKey, IndexError};
@@ -84,7 +84,8 @@ fn take_back<R: ReadRows>(
         return Err(UndoError::Arriving(key));
     }
     let live: Vec<&Entry> = facts.live().collect();
-    let Some(standing) = said.last().and_then(|id| live.iter().find(|entry| entry.id == *id)) else {
+    let stands = |id: &FactId| live.iter().copied().find(|entry| entry.id == *id).or_else(|| said_again(&facts, id));
+    let Some(standing) = said.last().and_then(stands) else {
         let namers = facts.entries().iter().filter(|entry| entry.seen.iter().any(|id| said.contains(id)));
         let by_partner = namers.clone().any(|entry| entry.partner != *partner);
         return Err(if by_partner { UndoError::ChangedByPartner(key) } else { UndoError::ChangedByYourself(key) });
@@ -111,6 +112,25 @@ fn take_back<R: ReadRows>(
     };
     let seen = Some(Seen::new(vec![standing.id]));
     Ok(Saying { item: Some(key.item), kind: key.kind, field: key.field, value, seen })
+}
+
+/// The live fact by which its own speaker says the same as this fact again, after other words of theirs: so it is once these
+/// were taken back.
+fn said_again<'a>(facts: &'a FieldFacts, id: &FactId) -> Option<&'a Entry> {
+    let first = facts.entry(id)?;
+    let same = |entry: &&Entry| entry.partner == first.partner && entry.value == first.value;
+    facts.live().filter(same).find(|entry| {
+        let mut open = vec![*entry];
+        let mut known = BTreeSet::new();
+        while let Some(later) = open.pop() {
+            if later.id == first.id {
+                return true;
+            }
+            let own = later.seen.iter().filter_map(|id| facts.entry(id)).filter(|other| other.partner == first.partner);
+            open.extend(own.filter(|other| known.insert(other.id)));
+        }
+        false
+    })
 }
 
 /// Whether what is said in a field cannot be said otherwise later.
