@@ -90,17 +90,24 @@ impl Replica {
         self.committed()
     }
 
-    /// Drops a scope's index and builds it anew from the documents.
+    /// Drops a scope's index and builds it anew from the documents, one after the other: at any time one document that was
+    /// not in memory before is, and the log tells how far it is.
     ///
     /// # Errors
     /// [`StageError`].
     pub fn rebuild(&mut self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
         stage.batch.clear_rows(scope)?;
         let known = stage.batch.reader().documents(scope)?;
-        for id in known.into_keys() {
+        let of = known.len();
+        for (done, id) in known.into_keys().enumerate() {
+            let cached = self.documents.contains_key(&id);
             let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
             let facts = facts_of(document);
+            if !cached {
+                self.documents.remove(&id);
+            }
             self.enter(stage, scope, facts)?;
+            tracing::info!(%id, done = done + 1, of, "the index is built anew from the documents");
         }
         Ok(())
     }
