@@ -191,7 +191,7 @@ impl<R: ReadRows, N: FnMut() -> Nonce> Act<'_, R, N> {
         first: Option<&'static str>,
     ) -> Result<bool, BringError<R::Error>> {
         let key = FieldKey { item: *source, kind: kind.name.to_owned(), field: field.name.to_owned() };
-        let facts = index::field(self.mine, &key)?;
+        let facts = index::live(self.mine, &key)?;
         if facts.arriving() {
             return Err(BringError::NotWhole(*source));
         }
@@ -295,7 +295,7 @@ impl<R: ReadRows, N: FnMut() -> Nonce> Act<'_, R, N> {
     /// goes on.
     fn mapping(&self, item: &ItemId) -> Result<(Mapping, Vec<FactId>), BringError<R::Error>> {
         let item = mapping_item(&self.in_mine.household, item);
-        let facts = index::field(self.mine, &FieldKey { item, kind: "brought".into(), field: "as".into() })?;
+        let facts = index::live(self.mine, &FieldKey { item, kind: "brought".into(), field: "as".into() })?;
         let noted: Vec<FactId> = facts.live().map(|entry| entry.id).collect();
         let mut known: Vec<Mapping> = Vec::new();
         for id in &noted {

@@ -225,7 +225,7 @@ fn seen_of<R: ReadRows>(
     seen: Option<Seen>,
     writer: &Writer,
 ) -> Result<Seen, SayError<R::Error>> {
-    let facts = index::field(rows, &key)?;
+    let facts = index::live(rows, &key)?;
     let arriving = match field {
         // What others say there does not count, so it cannot hold the owner up.
         FieldKind::Owned(_) => facts.arriving_from(&writer.partner),
@@ -237,9 +237,13 @@ fn seen_of<R: ReadRows>(
     match seen {
         None if facts.is_said() => Err(SayError::SeenMissing(key)),
         None => Ok(Seen::default()),
-        Some(seen) => match seen.facts().iter().find(|fact| facts.entry(fact).is_none()) {
-            Some(fact) => Err(SayError::SeenUnknown { field: key, fact: *fact }),
-            None => Ok(seen),
-        },
+        Some(seen) => {
+            for fact in seen.facts() {
+                if facts.live().all(|live| live.id != *fact) && !index::is_in(rows, &key, fact)? {
+                    return Err(SayError::SeenUnknown { field: key, fact: *fact });
+                }
+            }
+            Ok(seen)
+        }
     }
 }

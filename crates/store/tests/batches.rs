@@ -280,7 +280,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..80)
 }
 
-const TABLES: [Table; 6] = [Table::Facts, Table::Fields, Table::Items, Table::Waiting, Table::Chains, Table::Derived];
+const TABLES: [Table; 7] =
+    [Table::Facts, Table::Fields, Table::Items, Table::Waiting, Table::Chains, Table::Derived, Table::Entries];
 
 /// Groups and keys of different lengths, the empty one among them, of which some are prefixes of others.
 fn name(number: u8) -> Vec<u8> {

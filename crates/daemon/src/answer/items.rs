@@ -123,7 +123,7 @@ pub(super) fn may_be_brought(kind: &Kind) -> bool {
 /// in [`mod@betwixt_model::bring`].
 pub(super) fn brought_to(mine: &OpenScope<'_>, item: &ItemId) -> Result<Option<ItemId>, IndexError<StoreError>> {
     let note = ItemId::natural(&mine.reader.household, "brought", &item.to_string());
-    let facts = index::field(&mine.rows, &FieldKey { item: note, kind: "brought".into(), field: "as".into() })?;
+    let facts = index::live(&mine.rows, &FieldKey { item: note, kind: "brought".into(), field: "as".into() })?;
     let mut known = Vec::new();
     for entry in facts.live() {
         let signed = index::fact(&mine.rows, &entry.id)?;

@@ -1,10 +1,9 @@
-//! The facts of one field with their causality, and which of them are live: the replacing rule.
-
-use std::collections::BTreeMap;
+//! The facts of one field with their causality, and what replaces what.
+//!
+//! Which facts are replaced is kept beside them, by [`crate::index`], as they arrive; here it is only read.
 
 use crate::ids::{FactId, PartnerId};
 use crate::index::Clock;
-use crate::schema::FieldKind;
 
 /// What a fact says, as far as comparing goes: a hash of the value's canonical text. An erased value equals nothing but
 /// itself.
@@ -43,6 +42,38 @@ pub enum Place {
     },
 }
 
+/// What replaces a fact, of all that is here: nothing if it is live.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replacers {
+    /// Facts of its own partner, sorted. Nothing that arrives later takes one of these away.
+    pub own: Vec<FactId>,
+    /// Facts of the other partner, sorted. A contradiction that arrives later may take these away.
+    pub other: Vec<Replacer>,
+}
+
+impl Replacers {
+    /// Whether nothing replaces the fact.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.other.is_empty()
+    }
+
+    /// Whether this fact is among them.
+    pub fn contains(&self, id: &FactId) -> bool {
+        self.own.binary_search(id).is_ok() || self.other.binary_search_by(|other| other.id.cmp(id)).is_ok()
+    }
+}
+
+/// A fact that replaces one of the other partner's. Its past is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Replacer {
+    /// The fact.
+    pub id: FactId,
+    /// Its branch.
+    pub branch: FactId,
+    /// Its number in the branch.
+    pub sequence: u32,
+}
+
 /// One fact of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -58,6 +89,8 @@ pub struct Entry {
     pub seen: Vec<FactId>,
     /// Where it stands.
     pub place: Place,
+    /// What replaces it.
+    pub replacers: Replacers,
 }
 
 impl Entry {
@@ -69,6 +102,11 @@ impl Entry {
     /// Whether its past is here.
     pub fn placed(&self) -> bool {
         matches!(self.place, Place::Placed { .. })
+    }
+
+    /// Whether it was said and is not replaced.
+    pub fn is_live(&self) -> bool {
+        self.counts() && self.replacers.is_empty()
     }
 
     /// Whether `other` is in this fact's past. Only facts whose past is here have one.
@@ -96,16 +134,19 @@ impl Entry {
     }
 }
 
-/// The facts of one field, and which of them are live.
+/// The facts of one field, and which of them are live. To ask only what stands, [`super::LiveFacts`] costs less.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldFacts {
     /// Sorted by id.
-    pub(crate) entries: Vec<Entry>,
-    /// Of the entries, by their places there, sorted.
-    pub(crate) live: Vec<usize>,
+    entries: Vec<Entry>,
 }
 
 impl FieldFacts {
+    pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable_by_key(|entry| entry.id);
+        Self { entries }
+    }
+
     /// Every fact of the field, by id; void ones and those still arriving, too.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -113,7 +154,7 @@ impl FieldFacts {
 
     /// The facts that were said and are not replaced, by id.
     pub fn live(&self) -> impl Iterator<Item = &Entry> {
-        self.live.iter().map(|place| &self.entries[*place])
+        self.entries.iter().filter(|entry| entry.is_live())
     }
 
     /// The fact of this id.
@@ -136,25 +177,12 @@ impl FieldFacts {
         self.entries.iter().any(Entry::counts)
     }
 
-    /// Enters a fact, or moves one that is here to its new place. The field is to be folded afterwards.
-    pub(crate) fn enter(&mut self, entry: Entry) {
-        match self.entries.binary_search_by(|known| known.id.cmp(&entry.id)) {
-            Ok(place) => self.entries[place] = entry,
-            Err(place) => {
-                self.entries.insert(place, entry);
-                for live in &mut self.live {
-                    *live += usize::from(*live >= place);
-                }
-            }
-        }
-    }
-
-    fn position(&self, id: &FactId) -> Option<usize> {
+    pub(super) fn position(&self, id: &FactId) -> Option<usize> {
         self.entries.binary_search_by(|known| known.id.cmp(id)).ok()
     }
 
-    /// The facts of this field that a fact names, with what void ones name in their place.
-    fn named(&self, entry: &Entry) -> Vec<usize> {
+    /// The facts of this field that a fact names, by their positions, with what void ones name in their place.
+    pub(super) fn named(&self, entry: &Entry) -> Vec<usize> {
         let mut named = Vec::new();
         let mut void_done = Vec::new();
         let mut open: Vec<&FactId> = entry.seen.iter().collect();
@@ -172,127 +200,14 @@ impl FieldFacts {
         named
     }
 
-    /// Whether `later` names `earlier`, itself or by naming a void fact that does.
-    pub(super) fn names(&self, later: &Entry, earlier: &Entry) -> bool {
-        self.named(later).iter().any(|place| self.entries[*place].id == earlier.id)
-    }
-
-    pub(super) fn is_live_entry(&self, entry: &Entry) -> bool {
-        self.position(&entry.id).is_some_and(|place| self.live.binary_search(&place).is_ok())
-    }
-
-    /// The facts that contradict one apart from it: concurrent, and saying something else.
-    fn contradicting(&self, entry: &Entry) -> Vec<&Entry> {
-        let contradicts = |other: &&Entry| other.value != entry.value && other.concurrent(entry);
-        self.entries.iter().filter(contradicts).collect()
-    }
-
-    /// Whether `later`, which names `earlier`, replaces it. `contradicting` are the facts that contradict `earlier`.
-    fn replaces(kind: Option<FieldKind>, later: &Entry, earlier: &Entry, contradicting: &[&Entry]) -> bool {
-        if later.partner == earlier.partner {
-            return true;
-        }
-        if !later.placed() {
-            return false;
-        }
-        match kind {
-            Some(FieldKind::Light) => true,
-            Some(FieldKind::Shared) => !contradicting
-                .iter()
-                .any(|other| later.has_in_past(other) || (other.partner == later.partner && other.concurrent(later))),
-            // What this version does not know is left to its speakers.
-            Some(FieldKind::Owned(_) | FieldKind::Consent) | None => false,
-        }
+    /// What a fact replaced, directly, by positions.
+    pub(super) fn replaced(&self, later: &Entry) -> impl Iterator<Item = usize> {
+        let named = if later.counts() { self.named(later) } else { Vec::new() };
+        named.into_iter().filter(move |earlier| self.entries[*earlier].replacers.contains(&later.id))
     }
 
     /// What a fact replaced, directly.
-    pub(crate) fn replaced_by(&self, kind: Option<FieldKind>, later: &Entry) -> Vec<&Entry> {
-        if !later.counts() {
-            return Vec::new();
-        }
-        let earlier = self.named(later).into_iter().map(|place| &self.entries[place]);
-        earlier.filter(|earlier| Self::replaces(kind, later, earlier, &self.contradicting(earlier))).collect()
-    }
-
-    /// Finds out anew which facts are live (NoSilentWinner).
-    pub(crate) fn fold(&mut self, kind: Option<FieldKind>) {
-        let named = self.naming();
-        self.live = (0..self.entries.len()).filter(|place| self.is_live(kind, *place, &named[*place])).collect();
-    }
-
-    /// What [`FieldFacts::fold`] finds, when since the last fold one fact was entered, or found its place: looks only at
-    /// what that fact names or contradicts.
-    pub(crate) fn fold_after(&mut self, kind: Option<FieldKind>, new: &FactId) {
-        let Some(at) = self.position(new) else { return self.fold(kind) };
-        let entry = &self.entries[at];
-        if !entry.placed() || self.entries.iter().any(|other| other.seen.contains(new)) {
-            return self.fold(kind);
-        }
-        let mut affected = self.named(entry);
-        affected.push(at);
-        let others = self.entries.iter().enumerate();
-        affected.extend(
-            others.filter(|(_, other)| other.value != entry.value && other.concurrent(entry)).map(|(at, _)| at),
-        );
-        affected.sort_unstable();
-        affected.dedup();
-        let naming = self.naming_of(&affected);
-        for place in affected {
-            let live = self.is_live(kind, place, naming.get(&place).map_or(&[], Vec::as_slice));
-            match (self.live.binary_search(&place), live) {
-                (Ok(known), false) => {
-                    self.live.remove(known);
-                }
-                (Err(gap), true) => self.live.insert(gap, place),
-                _ => {}
-            }
-        }
-    }
-
-    /// For these facts, the facts that name them.
-    fn naming_of(&self, named: &[usize]) -> BTreeMap<usize, Vec<usize>> {
-        let mut naming: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let ids: BTreeMap<FactId, usize> = named.iter().map(|place| (self.entries[*place].id, *place)).collect();
-        let void = self.entries.iter().any(|entry| !entry.counts());
-        for (place, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.counts()) {
-            if void {
-                for named in self.named(entry) {
-                    naming.entry(named).or_default().push(place);
-                }
-            } else {
-                for named in entry.seen.iter().filter_map(|id| ids.get(id)) {
-                    naming.entry(*named).or_default().push(place);
-                }
-            }
-        }
-        naming
-    }
-
-    /// For every fact, the facts that name it.
-    fn naming(&self) -> Vec<Vec<usize>> {
-        let mut naming = vec![Vec::new(); self.entries.len()];
-        for (place, entry) in self.entries.iter().enumerate() {
-            if entry.counts() {
-                for named in self.named(entry) {
-                    naming[named].push(place);
-                }
-            }
-        }
-        naming
-    }
-
-    fn is_live(&self, kind: Option<FieldKind>, place: usize, naming: &[usize]) -> bool {
-        let entry = &self.entries[place];
-        if !entry.counts() {
-            return false;
-        }
-        if naming.iter().any(|later| self.entries[*later].partner == entry.partner) {
-            return false;
-        }
-        if naming.is_empty() {
-            return true;
-        }
-        let contradicting = self.contradicting(entry);
-        !naming.iter().any(|later| Self::replaces(kind, &self.entries[*later], entry, &contradicting))
+    pub fn replaced_by(&self, later: &Entry) -> Vec<&Entry> {
+        self.replaced(later).map(|earlier| &self.entries[earlier]).collect()
     }
 }

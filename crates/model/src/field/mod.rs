@@ -1,17 +1,19 @@
 //! Fields: what the facts about one aspect of an item mean together.
 
+mod agreements;
 mod base;
 mod consent;
 mod facts;
+mod live;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::ids::{FactId, ParseIdError};
 
-pub(crate) use base::to_settle;
 pub use consent::Agreed;
-pub use facts::{Entry, FieldFacts, Place, ValueHash};
+pub use facts::{Entry, FieldFacts, Place, Replacer, Replacers, ValueHash};
+pub use live::LiveFacts;
 
 /// The token of a field: the live facts that a reader had before them, given back with what they say about the field.
 ///

@@ -1,14 +1,15 @@
 //! The index of one item with some of its facts alone: how it stood at an earlier time.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use super::clock::Clock;
+use super::fold::OpenField;
 use super::rows::{MemoryRows, ReadRows, Table, WriteRows};
-use super::stored::{FactRow, ItemRow, decode, encode, encode_field, fact_group, field_name};
+use super::stored::{FactRow, ItemRow, decode, encode, fact_group};
 use super::{IndexError, fields_of_item};
-use crate::field::{Entry, FieldFacts};
+use crate::field::Entry;
 use crate::ids::{FactId, ItemId};
-use crate::schema;
 
 /// What is in a fact's past, the fact itself included; `None` when it, or part of its past, is not here.
 ///
@@ -31,10 +32,6 @@ pub fn as_of<R: ReadRows>(
     mut here: impl FnMut(&Entry) -> bool,
 ) -> Result<MemoryRows, IndexError<R::Error>> {
     let mut then = MemoryRows::default();
-    let mut put = |table, group: &[u8], key: &[u8], value: &[u8]| match then.put(table, group, key, value) {
-        Ok(()) => {}
-        Err(never) => match never {},
-    };
     let mut kinds: BTreeMap<String, ItemRow> = BTreeMap::new();
     for (key, facts) in fields_of_item(rows, item)? {
         let entries: Vec<Entry> = facts.entries().iter().filter(|entry| here(entry)).cloned().collect();
@@ -45,7 +42,7 @@ pub fn as_of<R: ReadRows>(
             let name = (fact_group(&entry.id), entry.id);
             let bytes = rows.get(Table::Facts, &name.0, name.1.as_bytes())?.ok_or(IndexError::Damaged(Table::Facts))?;
             let row: FactRow = decode(Table::Facts, &bytes)?;
-            put(Table::Facts, &name.0, name.1.as_bytes(), &bytes);
+            put(&mut then, Table::Facts, &name.0, name.1.as_bytes(), &bytes);
             if entry.counts() {
                 let date = row.header.date;
                 let first = ItemRow { founding: None, earliest: (date, entry.id) };
@@ -56,12 +53,26 @@ pub fn as_of<R: ReadRows>(
                 }
             }
         }
-        let mut field = FieldFacts { entries, live: Vec::new() };
-        field.fold(schema::field(&key.kind, &key.field).map(|field| field.kind));
-        put(Table::Fields, item.as_bytes(), &field_name(&key), &encode_field(&field));
+        let folded = OpenField::of(&then, &key, entries).and_then(|mut field| field.write(&mut then));
+        folded.map_err(never_rows)?;
     }
     for (kind, row) in kinds {
-        put(Table::Items, kind.as_bytes(), item.as_bytes(), &encode(&row));
+        put(&mut then, Table::Items, kind.as_bytes(), item.as_bytes(), &encode(&row));
     }
     Ok(then)
+}
+
+fn put(rows: &mut MemoryRows, table: Table, group: &[u8], key: &[u8], value: &[u8]) {
+    match rows.put(table, group, key, value) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// Rows in memory do not fail.
+fn never_rows<E: std::error::Error>(error: IndexError<Infallible>) -> IndexError<E> {
+    match error {
+        IndexError::Rows(never) => match never {},
+        IndexError::Damaged(table) => IndexError::Damaged(table),
+    }
 }

@@ -39,6 +39,14 @@ impl Clock {
         }
     }
 
+    /// Keeps what another fact's past has, too.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        for (branch, count) in &mut self.0 {
+            *count = (*count).min(other.get(branch));
+        }
+        self.0.retain(|(_, count)| *count > 0);
+    }
+
     /// Makes a branch's number at least `count`.
     pub(crate) fn raise(&mut self, branch: &FactId, count: u32) {
         match self.0.binary_search_by(|(known, _)| known.cmp(branch)) {

@@ -34,7 +34,6 @@ pub fn ingest<R: WriteRows>(
         } else if let Some(row) = work.fact(&id)? {
             // The value of a fact that came without it first.
             if row.content.is_none() && signed.fact().content().is_some() {
-                work.fill(&id, &signed)?;
                 filled.insert(id, signed);
             }
         } else if known.insert(id) {
@@ -46,6 +45,7 @@ pub fn ingest<R: WriteRows>(
             *first = signed;
         }
     }
+    work.fill(&filled)?;
     effect.added = new.iter().map(|(id, _)| *id).collect();
     let anew = enter(&mut work, membership, &new, &mut effect)?;
     if anew {

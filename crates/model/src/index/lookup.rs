@@ -2,14 +2,16 @@
 
 use jiff::civil::Date;
 
+use super::fold::OpenField;
 use super::rows::{ReadRows, Table};
 use super::stored::{
-    ABOUT, CHAIN, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, decode_field,
-    fact_group, field_name, links_group, parse_field_name, parse_long_name, parse_tip_key,
+    ABOUT, CHAIN, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
+    links_group, parse_field_name, parse_long_name, parse_tip_key,
 };
+use super::stored_field::decode_field;
 use super::{FieldKey, INDEX_VERSION, IndexError};
 use crate::fact::SignedFact;
-use crate::field::{FieldFacts, Place};
+use crate::field::{FieldFacts, LiveFacts, Place};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema::{Kind, Naming};
 
@@ -93,26 +95,57 @@ pub fn forked<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<bool, R> {
     Ok(chain.is_some_and(|chain| chain.forked()))
 }
 
-/// The facts of a field; none where nothing was said.
+/// Every fact of a field; none where nothing was said. Reads all of them: where only what stands is asked for, [`live`]
+/// costs less.
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn field<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<FieldFacts, R> {
-    let bytes = rows.get(Table::Fields, key.item.as_bytes(), &field_name(key))?;
-    Ok(bytes.map(|bytes| decode_field(&bytes)).transpose()?.unwrap_or_default())
+    Ok(FieldFacts::new(OpenField::read(rows, key)?.all(rows)?))
 }
 
-/// Every field of which facts name this item, by kind and name. Kinds that are not the item's have no meaning.
+/// What stands in a field; one row, whatever its history.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn live<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<LiveFacts, R> {
+    Ok(OpenField::read(rows, key)?.into_standing())
+}
+
+/// Whether a fact is here and of this field, whatever its standing.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn is_in<R: ReadRows>(rows: &R, key: &FieldKey, id: &FactId) -> Answer<bool, R> {
+    Ok(row(rows, id)?.is_some_and(|row| row.is_of(key, id)))
+}
+
+fn open_fields<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(FieldKey, OpenField)>, R> {
+    let mut fields = Vec::new();
+    for (name, bytes) in rows.group(Table::Fields, item.as_bytes())? {
+        let key = parse_field_name(*item, &name).ok_or(IndexError::Damaged(Table::Fields))?;
+        let field = OpenField::from_row(&key, Some(decode_field(&bytes)?))?;
+        fields.push((key, field));
+    }
+    Ok(fields)
+}
+
+/// Every field of which facts name this item, by kind and name, with all its facts. Kinds that are not the item's have no
+/// meaning.
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn fields_of_item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(FieldKey, FieldFacts)>, R> {
-    let mut fields = Vec::new();
-    for (name, bytes) in rows.group(Table::Fields, item.as_bytes())? {
-        let key = parse_field_name(*item, &name).ok_or(IndexError::Damaged(Table::Fields))?;
-        fields.push((key, decode_field(&bytes)?));
-    }
-    Ok(fields)
+    let facts = |(key, mut field): (FieldKey, OpenField)| Ok((key, FieldFacts::new(field.all(rows)?)));
+    open_fields(rows, item)?.into_iter().map(facts).collect()
+}
+
+/// What stands in every field of which facts name this item, by kind and name.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn live_of_item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(FieldKey, LiveFacts)>, R> {
+    Ok(open_fields(rows, item)?.into_iter().map(|(key, field)| (key, field.into_standing())).collect())
 }
 
 /// An item that something was said about.
@@ -263,12 +296,11 @@ pub struct HistoryEntry {
 pub fn history<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<HistoryEntry>, R> {
     let mut history = Vec::new();
     for (key, facts) in fields_of_item(rows, item)? {
-        let live: Vec<FactId> = facts.live().map(|entry| entry.id).collect();
         for entry in facts.entries() {
             let standing = match entry.place {
                 Place::Void => Standing::Void,
                 Place::Arriving => Standing::Arriving,
-                Place::Placed { .. } if live.contains(&entry.id) => Standing::Live,
+                Place::Placed { .. } if entry.is_live() => Standing::Live,
                 Place::Placed { .. } => Standing::Replaced,
             };
             history.push((entry.weight(), entry.id, HistoryEntry { fact: entry.id, field: key.clone(), standing }));
@@ -298,10 +330,9 @@ pub fn owner<R: ReadRows>(
         // Whoever spoke there and whose key it is.
         Naming::OnePerPartner => {
             let mut owner = None;
-            for (_, facts) in fields_of_item(rows, item)? {
-                let speakers = facts.entries().iter().map(|entry| entry.partner);
-                owner =
-                    owner.or(speakers.into_iter().find(|partner| kind.natural_item(household, partner) == Some(*item)));
+            for (_, facts) in live_of_item(rows, item)? {
+                let mut speakers = facts.speakers().iter().copied();
+                owner = owner.or(speakers.find(|partner| kind.natural_item(household, partner) == Some(*item)));
             }
             Ok(owner)
         }

@@ -13,10 +13,12 @@
 mod as_of;
 mod clock;
 mod counts;
+mod fold;
 mod ingest;
 mod lookup;
 pub mod rows;
 mod stored;
+mod stored_field;
 mod work;
 
 use std::collections::BTreeSet;
@@ -31,12 +33,12 @@ pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
     HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, fact, field, fields_of_item, forked, history, holds,
-    is_current, is_keyed, item, items, links_to, newer, owner, tip, year,
+    is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, newer, owner, tip, year,
 };
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 3;
+pub const INDEX_VERSION: u32 = 4;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 pub enum Table {
     /// Fact id to the fact and its place in causality.
     Facts = 0,
-    /// Item and field to the ids of the field's facts.
+    /// Item and field to what stands there, and of fields of few facts all of them.
     Fields = 1,
     /// Kind to the items of that kind.
     Items = 2,
@@ -19,6 +19,8 @@ pub enum Table {
     Chains = 4,
     /// Everything else that the index derives, each under a group of its own.
     Derived = 5,
+    /// Field to its facts, where they are many.
+    Entries = 6,
 }
 
 /// A row's key within its group, and its value.

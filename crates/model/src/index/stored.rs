@@ -1,7 +1,5 @@
 //! What the rows hold, in postcard. Identifiers are raw bytes; what repeats within a row is a number into a table of its own.
 
-use std::collections::BTreeSet;
-
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,7 +8,7 @@ use super::clock::Clock;
 use super::rows::Table;
 use super::{FieldKey, IndexError};
 use crate::fact::{Content, Fact, Header, Nonce, SignedFact};
-use crate::field::{Entry, FieldFacts, Place, ValueHash};
+use crate::field::{Entry, Place, Replacers, ValueHash};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 
 /// Groups of [`Table::Derived`].
@@ -126,6 +124,13 @@ impl FactRow {
         FieldKey { item, kind: self.header.kind.clone(), field: self.header.field.clone() }
     }
 
+    /// Whether the fact is one of this field.
+    pub(super) fn is_of(&self, key: &FieldKey, id: &FactId) -> bool {
+        let header = &self.header;
+        let item = header.item.map_or(id.as_bytes() == key.item.as_bytes(), |item| item == key.item);
+        item && header.kind == key.kind && header.field == key.field
+    }
+
     pub(super) fn place(&self) -> Place {
         match &self.placing {
             _ if self.void => Place::Void,
@@ -155,6 +160,7 @@ impl FactRow {
             null: text == Some("null"),
             seen: self.header.seen.clone(),
             place: self.place(),
+            replacers: Replacers::default(),
         }
     }
 }
@@ -214,112 +220,4 @@ pub(super) struct ItemRow {
 /// A device's group in [`Table::Chains`].
 pub(super) fn chain_group(device: &DeviceId) -> &[u8] {
     device.as_bytes()
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredField {
-    partners: Vec<PartnerId>,
-    branches: Vec<FactId>,
-    entries: Vec<StoredEntry>,
-    live: Vec<usize>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredEntry {
-    id: FactId,
-    partner: usize,
-    value: [u8; 16],
-    null: bool,
-    place: StoredPlace,
-    /// Named facts of this field, by their place in the row.
-    seen: Vec<usize>,
-    /// Named facts that are not in this row.
-    elsewhere: Vec<FactId>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum StoredPlace {
-    Arriving,
-    Void,
-    Placed { branch: usize, sequence: u32, clock: Vec<(usize, u32)> },
-}
-
-/// A row of [`Table::Fields`].
-pub(super) fn encode_field(facts: &FieldFacts) -> Vec<u8> {
-    let mut partners: Vec<PartnerId> = facts.entries.iter().map(|entry| entry.partner).collect();
-    partners.sort_unstable();
-    partners.dedup();
-    let mut branches = BTreeSet::new();
-    for entry in &facts.entries {
-        if let Place::Placed { clock, .. } = &entry.place {
-            branches.extend(clock.branches().map(|(branch, _)| *branch));
-        }
-    }
-    let branches: Vec<FactId> = branches.into_iter().collect();
-    let number = |branch: &FactId| branches.binary_search(branch).expect("every branch was entered above");
-    let entries = facts.entries.iter().map(|entry| {
-        let (mut seen, mut elsewhere) = (Vec::new(), Vec::new());
-        for id in &entry.seen {
-            match facts.entries.binary_search_by(|known| known.id.cmp(id)) {
-                Ok(place) => seen.push(place),
-                Err(_) => elsewhere.push(*id),
-            }
-        }
-        let place = match &entry.place {
-            Place::Arriving => StoredPlace::Arriving,
-            Place::Void => StoredPlace::Void,
-            Place::Placed { branch, sequence, clock } => StoredPlace::Placed {
-                branch: number(branch),
-                sequence: *sequence,
-                clock: clock.branches().map(|(branch, count)| (number(branch), *count)).collect(),
-            },
-        };
-        StoredEntry {
-            id: entry.id,
-            partner: partners.binary_search(&entry.partner).expect("every partner was entered above"),
-            value: entry.value.0,
-            null: entry.null,
-            place,
-            seen,
-            elsewhere,
-        }
-    });
-    let entries = entries.collect();
-    encode(&StoredField { partners, branches, entries, live: facts.live.clone() })
-}
-
-/// The reverse of [`encode_field`].
-pub(super) fn decode_field<E: std::error::Error>(bytes: &[u8]) -> Result<FieldFacts, IndexError<E>> {
-    let stored: StoredField = decode(Table::Fields, bytes)?;
-    read_field(stored).ok_or(IndexError::Damaged(Table::Fields))
-}
-
-fn read_field(stored: StoredField) -> Option<FieldFacts> {
-    let ids: Vec<FactId> = stored.entries.iter().map(|entry| entry.id).collect();
-    let branch = |number: usize| stored.branches.get(number).copied();
-    let entry = |entry: StoredEntry| {
-        let mut seen: Vec<FactId> = entry.elsewhere;
-        for place in entry.seen {
-            seen.push(*ids.get(place)?);
-        }
-        seen.sort_unstable();
-        let place = match entry.place {
-            StoredPlace::Arriving => Place::Arriving,
-            StoredPlace::Void => Place::Void,
-            StoredPlace::Placed { branch: own, sequence, clock } => {
-                let counts = clock.into_iter().map(|(number, count)| Some((branch(number)?, count)));
-                Place::Placed {
-                    branch: branch(own)?,
-                    sequence,
-                    clock: Clock::from_sorted(counts.collect::<Option<_>>()?)?,
-                }
-            }
-        };
-        let partner = *stored.partners.get(entry.partner)?;
-        Some(Entry { id: entry.id, partner, value: ValueHash(entry.value), null: entry.null, seen, place })
-    };
-    let entries: Vec<Entry> = stored.entries.into_iter().map(entry).collect::<Option<_>>()?;
-    let within = stored.live.iter().all(|place| *place < entries.len());
-    let sorted = entries.is_sorted_by(|left, right| left.id < right.id);
-    (within && sorted).then_some(FieldFacts { entries, live: stored.live })
 }

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Clock;
 use super::counts::{COUNTS, Changes};
+use super::fold::OpenField;
 use super::ingest::fact_groups;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    CHAIN, ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, decode_field, encode, encode_field,
-    fact_group, field_name, insert_sorted, links_group, long_name, remove_sorted, tip_key,
+    CHAIN, ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, encode, fact_group, insert_sorted,
+    links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
 use crate::fact::SignedFact;
-use crate::field::{FieldFacts, to_settle};
-use crate::ids::{DeviceId, FactId, ItemId};
+use crate::field::Entry;
+use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema;
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
@@ -25,9 +26,7 @@ struct Cached<T> {
 }
 
 struct CachedField {
-    facts: FieldFacts,
-    /// Facts that were entered or placed since the last fold.
-    changed: BTreeSet<FactId>,
+    field: OpenField,
     /// What its live facts linked to when it was read.
     links: BTreeSet<ItemId>,
 }
@@ -120,14 +119,13 @@ impl<'a, R: WriteRows> Work<'a, R> {
         self.waiting.get_mut(id).map(|cached| &mut cached.now).ok_or(IndexError::Damaged(Table::Waiting))
     }
 
-    fn field(&mut self, key: &FieldKey) -> Answer<&mut CachedField, R> {
+    fn open_field(&mut self, key: &FieldKey) -> Answer<(), R> {
         if !self.fields.contains_key(key) {
-            let bytes = self.rows.get(Table::Fields, key.item.as_bytes(), &field_name(key))?;
-            let facts = bytes.map(|bytes| decode_field(&bytes)).transpose()?.unwrap_or_default();
-            let links = self.links(key, &facts)?;
-            self.fields.insert(key.clone(), CachedField { facts, changed: BTreeSet::new(), links });
+            let field = OpenField::read(self.rows, key)?;
+            let links = self.links(key, &field)?;
+            self.fields.insert(key.clone(), CachedField { field, links });
         }
-        self.fields.get_mut(key).ok_or(IndexError::Damaged(Table::Fields))
+        Ok(())
     }
 
     fn item(&mut self, kind: &str, item: &ItemId) -> Answer<&mut Cached<ItemRow>, R> {
@@ -141,28 +139,36 @@ impl<'a, R: WriteRows> Work<'a, R> {
     }
 
     /// The items that the live facts of a link field name.
-    fn links(&mut self, key: &FieldKey, facts: &FieldFacts) -> Answer<BTreeSet<ItemId>, R> {
+    fn links(&mut self, key: &FieldKey, field: &OpenField) -> Answer<BTreeSet<ItemId>, R> {
         let mut links = BTreeSet::new();
-        let Some(field) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) else {
+        let Some(known) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) else {
             return Ok(links);
         };
-        let live: Vec<FactId> = facts.live().map(|entry| entry.id).collect();
-        for id in live {
+        for id in field.standing().live().map(|entry| entry.id) {
             let text = self.fact(&id)?.and_then(|row| row.content.as_ref()).map(|(_, text)| text);
             let value = text.and_then(|text| serde_json::from_str(text).ok());
-            links.extend(value.and_then(|value| field.shape.link(&value)));
+            links.extend(value.and_then(|value| known.shape.link(&value)));
         }
         Ok(links)
     }
 
-    /// Gives a fact that came without its value that value.
-    pub(super) fn fill(&mut self, id: &FactId, signed: &SignedFact) -> Answer<(), R> {
-        // The field first, which remembers what its facts linked to without it.
-        let key = self.fact_mut(id)?.field(id);
-        self.field(&key)?;
-        let row = self.fact_mut(id)?;
-        row.content = FactRow::new(signed, row.void).content;
-        self.enter_field(id)
+    /// Gives facts that came without their values these.
+    pub(super) fn fill(&mut self, filled: &BTreeMap<FactId, SignedFact>) -> Answer<(), R> {
+        let mut fields: BTreeMap<FieldKey, BTreeMap<FactId, Entry>> = BTreeMap::new();
+        for (id, signed) in filled {
+            // The field first, which remembers what its facts linked to without the value.
+            let key = self.fact_mut(id)?.field(id);
+            self.open_field(&key)?;
+            let row = self.fact_mut(id)?;
+            row.content = FactRow::new(signed, row.void).content;
+            let entry = row.entry(id);
+            fields.entry(key).or_default().insert(*id, entry);
+        }
+        for (key, filled) in fields {
+            let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+            cached.field.refold(&*self.rows, &filled)?;
+        }
+        Ok(())
     }
 
     /// First step: keeps a fact as waiting, and enters it into its device's chain. Answers whether the chain turned out to
@@ -290,10 +296,52 @@ impl<'a, R: WriteRows> Work<'a, R> {
     fn enter_field(&mut self, id: &FactId) -> Answer<(), R> {
         let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
         let (key, entry) = (row.field(id), row.entry(id));
-        let field = self.field(&key)?;
-        field.facts.enter(entry);
-        field.changed.insert(*id);
-        Ok(())
+        let named = self.named(&key, &entry)?;
+        let naming = self.naming(&key, id)?;
+        self.open_field(&key)?;
+        let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+        cached.field.enter(&*self.rows, entry, &named, &naming)
+    }
+
+    /// The facts of a field that a fact names, as far as they are here, with what void ones name in their place.
+    fn named(&mut self, key: &FieldKey, entry: &Entry) -> Answer<Vec<Entry>, R> {
+        let mut named = Vec::new();
+        let mut done = BTreeSet::new();
+        let mut open = entry.seen.clone();
+        while let Some(id) = open.pop() {
+            if !done.insert(id) {
+                continue;
+            }
+            let Some(row) = self.fact(&id)?.filter(|row| row.is_of(key, &id)) else { continue };
+            if row.void {
+                open.extend(&row.header.seen);
+            } else {
+                named.push(row.entry(&id));
+            }
+        }
+        Ok(named)
+    }
+
+    /// The facts of a field that were here before this one and name it, themselves or through void ones, with their
+    /// partners. They wait for it.
+    fn naming(&mut self, key: &FieldKey, id: &FactId) -> Answer<Vec<(FactId, PartnerId)>, R> {
+        let mut naming = Vec::new();
+        let mut done = BTreeSet::new();
+        let mut open = vec![*id];
+        while let Some(named) = open.pop() {
+            for later in self.waiting(&named)?.clone() {
+                let Some(row) = self.fact(&later)?.filter(|row| row.is_of(key, &later)) else { continue };
+                if !row.header.seen.contains(&named) || !done.insert(later) {
+                    continue;
+                }
+                if row.void {
+                    open.push(later);
+                } else {
+                    naming.push((later, row.header.partner));
+                }
+            }
+        }
+        Ok(naming)
     }
 
     fn enter_item(&mut self, id: &FactId) -> Answer<(), R> {
@@ -315,28 +363,23 @@ impl<'a, R: WriteRows> Work<'a, R> {
         Ok(())
     }
 
-    /// Folds what changed and writes everything. Answers the fields that changed.
+    /// Writes everything. Answers the fields that changed.
     pub(super) fn flush(mut self) -> Answer<Vec<FieldKey>, R> {
         let mut changed = Vec::new();
-        for (key, mut field) in std::mem::take(&mut self.fields) {
-            if field.changed.is_empty() {
+        for (key, mut cached) in std::mem::take(&mut self.fields) {
+            if !cached.field.changed {
                 continue;
             }
-            let kind = schema::field(&key.kind, &key.field).map(|field| field.kind);
-            match (field.changed.len(), field.changed.first()) {
-                (1, Some(one)) => field.facts.fold_after(kind, one),
-                _ => field.facts.fold(kind),
-            }
-            self.rows.put(Table::Fields, key.item.as_bytes(), &field_name(&key), &encode_field(&field.facts))?;
-            let links = self.links(&key, &field.facts)?;
-            for gone in field.links.difference(&links) {
+            cached.field.write(self.rows)?;
+            let links = self.links(&key, &cached.field)?;
+            for gone in cached.links.difference(&links) {
                 self.rows.remove(Table::Derived, &links_group(gone), &long_name(&key))?;
             }
-            for new in links.difference(&field.links) {
+            for new in links.difference(&cached.links) {
                 self.rows.put(Table::Derived, &links_group(new), &long_name(&key), &[])?;
             }
-            let listed = self.rows.get(Table::Derived, SETTLE, &long_name(&key))?.is_some();
-            match (listed, to_settle(kind, &field.facts)) {
+            let before = cached.field.to_settle_before;
+            match (before, cached.field.to_settle()) {
                 (false, true) => self.rows.put(Table::Derived, SETTLE, &long_name(&key), &[])?,
                 (true, false) => self.rows.remove(Table::Derived, SETTLE, &long_name(&key))?,
                 _ => {}
@@ -398,6 +441,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         for (id, row) in facts {
             let key = row.field(id);
             groups.insert((Table::Fields, key.item.as_bytes().to_vec()));
+            groups.insert((Table::Entries, long_name(&key)));
             groups.insert((Table::Items, key.kind.clone().into_bytes()));
             groups.insert((Table::Chains, chain_group(&row.header.device).to_vec()));
             groups.extend(row.past().map(|past| (Table::Waiting, past.as_bytes().to_vec())));

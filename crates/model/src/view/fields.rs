@@ -1,12 +1,14 @@
 //! One field for a reader.
 
+use std::cell::OnceCell;
+
 use jiff::civil::Date;
 use serde_json::Value;
 
 use super::prose::{merge, passages};
 use super::{Agreement, FieldView, Reader, Reading, Said, Slot, State, Version};
 use crate::fact::MAX_SEEN;
-use crate::field::{Entry, FieldFacts, Seen};
+use crate::field::{Entry, FieldFacts, LiveFacts, Seen};
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
 use crate::index::{self, FieldKey, IndexError};
@@ -31,17 +33,17 @@ pub(super) fn view<R: ReadRows>(
     known: Option<&Kind>,
     owner: Option<PartnerId>,
     key: &FieldKey,
-    facts: &FieldFacts,
+    facts: &LiveFacts,
 ) -> Answer<FieldView, R> {
     let field = known.and_then(|known| known.field(&key.field));
-    let fold = Fold { rows, reader, field, facts };
+    let fold = Fold { rows, reader, field, key, all: OnceCell::new() };
     let Some(kind) = field.map(|field| field.kind) else {
         let live: Vec<&Entry> = facts.live().collect();
         let reading = fold.reading(&live)?;
         return Ok(FieldView { reading, seen: fold.token(&live), newer: true, ..FieldView::default() });
     };
     let mut view = unsaid(kind);
-    let (live, elsewhere) = fold.about(known, key)?;
+    let (live, elsewhere) = fold.about(known, facts)?;
     view.outside = fold.versions(&elsewhere)?;
     match kind {
         FieldKind::Owned(Owner::Founder) => {
@@ -67,20 +69,21 @@ pub(super) fn view<R: ReadRows>(
             view.arriving = facts.arriving();
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
-            view.crossed = facts.crossed();
+            // Only two that do not say the same can have crossed.
+            view.crossed = view.reading.versions.len() == 2 && fold.all()?.crossed();
         }
         FieldKind::Consent => {
             view.arriving = facts.arriving();
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
             view.agreement = fold.agreement()?;
-            view.waiting = fold.versions(&facts.waiting())?;
+            view.waiting = fold.versions(&fold.all()?.waiting())?;
             if !elsewhere.is_empty() {
                 let here = |fact: &FactId| !elsewhere.iter().any(|entry| entry.id == *fact);
                 view.agreement.retain(|agreement| agreement.said.iter().all(|said| here(&said.fact)));
                 view.waiting.retain(|version| here(&version.fact));
             }
-            view.crossed = facts.crossed();
+            view.crossed = fold.all()?.crossed();
             let held = view.reading.value.as_ref();
             view.agreed = Some(matches!(view.agreement.as_slice(), [one] if Some(&one.value) == held));
         }
@@ -92,10 +95,23 @@ struct Fold<'a, R> {
     rows: &'a R,
     reader: &'a Reader,
     field: Option<&'a Field>,
-    facts: &'a FieldFacts,
+    key: &'a FieldKey,
+    /// Read where what was replaced matters.
+    all: OnceCell<FieldFacts>,
 }
 
 impl<R: ReadRows> Fold<'_, R> {
+    /// Every fact of the field.
+    fn all(&self) -> Answer<&FieldFacts, R> {
+        match self.all.get() {
+            Some(all) => Ok(all),
+            None => {
+                let read = index::field(self.rows, self.key)?;
+                Ok(self.all.get_or_init(|| read))
+            }
+        }
+    }
+
     /// The token that names these facts, the reader's own first if there are more than a fact may name.
     fn token(&self, live: &[&Entry]) -> Seen {
         let mut live = live.to_vec();
@@ -104,8 +120,8 @@ impl<R: ReadRows> Fold<'_, R> {
     }
 
     /// The live facts that are about this item, and those that name another one: a kind's values may tell the item.
-    fn about(&self, known: Option<&Kind>, key: &FieldKey) -> Answer<(Vec<&Entry>, Vec<&Entry>), R> {
-        let live: Vec<&Entry> = self.facts.live().collect();
+    fn about<'a>(&self, known: Option<&Kind>, facts: &'a LiveFacts) -> Answer<(Vec<&'a Entry>, Vec<&'a Entry>), R> {
+        let live: Vec<&Entry> = facts.live().collect();
         let Some(known) = known.filter(|known| matches!(known.naming, Naming::Keyed { .. })) else {
             return Ok((live, Vec::new()));
         };
@@ -114,7 +130,7 @@ impl<R: ReadRows> Fold<'_, R> {
             let value = value(self.rows, &entry.id)?.1.filter(|value| !value.is_null());
             match value.map(|value| known.keyed_item(&self.reader.household, &value)) {
                 None => here.push(entry),
-                Some(named) if named == Some(key.item) => here.push(entry),
+                Some(named) if named == Some(self.key.item) => here.push(entry),
                 Some(_) => elsewhere.push(entry),
             }
         }
@@ -160,7 +176,7 @@ impl<R: ReadRows> Fold<'_, R> {
         if self.field.is_none_or(|field| !field.shape.is_prose()) {
             return Ok(Reading { versions, ..differing });
         }
-        let Some(merged) = merge(self.rows, kind, self.facts, &versions)? else {
+        let Some(merged) = merge(self.rows, self.all()?, &versions)? else {
             return Ok(Reading { versions, ..differing });
         };
         Ok(match merged.text() {
@@ -179,9 +195,8 @@ impl<R: ReadRows> Fold<'_, R> {
 
     /// What the versions all replaced, if it is one value.
     fn was(&self, versions: &[Version]) -> Answer<Option<Value>, R> {
-        let kind = self.field.map(|field| field.kind);
         let ids: Vec<FactId> = versions.iter().map(|version| version.fact).collect();
-        let bases = self.facts.bases(kind, &ids);
+        let bases = self.all()?.bases(&ids);
         match bases.split_first() {
             Some((first, rest)) if rest.iter().all(|base| base.value == first.value) => {
                 Ok(value(self.rows, &first.id)?.1)
@@ -205,7 +220,7 @@ impl<R: ReadRows> Fold<'_, R> {
     fn agreement(&self) -> Answer<Vec<Agreement>, R> {
         let mut agreements: Vec<Agreement> = Vec::new();
         // Latest first, so that of several pairs with one value the latest is told.
-        for agreed in self.facts.agreements().iter().rev() {
+        for agreed in self.all()?.agreements().iter().rev() {
             let versions = self.versions(&[agreed.one, agreed.other])?;
             let Some(value) = versions.first().map(|version| version.value.clone()) else { continue };
             if agreements.iter().all(|known| known.value != value) {

@@ -369,9 +369,9 @@ fn whole<R: ReadRows>(
     let mut views: BTreeMap<String, FieldView> = known
         .map(|known| known.fields.iter().map(|field| (field.name.to_owned(), fields::unsaid(field.kind))).collect())
         .unwrap_or_default();
-    for (key, facts) in index::fields_of_item(rows, &entry.item)? {
+    for (key, live) in index::live_of_item(rows, &entry.item)? {
         if key.kind == kind {
-            let view = fields::view(rows, reader, known, owner, &key, &facts)?;
+            let view = fields::view(rows, reader, known, owner, &key, &live)?;
             views.insert(key.field, view);
         }
     }

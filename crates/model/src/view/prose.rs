@@ -8,7 +8,6 @@ use crate::ids::{FactId, PartnerId};
 use crate::index::IndexError;
 use crate::index::rows::ReadRows;
 use crate::prose::{self, Base, Merged, Passage};
-use crate::schema::FieldKind;
 
 /// A stretch of prose in reading order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,7 +44,6 @@ pub struct PassageVersion {
 /// or made by a newer version.
 pub(super) fn merge<R: ReadRows>(
     rows: &R,
-    kind: Option<FieldKind>,
     facts: &FieldFacts,
     versions: &[Version],
 ) -> Result<Option<Merged<FactId>>, IndexError<R::Error>> {
@@ -57,7 +55,7 @@ pub(super) fn merge<R: ReadRows>(
         }
     }
     let ids: Vec<FactId> = versions.iter().map(|version| version.fact).collect();
-    let base = base(rows, kind, facts, &ids)?;
+    let base = base(rows, facts, &ids)?;
     Ok(Some(match base {
         Some(base) => prose::merge_onto(&base, &texts),
         None => prose::merge(&[], &texts),
@@ -65,19 +63,14 @@ pub(super) fn merge<R: ReadRows>(
 }
 
 /// The reading of what all of these transitively replaced.
-fn base<R: ReadRows>(
-    rows: &R,
-    kind: Option<FieldKind>,
-    facts: &FieldFacts,
-    versions: &[FactId],
-) -> Result<Option<Base>, IndexError<R::Error>> {
+fn base<R: ReadRows>(rows: &R, facts: &FieldFacts, versions: &[FactId]) -> Result<Option<Base>, IndexError<R::Error>> {
     // From the texts down to what they replaced, until that is one text or nothing; then back up. Every step goes to facts
     // that those of the step before replaced, so there is an end.
     let mut levels: Vec<Vec<(FactId, String)>> = Vec::new();
     let mut below: Vec<FactId> = versions.to_vec();
     loop {
         let mut level = Vec::new();
-        for entry in facts.bases(kind, &below) {
+        for entry in facts.bases(&below) {
             let text = super::fields::value(rows, &entry.id)?.1;
             if let Some(text) = text.as_ref().and_then(serde_json::Value::as_str) {
                 level.push((entry.id, text.to_owned()));

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod plain;
 pub mod replica;
 
 use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
