@@ -16,5 +16,6 @@ pub mod prose;
 pub mod ritual;
 pub mod say;
 pub mod schema;
+pub mod seal;
 pub mod settle;
 pub mod view;

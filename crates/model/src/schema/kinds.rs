@@ -161,6 +161,17 @@ pub const KINDS: &[Kind] = &[
             field("heard", EACH, Shape::Flag),
         ],
     },
+    Kind {
+        name: "sealed",
+        naming: Naming::Founded { first: "prompt" },
+        fields: &[
+            field("prompt", OWN, Shape::Prompt),
+            field("commitment", EACH, Shape::Commitment),
+            field("opening", EACH, Shape::Opening),
+        ],
+    },
+    // Kept in `mine` until both have answered; see `crate::seal`.
+    Kind { name: "sealed_text", naming: Naming::Internal, fields: &[field("text", OWN, Shape::SealedText)] },
     // Kept in `mine` by `crate::bring`, so that bringing twice is harmless.
     Kind { name: "brought", naming: Naming::Internal, fields: &[field("as", OWN, Shape::Brought)] },
 ];

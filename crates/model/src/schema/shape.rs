@@ -70,6 +70,12 @@ pub enum Shape {
     Parked,
     /// The version that is said back: `{"item", "kind", "field", "fact"}`.
     SaidBack,
+    /// A commitment to a sealed answer; see [`mod@crate::seal`].
+    Commitment,
+    /// What opens a sealed answer.
+    Opening,
+    /// A sealed answer as its owner keeps it.
+    SealedText,
     /// What was brought: kept by [`mod@crate::bring`] alone.
     Brought,
 }
@@ -182,6 +188,9 @@ impl Shape {
             Self::Differently => settlement::differently(value),
             Self::Parked => settlement::parked(value),
             Self::SaidBack => settlement::said_back(value),
+            Self::Commitment => crate::seal::check_commitment(value),
+            Self::Opening => crate::seal::check_opening(value),
+            Self::SealedText => crate::seal::check_text(value),
             Self::Brought => value.as_object().map(|_| ()).ok_or_else(|| "is an object".into()),
         }
     }

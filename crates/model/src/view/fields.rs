@@ -240,7 +240,7 @@ impl<R: ReadRows> Fold<'_, R> {
 }
 
 /// A known fact's date and value.
-pub(super) fn value<R: ReadRows>(rows: &R, id: &FactId) -> Answer<(Date, Option<Value>), R> {
+pub(crate) fn value<R: ReadRows>(rows: &R, id: &FactId) -> Answer<(Date, Option<Value>), R> {
     let signed = index::fact(rows, id)?.ok_or(IndexError::Damaged(Table::Fields))?;
     Ok((signed.fact().header().date, signed.fact().value().cloned()))
 }

@@ -21,7 +21,7 @@ use crate::index::{self, FieldKey, IndexError, ItemEntry};
 use crate::schema::{FieldKind, Kind, Naming, Shape};
 
 pub use difference::{Between, Difference, Spoken};
-pub(crate) use fields::unsaid as unsaid_field;
+pub(crate) use fields::{unsaid as unsaid_field, value as value_of};
 pub use prose::{PassageVersion, PassageView};
 pub use review::{Review, ReviewAnswer};
 
