@@ -2,6 +2,8 @@
 
 mod events;
 mod past;
+mod rituals;
+mod seals;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -44,11 +44,17 @@ pub enum Collection {
     SayingsBack,
     /// The partners themselves: names, pronouns, terms.
     Members,
+    /// Rituals: what they mean, and when.
+    Rituals,
+    /// Occurrences of rituals about which something was said; named by ritual and date.
+    Occurrences,
+    /// Questions that both answer before either reads the other's answer; always [`Scope::Ours`].
+    Sealed,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Vision,
         Self::Values,
         Self::Agreements,
@@ -60,6 +66,9 @@ impl Collection {
         Self::Thanks,
         Self::SayingsBack,
         Self::Members,
+        Self::Rituals,
+        Self::Occurrences,
+        Self::Sealed,
     ];
 
     /// Its name in paths.
@@ -76,6 +85,9 @@ impl Collection {
             Self::Thanks => "thanks",
             Self::SayingsBack => "sayings-back",
             Self::Members => "members",
+            Self::Rituals => "rituals",
+            Self::Occurrences => "occurrences",
+            Self::Sealed => "sealed",
         }
     }
 

@@ -17,6 +17,8 @@ pub mod pairing;
 pub mod past;
 pub mod peer;
 pub mod problem;
+pub mod ritual;
+pub mod seal;
 pub mod secret;
 pub mod settle;
 pub mod upkeep;
@@ -36,6 +38,10 @@ pub use past::{
 };
 pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
 pub use problem::{ExitCode, Problem, ProblemKind};
+pub use ritual::{
+    Calendar, CalendarRequest, Leader, NextOccurrence, Occurrence, OccurrenceStatus, RitualCalendar, When,
+};
+pub use seal::{SealAnswer, SealState, SealedAnswer, SealedSession};
 pub use secret::Secret;
 pub use settle::{Differently, Park, SaidBack, SayDifferently, SettleThread, ToSettle, WaitingField};
 pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};

@@ -1,5 +1,8 @@
 //! The command line: every verb, and the help that a newcomer reads.
 
+pub(crate) mod ritual;
+pub(crate) mod seal;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -92,6 +95,18 @@ pub(crate) enum Command {
     /// Goals, why each of you wants them, and milestones on the way.
     #[command(subcommand)]
     Goal(Goal),
+    /// Rituals: what you do together again and again, when, and whose turn it is.
+    #[command(subcommand)]
+    Ritual(ritual::Ritual),
+    /// Questions that you both answer before either reads the other's answer.
+    #[command(subcommand)]
+    Seal(seal::Seal),
+    /// Show which rituals are today.
+    Today {
+        /// For how many days from today on.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=400))]
+        days: i32,
+    },
     /// Write a reflection.
     #[command(after_help = TEXT_EXAMPLES_REFLECT)]
     Reflect(Reflect),

@@ -6,6 +6,8 @@ mod home;
 mod network;
 mod pairing;
 mod past;
+mod rituals;
+mod seals;
 mod settle;
 mod settling;
 mod statements;
@@ -52,6 +54,9 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Value(value) => statements::value(&opened, value).await,
         Command::Agreement(agreement) => statements::agreement(&opened, agreement).await,
         Command::Goal(goal) => goals::goal(&opened, goal).await,
+        Command::Ritual(ritual) => rituals::ritual(&opened, ritual).await,
+        Command::Seal(seal) => seals::seal(&opened, seal).await,
+        Command::Today { days } => rituals::today_and_after(&opened, days).await,
         Command::Reflect(reflect) => entries::reflect(&opened, reflect).await,
         Command::Thanks(thanks) => entries::thanks(&opened, thanks).await,
         Command::Journal(journal) => entries::journal(&opened, journal).await,

@@ -4,6 +4,8 @@ pub(crate) mod field;
 pub(crate) mod household;
 pub(crate) mod item;
 pub(crate) mod past;
+pub(crate) mod ritual;
+pub(crate) mod seal;
 pub(crate) mod settle;
 pub(crate) mod statement;
 pub(crate) mod upkeep;

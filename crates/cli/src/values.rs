@@ -1,5 +1,7 @@
 //! Values as people write them, and as they read them: dates, amounts.
 
+pub(crate) mod cadence;
+
 use jiff::civil::Date;
 use serde_json::Value;
 

@@ -313,6 +313,9 @@ impl Daemon {
                     return;
                 }
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
+                if outcome.is_ok() {
+                    open.private_opened();
+                }
                 let _ = answer.send(outcome.and_then(|()| self.status().map(Response::Status)));
             }
             Finished::Restored(outcome, answer) => {
@@ -324,7 +327,8 @@ impl Daemon {
 
     fn open(&mut self, house: House, troubles: Vec<String>, now: Instant) -> Result<(), Problem> {
         let opened = Open::new(house, troubles, &self.options, now);
-        let (open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
+        let (mut open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
+        open.private_opened();
         self.state = State::Open(Box::new(open));
         self.net = Some(events);
         Ok(())

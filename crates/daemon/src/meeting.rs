@@ -87,7 +87,10 @@ impl Open {
                     self.trouble(words::MEANINGLESS);
                 }
                 Output::RosterChanged => self.roster_changed(now),
-                Output::Committed(committed) => self.tell_items(&committed),
+                Output::Committed(committed) => {
+                    self.tell_items(&committed);
+                    self.look_at_seals(&committed);
+                }
                 Output::Durable(after) => self.follow(after, now),
                 Output::Lost { after, waiting, error } => self.refuse(after, waiting, &error),
             }

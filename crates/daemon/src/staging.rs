@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use betwixt_api::NoticeKind;
 use betwixt_model::document::Scope;
-use betwixt_model::ids::EpochId;
+use betwixt_model::ids::{EpochId, ItemId};
 use betwixt_model::schema::Kind;
+use betwixt_model::seal;
 use betwixt_net::Net;
 use betwixt_net::interfaces::NetworkId;
 use betwixt_sync::pairing::PeerIdentity;
@@ -17,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
 
-use crate::answer::{problem, says};
+use crate::answer::{problem, says, seals};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::{Answer, Request, Response};
 use crate::open::{Open, PeerNames, mark_home, names_setting};
@@ -46,6 +47,7 @@ impl Open {
                 Ok(())
             }
             After::NewEpoch => self.engine.roster_changed(&self.house.replica, now),
+            After::Nothing => Ok(()),
             After::Paired(peer) => {
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
                 self.pairing_stored(&peer);
@@ -81,6 +83,7 @@ impl Open {
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
                 After::Paired(_) => self.pairing_failed(&problem),
+                After::Nothing => {}
             }
         }
         for write in waiting {
@@ -92,6 +95,8 @@ impl Open {
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Found(..) => self.pairing_failed(&problem),
+                // The next arrival of the session, and the next start, come by there again.
+                Write::OpenAnswers(_) => {}
             }
         }
     }
@@ -102,6 +107,24 @@ impl Open {
         let locked = self.house.lock_mine().and_then(|()| self.status(&home)).map(Response::Status);
         // Whoever asked may be gone.
         let _ = answer.send(locked);
+    }
+
+    /// Sealed answers of which something arrived or was said may be due to be opened.
+    pub(crate) fn look_at_seals(&mut self, committed: &crate::replica::Committed) {
+        let mut sessions: Vec<ItemId> = Vec::new();
+        for (scope, key) in &committed.fields {
+            if *scope == Scope::Ours && key.kind == seal::KIND && !sessions.contains(&key.item) {
+                sessions.push(key.item);
+            }
+        }
+        if !sessions.is_empty() {
+            self.engine.write(Write::OpenAnswers(Some(sessions)));
+        }
+    }
+
+    /// The private part was opened: answers that wait for their texts may be due.
+    pub(crate) fn private_opened(&mut self) {
+        self.engine.write(Write::OpenAnswers(None));
     }
 
     /// Tells event streams which items changed.
@@ -138,6 +161,10 @@ impl Own<'_> {
                 self.rng.fill_bytes(&mut epoch);
                 replica.begin_epoch(stage, EpochId::from_bytes(epoch))?;
                 Ok(After::NewEpoch)
+            }
+            Write::OpenAnswers(sessions) => {
+                seals::open_answers(replica, stage, self.date, self.rng, sessions.as_deref())?;
+                Ok(After::Nothing)
             }
             Write::Found(peer, statements) => {
                 self.found(replica, stage, &peer, statements)?;

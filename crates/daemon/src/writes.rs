@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use betwixt_model::ids::ItemId;
 use betwixt_sync::pairing::PeerIdentity;
 use betwixt_sync::roster::SignedStatement;
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ pub(crate) enum Write {
     NewEpoch,
     /// Two people have confirmed that they pair.
     Found(Box<PeerIdentity>, Vec<SignedStatement>),
+    /// Sealed answers may be due to be opened: in these sessions, or in any.
+    OpenAnswers(Option<Vec<ItemId>>),
 }
 
 /// What follows once it is durable.
@@ -30,6 +33,8 @@ pub(crate) enum After {
     Lock(oneshot::Sender<Answer>),
     /// The new epoch has begun.
     NewEpoch,
+    /// Nothing.
+    Nothing,
     /// The pairing is done.
     Paired(Box<PeerIdentity>),
     /// The addresses set by hand changed.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Look, indent, words};
 use crate::terminal::printable;
-use crate::values::{Measure, show_date};
+use crate::values::{Measure, cadence, show_date};
 
 /// What a field is called, from its name in the API.
 pub(crate) fn label(name: &str) -> String {
@@ -30,6 +30,15 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
         Value::String(text) => printable(&show_date(text.trim_end())),
+        // Of an occurrence: what it says, without which one it is about.
+        Value::Object(object) if object.contains_key("ritual") => match (object.get("to"), object.get("is")) {
+            (Some(to), _) => printable(&format!("moved to {}", to.as_str().unwrap_or_default().replace('T', " "))),
+            (None, Some(Value::Bool(skipped))) => if *skipped { "skipped" } else { "not skipped" }.into(),
+            (None, is) => {
+                let held = is.and_then(Value::as_str) == Some("done");
+                if held { "took place" } else { "did not take place" }.into()
+            }
+        },
         Value::Object(object) if object.contains_key("outcome") => {
             let words = object.get("outcome").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
             printable(&words)
@@ -37,6 +46,12 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Object(object) if object.contains_key("to") => {
             let note = object.get("note").and_then(Value::as_str).map(|note| format!(": {note}"));
             printable(&format!("not yet{}", note.unwrap_or_default()))
+        }
+        Value::Object(object) if object.contains_key("rule") => printable(&cadence::show(value).unwrap_or_default()),
+        Value::Object(object) if object.contains_key("from") => {
+            let day = |name: &str| object.get(name).and_then(Value::as_str).map(show_date);
+            let until = day("until").map(|until| format!(" until {until}")).unwrap_or_default();
+            printable(&format!("from {}{until}", day("from").unwrap_or_default()))
         }
         Value::Object(object) if object.contains_key("type") => {
             let measure = Measure::read(Some(value));

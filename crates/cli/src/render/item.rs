@@ -13,7 +13,7 @@ const ORDER: [&str; 13] = [
 ];
 
 /// Fields that are shown in another way, or are not for reading.
-const UNSHOWN: [&str; 8] = ["rank", "goal", "milestone", "measure", "to", "not_yet", "review", "reviewed"];
+const UNSHOWN: [&str; 9] = ["rank", "goal", "milestone", "measure", "to", "not_yet", "review", "reviewed", "turns"];
 
 /// An item with all its fields.
 pub(crate) fn full(look: &Look, item: &Item) -> String {
@@ -91,6 +91,9 @@ pub(crate) fn singular(collection: Collection) -> &'static str {
         Collection::Thanks => "Thanks",
         Collection::SayingsBack => "Said back",
         Collection::Members => "Member",
+        Collection::Rituals => "Ritual",
+        Collection::Occurrences => "Occurrence",
+        Collection::Sealed => "Sealed question",
     }
 }
 

@@ -13,6 +13,7 @@ use betwixt_model::view::{self, ItemView, Reader};
 use betwixt_store::{Rows, StoreError};
 use serde_json::Value;
 
+use super::{rituals, seals};
 use crate::answer::problem::{storage_problem, unreadable};
 use crate::http::{Answer, Request, Response, Target, shown};
 use crate::replica::Replica;
@@ -23,6 +24,9 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
         Request::Items { .. }
         | Request::Item(_)
         | Request::History(_)
+        | Request::Calendar { .. }
+        | Request::Seals
+        | Request::Seal(_)
         | Request::Differences
         | Request::BringChoices => {}
         _ => return None,
@@ -36,6 +40,11 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
         Request::Items { collection, scope } => open.items(*collection, *scope).map(Response::Items),
         Request::Item(target) => open.item(target).map(|item| Response::Item(Box::new(item))),
         Request::History(target) => open.history(target).map(Response::History),
+        Request::Calendar { ritual, asked } => {
+            rituals::calendar(replica, &open, ritual.as_ref(), asked).map(Response::Calendar)
+        }
+        Request::Seals => seals::sessions(replica, &open, None).map(Response::Seals),
+        Request::Seal(target) => seals::one(replica, &open, target).map(|one| Response::Seal(Box::new(one))),
         Request::Differences => open.differences().map(Response::Differences),
         Request::BringChoices => open.bring_choices().map(Response::BringChoices),
         _ => return None,

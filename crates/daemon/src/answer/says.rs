@@ -36,6 +36,8 @@ pub(crate) fn write(
     let answered = match request {
         Request::Create { collection, key, item } => writing.create(collection, key.as_deref(), item),
         Request::Say { target, field, say } => writing.say(&target, &field, say),
+        Request::SayOccurrence { ritual, date, field, say } => writing.say_occurrence(&ritual, date, &field, say),
+        Request::SealAnswer { session, answer } => writing.seal_answer(&session, answer),
         Request::Progress { target, key, entry } => writing.progress(&target, key.as_deref(), entry),
         Request::Differently { item, field, say } => writing.differently(&item, &field, say),
         Request::Park { item, field, park } => writing.park(&item, &field, park),
@@ -76,9 +78,10 @@ impl Writing<'_> {
             return Ok(answer);
         }
         let Some(Kind { naming: Naming::Founded { first }, .. }) = Kind::named(kind) else {
+            // The vision, and occurrences: whoever speaks of one names it.
             return Err(Problem::new(
                 ProblemKind::Invalid,
-                format!("There is one {kind} already; say something about its fields."),
+                format!("No {kind} is founded: it is there already; say something about its fields."),
             )
             .into());
         };
@@ -113,6 +116,11 @@ impl Writing<'_> {
                     .about("scope")
                     .into());
             }
+            (api::Collection::Sealed, Some(api::Scope::Mine)) => {
+                let words = "Answers are sealed between two: a question of that kind is asked of both.";
+                return Err(Problem::new(ProblemKind::Invalid, words).about("scope").into());
+            }
+            (api::Collection::Sealed, _) => Some(api::Scope::Ours),
             (api::Collection::Journal, _) => Some(api::Scope::Mine),
             (_, asked) => asked,
         };
@@ -189,7 +197,8 @@ impl Writing<'_> {
         let saying =
             Saying { item: Some(item), kind: kind.to_owned(), field: field.to_owned(), value: say.value, seen };
         let said = replica.act(stage, scope, *date, *rng, |act| act.say(saying));
-        let fact = said.map_err(|error| refused(error, field))?.fact().id();
+        let said = said.map_err(|error| refused(error, field))?;
+        let fact = said.fact().id();
         let open = self.open();
         let open = open.one(scope)?;
         let view = open.view(kind, &item)?.ok_or_else(gone)?;

@@ -123,6 +123,35 @@ pub enum Request {
     Past(PastRequest),
     /// `POST /v1/undo`: [`Response::Past`].
     Undo,
+    /// `GET /v1/calendar`, `GET /v1/rituals/{id}/calendar`: [`Response::Calendar`].
+    Calendar {
+        /// Of one ritual; of all when `None`.
+        ritual: Option<Target>,
+        /// The days, and whose.
+        asked: api::CalendarRequest,
+    },
+    /// `PUT /v1/rituals/{id}/occurrences/{date}/{field}`: [`Response::Saying`].
+    SayOccurrence {
+        /// Which ritual.
+        ritual: Target,
+        /// The date that the rule gave.
+        date: jiff::civil::Date,
+        /// Which field.
+        field: String,
+        /// What is said, and the token.
+        say: api::Say,
+    },
+    /// `GET /v1/seals`: [`Response::Seals`].
+    Seals,
+    /// `GET /v1/seals/{id}`: [`Response::Seal`].
+    Seal(Target),
+    /// `POST /v1/seals/{id}/answer`: [`Response::Seal`].
+    SealAnswer {
+        /// Which question.
+        session: Target,
+        /// What is answered.
+        answer: api::SealAnswer,
+    },
     /// `GET /v1/differences`: [`Response::Differences`].
     Differences,
     /// `GET /v1/settle`: [`Response::ToSettle`].
@@ -195,6 +224,12 @@ pub enum Response {
     Saying(Box<api::Saying>),
     /// What was.
     Past(PastResponse),
+    /// What takes place.
+    Calendar(api::Calendar),
+    /// Every question with its sealed answers.
+    Seals(Vec<api::SealedSession>),
+    /// One of them.
+    Seal(Box<api::SealedSession>),
     /// What waits to be settled.
     Differences(api::Differences),
     /// Everything to settle.

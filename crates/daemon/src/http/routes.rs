@@ -1,5 +1,8 @@
 //! The paths, and what each asks of the loop.
 
+mod rituals;
+mod seals;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Path};
@@ -72,6 +75,12 @@ pub(super) fn router(calls: Calls) -> Router {
         )
         .route("/v1/vision/{field}", put(say_vision))
         .merge(past::routes())
+        .route("/v1/seals", get(seals::all))
+        .route("/v1/seals/{id}", get(seals::one))
+        .route("/v1/seals/{id}/answer", post(seals::answer))
+        .route("/v1/calendar", get(rituals::calendar))
+        .route("/v1/rituals/{id}/calendar", get(rituals::of_one))
+        .route("/v1/rituals/{id}/occurrences/{date}/{field}", put(rituals::say))
         .route("/v1/{collection}", get(items).post(create))
         .route("/v1/{collection}/{id}", get(item))
         .route("/v1/{collection}/{id}/{action}", get(history).put(say).post(progress))
@@ -256,6 +265,9 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::History(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
         Response::Past(body) => past::write(status, &body),
+        Response::Seals(body) => json(status, &body),
+        Response::Seal(body) => json(status, &body),
+        Response::Calendar(body) => json(status, &body),
         Response::Differences(body) => json(status, &body),
         Response::ToSettle(body) => json(status, &body),
         Response::BringChoices(body) => json(status, &body),

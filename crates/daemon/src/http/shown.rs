@@ -26,6 +26,9 @@ pub const fn kind_of(collection: api::Collection) -> &'static str {
         api::Collection::Thanks => "thanks",
         api::Collection::SayingsBack => "saying_back",
         api::Collection::Members => "member",
+        api::Collection::Rituals => "ritual",
+        api::Collection::Occurrences => "occurrence",
+        api::Collection::Sealed => "sealed",
     }
 }
 
@@ -129,7 +132,17 @@ pub fn reference(scope: api::Scope, view: &ItemView) -> Option<api::ItemReferenc
         let value = reading.value.as_ref().or(reading.versions.first().map(|version| &version.value));
         value.and_then(Value::as_str)
     };
-    let title = ["title", "name", "text", "what", "draft", "wording"].iter().find_map(text).unwrap_or_default();
+    // An occurrence has no title but the date that its values name.
+    let date = || {
+        let slots = view.fields.values().flat_map(|field| field.slots.iter().map(|slot| &slot.reading));
+        let mut readings = view.fields.values().map(|field| &field.reading).chain(slots);
+        readings.find_map(|reading| {
+            let value = reading.value.as_ref().or(reading.versions.first().map(|version| &version.value));
+            value?.get("date")?.as_str()
+        })
+    };
+    let title =
+        ["title", "name", "text", "what", "draft", "wording"].iter().find_map(text).or_else(date).unwrap_or_default();
     Some(api::ItemReference {
         id: view.id.to_string(),
         collection: collection_of(&view.kind)?,
@@ -148,7 +161,7 @@ pub fn field(reader: &Reader, kind: &str, name: &str, view: &FieldView) -> api::
         Some(schema::FieldKind::Shared) | None => api::FieldKind::Shared,
     };
     let agreement = view.agreement.iter().filter_map(|agreement| {
-        let last = agreement.said.iter().max_by_key(|said| said.on)?;
+        let last = agreement.said.iter().max_by_key(|said| (said.on, said.fact))?;
         let said = said(reader, last.by, last.on, &last.fact);
         Some(api::Version { value: agreement.value.clone(), said })
     });
