@@ -238,6 +238,26 @@ impl Client {
         self.post("/v1/bring", request).await
     }
 
+    /// How it stands with chapters, and what a new one would keep.
+    pub async fn chapters(&self) -> Result<Chapters, ClientError> {
+        self.get("/v1/chapter").await
+    }
+
+    /// Proposes a new chapter.
+    pub async fn chapter_propose(&self, request: &ChapterRequest) -> Result<Chapters, ClientError> {
+        self.post("/v1/chapter", request).await
+    }
+
+    /// Agrees to the chapter that the other partner proposes. That cannot be taken back.
+    pub async fn chapter_agree(&self) -> Result<Chapters, ClientError> {
+        self.post("/v1/chapter/agree", &Empty {}).await
+    }
+
+    /// Takes back what one proposed, if the other has not agreed.
+    pub async fn chapter_withdraw(&self) -> Result<Chapters, ClientError> {
+        self.post("/v1/chapter/withdraw", &Empty {}).await
+    }
+
     /// Reads and checks everything on disk.
     pub async fn verify(&self) -> Result<VerifyReport, ClientError> {
         self.post("/v1/verify", &Empty {}).await

@@ -8,6 +8,7 @@
 //! Everything is JSON under `/v1`. What is read carries a [`Seen`] token a field; what is said about a field that was said
 //! before carries one back. Everything that goes wrong is a [`Problem`].
 
+pub mod chapter;
 pub mod client;
 pub mod event;
 pub mod field;
@@ -23,6 +24,7 @@ pub mod secret;
 pub mod settle;
 pub mod upkeep;
 
+pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Events};
 pub use event::{Notice, NoticeKind};
 pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};

@@ -157,6 +157,11 @@ pub(crate) enum Command {
         #[arg(long)]
         show: bool,
     },
+    /// Begin a new chapter together: keep what you said, and erase what you both want erased.
+    ///
+    /// One proposes, the other agrees. Until then nothing changes; afterwards what was erased does not come back.
+    #[command(subcommand)]
+    Chapter(Chapter),
     /// Read and check everything on disk.
     Verify,
     /// Write a backup. It is encrypted as the home is, and opens with its passphrase.
@@ -194,6 +199,27 @@ Examples:
   betwixt reflect \"A good week\"          say it here
   betwixt reflect --prompt \"What gave you energy this month?\"
   betwixt reflect --list                 read what there is";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chapter {
+    /// Show what a new chapter would keep, and what was proposed.
+    Show,
+    /// Propose a new chapter, in the place of what you proposed before.
+    Propose {
+        /// Leave out what this fact says, and what others of its field say that is the same: a whole id, as `betwixt history ITEM
+        /// --json` shows it. May be given several times.
+        #[arg(long, value_name = "FACT")]
+        erase: Vec<String>,
+    },
+    /// Agree to what the other proposes. That cannot be taken back.
+    Agree {
+        /// Do not ask once more.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take back what you proposed, as long as the other has not agreed.
+    Withdraw,
+}
 
 #[derive(Debug, Args)]
 #[group(id = "restored", required = true, multiple = false)]

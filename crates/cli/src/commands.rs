@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod chapter;
 mod entries;
 mod goals;
 mod home;
@@ -66,6 +67,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::History(history) => past::history(&opened, &history).await,
         Command::Since { meetings } => past::since(&opened, meetings).await,
         Command::Undo { show } => past::undo(&opened, show).await,
+        Command::Chapter(command) => chapter::run(&opened, command).await,
         Command::Verify => upkeep::verify(&opened).await,
         Command::Backup { list: true, .. } => upkeep::backups(&opened).await,
         Command::Backup { path, .. } => upkeep::backup(&opened, path).await,

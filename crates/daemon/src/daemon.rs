@@ -8,7 +8,7 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::{backups, doctor, items, past, problem, settle, status, verify};
+use crate::answer::{backups, chapter, doctor, items, past, problem, settle, status, verify};
 use crate::event::{Event, Finished};
 use crate::house::{self, House};
 use crate::http::{self, Answer, Call, Request, Response};
@@ -396,7 +396,7 @@ impl Open {
         options: &Options,
     ) -> Option<(oneshot::Sender<Answer>, Answer)> {
         let read = items::read(&self.house.replica, &request).or_else(|| past::read(&self.house.replica, &request));
-        if let Some(read) = read {
+        if let Some(read) = read.or_else(|| chapter::read(&self.house.replica, &request)) {
             return Some((answer, read));
         }
         if matches!(request, Request::ToSettle) {

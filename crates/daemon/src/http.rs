@@ -7,6 +7,7 @@
 //! Who may connect: processes of the user whose home it is. The directory is 0700, the socket 0600, and the uid of every
 //! peer is checked besides (`SO_PEERCRED`).
 
+mod chapter;
 mod events;
 mod parse;
 mod past;

@@ -125,6 +125,8 @@ pub fn practice(kind: &str) -> &'static str {
         "reflection" | "journal" => "reflections",
         "project" => "projects",
         "thanks" => "thanks",
+        "settlement" | "saying_back" | "chapter" => "settling",
+        "sealed" | "sealed_text" => "checkins",
         _ => "others",
     };
     debug_assert!(PRACTICES.contains(&name));
@@ -278,8 +280,14 @@ impl Document {
     /// Carries facts in one change: what belongs to one act is one change. Answers the change.
     ///
     /// # Errors
-    /// [`DocumentError::Automerge`]; nothing was changed then.
+    /// [`DocumentError::Automerge`]; nothing was changed then. After [`DocumentError::Panicked`] the document must be
+    /// dropped and loaded again.
     pub fn append(&mut self, actor: &ActorId, facts: &[SignedFact]) -> Result<Change, DocumentError> {
+        let appended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.write(actor, facts)));
+        appended.unwrap_or(Err(DocumentError::Panicked(self.id)))
+    }
+
+    fn write(&mut self, actor: &ActorId, facts: &[SignedFact]) -> Result<Change, DocumentError> {
         let document = self.id;
         self.automerge.set_actor(actor.clone());
         let options = CommitOptions::default().with_time(0);
@@ -358,6 +366,11 @@ fn genesis() -> &'static Genesis {
     })
 }
 
+/// The object that is the map of this name in every document.
+pub(crate) fn map_object(name: &str) -> Option<&'static ObjId> {
+    genesis().objects.get(name)
+}
+
 /// The actor of the genesis change, which nobody else may use.
 pub fn genesis_actor() -> ActorId {
     genesis().actor.clone()
@@ -367,29 +380,9 @@ pub fn genesis_actor() -> ActorId {
 ///
 /// Automerge may panic on a change that was made by hand: call it under `catch_unwind`, as [`Document::apply`] does.
 pub fn arrivals(document: DocumentId, change: &Change) -> Vec<Arrival> {
-    if change.hash() == genesis_hash() {
-        return Vec::new();
-    }
-    let mut texts = BTreeMap::new();
-    let mut signatures = BTreeMap::new();
-    let mut arrivals = Vec::new();
-    for operation in change.decode().operations {
-        let refused = |key: String| Arrival::Refused { key, reason: Refusal::NoFact };
-        let map = match &operation.obj {
-            ObjectId::Id(id) => genesis().maps.get(&id.to_string()).copied(),
-            ObjectId::Root => None,
-        };
-        match (map, operation.key, operation.action) {
-            (Some(SIGNATURES), Key::Map(key), OpType::Put(ScalarValue::Bytes(bytes))) => {
-                signatures.insert(key.to_string(), bytes);
-            }
-            (Some(map), Key::Map(key), OpType::Put(ScalarValue::Str(text))) => {
-                texts.insert(key.to_string(), (map, text));
-            }
-            (_, Key::Map(key), _) => arrivals.push(refused(key.to_string())),
-            (_, Key::Seq(_), _) => arrivals.push(refused(String::new())),
-        }
-    }
+    let Puts { texts, signatures, others } = puts(change);
+    let others = others.into_iter().map(|key| Arrival::Refused { key, reason: Refusal::NoFact });
+    let mut arrivals: Vec<Arrival> = others.collect();
     for (key, (map, text)) in texts {
         let signature = signatures.get(&key).map(Vec::as_slice);
         arrivals.push(match read(document, map, &key, &text, signature) {
@@ -401,7 +394,50 @@ pub fn arrivals(document: DocumentId, change: &Change) -> Vec<Arrival> {
     arrivals
 }
 
-fn read(
+/// [`arrivals`] of changes that are in no document, with a panic of Automerge's as an error.
+///
+/// # Errors
+/// [`DocumentError::Panicked`].
+pub fn read_changes(document: DocumentId, changes: &[Change]) -> Result<Vec<Arrival>, DocumentError> {
+    caught(document, || Ok(changes.iter().flat_map(|change| arrivals(document, change)).collect()))
+}
+
+/// What a change writes, not judged.
+pub(crate) struct Puts {
+    /// Key to map and text.
+    pub(crate) texts: BTreeMap<String, (&'static str, String)>,
+    /// Key to signature.
+    pub(crate) signatures: BTreeMap<String, Vec<u8>>,
+    /// The keys of what is neither.
+    pub(crate) others: Vec<String>,
+}
+
+/// What a change writes. Automerge may panic on a change that was made by hand.
+pub(crate) fn puts(change: &Change) -> Puts {
+    let mut puts = Puts { texts: BTreeMap::new(), signatures: BTreeMap::new(), others: Vec::new() };
+    if change.hash() == genesis_hash() {
+        return puts;
+    }
+    for operation in change.decode().operations {
+        let map = match &operation.obj {
+            ObjectId::Id(id) => genesis().maps.get(&id.to_string()).copied(),
+            ObjectId::Root => None,
+        };
+        match (map, operation.key, operation.action) {
+            (Some(SIGNATURES), Key::Map(key), OpType::Put(ScalarValue::Bytes(bytes))) => {
+                puts.signatures.insert(key.to_string(), bytes);
+            }
+            (Some(map), Key::Map(key), OpType::Put(ScalarValue::Str(text))) => {
+                puts.texts.insert(key.to_string(), (map, text.to_string()));
+            }
+            (_, Key::Map(key), _) => puts.others.push(key.to_string()),
+            (_, Key::Seq(_), _) => puts.others.push(String::new()),
+        }
+    }
+    puts
+}
+
+pub(crate) fn read(
     document: DocumentId,
     map: &str,
     key: &str,
@@ -422,7 +458,10 @@ fn read(
 }
 
 /// Runs what hostile input can make panic (known: mutated changes and documents with a repaired checksum).
-fn caught<T>(document: DocumentId, run: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, DocumentError> {
+pub(crate) fn caught<T>(
+    document: DocumentId,
+    run: impl FnOnce() -> Result<T, AutomergeError>,
+) -> Result<T, DocumentError> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(DocumentError::Automerge { document, source: Box::new(source) }),

@@ -318,6 +318,12 @@ impl SignedFact {
         &self.fact
     }
 
+    /// The same without nonce and value, as a new chapter keeps it; see [`Fact::erased`].
+    #[must_use]
+    pub fn without_value(self) -> Self {
+        Self { fact: self.fact.erased(), signature: self.signature }
+    }
+
     /// The signature's 64 bytes.
     pub fn signature(&self) -> [u8; 64] {
         self.signature.to_bytes()

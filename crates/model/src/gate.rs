@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{ActorId, Change, ChangeHash};
 
+use crate::carry::is_carried;
 use crate::document::{Document, DocumentId, actor_id, genesis_actor};
 use crate::ids::{DeviceId, EpochId};
 
@@ -150,6 +151,15 @@ pub enum GateError {
     },
 }
 
+impl GateError {
+    /// Whether two devices can never bring this document together any more, whoever is to blame: one actor went on in two
+    /// ways (a restored disk, or somebody who writes in another's name), and each side refuses the other's. The next
+    /// generation carries what both have; see [`crate::carry`].
+    pub fn divides(&self) -> bool {
+        matches!(self, Self::OwnActor { .. } | Self::DuplicateSequence { .. })
+    }
+}
+
 /// What the checks need to know of a change that is there already.
 #[derive(Clone)]
 struct Known {
@@ -204,7 +214,8 @@ fn check_alone(change: &Change, actors: &Actors) -> Result<(), GateError> {
     if change.deps().is_empty() || *change.actor_id() == genesis_actor() {
         return Err(GateError::Genesis { change: hash });
     }
-    if actors.device(change.actor_id()).is_none() {
+    // What carries facts on to a next generation is nobody's in particular, and vouches for itself.
+    if actors.device(change.actor_id()).is_none() && !is_carried(actors.document, change) {
         return Err(GateError::ForeignActor { change: hash });
     }
     if actors.own.as_ref() == Some(change.actor_id()) {

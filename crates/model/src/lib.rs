@@ -4,6 +4,8 @@
 //! in as values. It does not sync, store or encrypt anything.
 
 pub mod bring;
+pub mod carry;
+pub mod chapter;
 pub mod document;
 pub mod fact;
 pub mod field;

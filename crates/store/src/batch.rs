@@ -298,6 +298,11 @@ impl Batch {
         self.put_single(row.document.scope, Area::Documents, name.as_bytes(), &encode(row)?)
     }
 
+    pub(crate) fn remove_document_row(&mut self, document: DocumentId) -> Result<(), StoreError> {
+        let row = single(self.keys.of(document.scope)?, Area::Documents, document.to_string().as_bytes());
+        self.remove(document.scope, Area::Documents, &row)
+    }
+
     pub(crate) fn put_numbered(
         &mut self,
         document: DocumentId,

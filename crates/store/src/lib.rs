@@ -21,6 +21,7 @@ mod reader;
 mod rebuild;
 mod records;
 mod rekey;
+mod retire;
 mod rows;
 mod seal;
 mod settings;

@@ -2,8 +2,10 @@
 
 pub(crate) mod backups;
 mod bring;
+pub(crate) mod chapter;
 pub(crate) mod doctor;
 mod failure;
+pub(crate) mod healing;
 pub(crate) mod items;
 pub(crate) mod past;
 pub(crate) mod problem;

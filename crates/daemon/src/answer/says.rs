@@ -43,6 +43,9 @@ pub(crate) fn write(
         Request::Park { item, field, park } => writing.park(&item, &field, park),
         Request::Undo => writing.undo(),
         Request::Bring(chosen) => writing.bring(&chosen),
+        Request::ChapterPropose(request) => writing.chapter_propose(&request),
+        Request::ChapterAgree => writing.chapter_agree(),
+        Request::ChapterWithdraw => writing.chapter_withdraw(),
         _ => Err(Problem::new(ProblemKind::Internal, "That is nothing to be said.").into()),
     };
     match answered {

@@ -11,6 +11,7 @@ use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
 
+use crate::answer::healing;
 use crate::answer::problem::storage_problem;
 use crate::answer::settle;
 use crate::engine::days;
@@ -96,6 +97,9 @@ impl Open {
             }
         }
         status.troubles.clone_from(&self.troubles);
+        for scope in [Scope::Ours, Scope::Mine] {
+            status.troubles.extend(healing::troubles(&replica.health(scope)?));
+        }
         if self.engine.is_recovering() {
             status
                 .troubles

@@ -9,19 +9,26 @@ use betwixt_model::ids::FactId;
 use betwixt_store::{StoredDocument, verify_archive};
 
 use crate::answer::backups::backup_files;
+use crate::answer::healing;
 use crate::answer::problem::{file_problem, sentence, storage_problem};
 use crate::house::Handle;
 
 /// Reads everything that is on disk: every row, every document with the signatures of its facts, every snapshot.
 ///
-/// While the private part is locked only the shared one is read, and the report says so. Entries of a document that are no facts of anybody have
-/// no effect, and are no damage of this disk: they are not counted.
+/// While the private part is locked only the shared one is read, and the report says so. Entries of a document that are no
+/// facts of anybody have no effect, and are no damage of this disk: they are not counted. Facts whose keys another program
+/// removed or altered are named, though nothing of what anybody sees follows from it.
 ///
 /// # Errors
 /// [`Problem`] when the store as a whole cannot be read. Damage is an answer.
 pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
     let mut facts = BTreeSet::new();
-    let mut check = |id: DocumentId, stored: &StoredDocument| check_document(id, stored, &mut facts);
+    let mut altered = Vec::new();
+    let mut check = |id: DocumentId, stored: &StoredDocument| {
+        let document = check_document(id, stored, &mut facts)?;
+        altered.extend(healing::altered(&document));
+        Ok(())
+    };
     let report = handle.store.verify(&mut check).map_err(|error| storage_problem(&error))?;
     let aside = handle.home.path().join("aside");
     let heals = format!(
@@ -38,6 +45,7 @@ pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
             advice: heals.clone(),
         }))
         .collect();
+    damaged.extend(altered);
     let mut records = report.rows;
     let kept = handle.home.snapshots().map_err(|error| file_problem(&error))?;
     let snapshots = kept.into_iter().map(|snapshot| handle.home.snapshot_path(&snapshot.name));
@@ -57,7 +65,7 @@ pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
     Ok(api::VerifyReport { private_locked, documents: report.documents, facts: facts.len() as u64, records, damaged })
 }
 
-fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<FactId>) -> Result<(), String> {
+fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<FactId>) -> Result<Document, String> {
     let document = Document::load(id, &stored.bytes(GENESIS)).map_err(|error| error.to_string())?;
     let sorted = |mut heads: Vec<_>| {
         heads.sort_unstable();
@@ -78,7 +86,7 @@ fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<
     // Automerge panics on some changes that were made by hand (see `arrivals`).
     let read = catch_unwind(AssertUnwindSafe(read));
     facts.extend(read.map_err(|_| "one of its changes cannot be read".to_owned())?);
-    Ok(())
+    Ok(document)
 }
 
 #[cfg(test)]

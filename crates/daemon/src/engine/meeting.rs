@@ -223,6 +223,7 @@ impl<W, A> Engine<W, A> {
                 let told = if self.in_flight.is_none() { replica.told().ok() } else { None };
                 self.lazy.in_step.insert(peer, told);
                 self.lazy_at.get_or_insert(now + LAZY);
+                self.in_step.push(peer);
                 self.outputs.push_back(Output::PeerChanged);
             }
             session::Output::Event(Event::Synced { .. }) => {}
@@ -255,20 +256,25 @@ impl<W, A> Engine<W, A> {
     /// Says what sessions want to say on documents. Only while no stage is open: documents are durable then
     /// (DurableBeforeTold).
     pub(super) fn generate(&mut self, replica: &mut Replica, now: Instant) -> Result<(), StageError> {
+        let mut unreadable = Vec::new();
         for talk in self.talks.values_mut() {
             let Some(session) = talk.session.as_mut() else { continue };
             for (persist, document) in std::mem::take(&mut talk.settled) {
-                if let Some(document) = replica.durable_document(document.document())? {
-                    session.handle_persisted(now, persist, document);
+                match replica.durable_document(document.document()) {
+                    Ok(Some(document)) => session.handle_persisted(now, persist, document),
+                    Ok(None) => {}
+                    Err(error) => unreadable.push(error),
                 }
             }
             for document in std::mem::take(&mut talk.generate) {
-                if let Some(document) = replica.durable_document(document.document())? {
-                    session.generate(now, document);
+                match replica.durable_document(document.document()) {
+                    Ok(Some(document)) => session.generate(now, document),
+                    Ok(None) => {}
+                    Err(error) => unreadable.push(error),
                 }
             }
         }
-        Ok(())
+        unreadable.into_iter().try_for_each(|error| self.carry_on(error))
     }
 
     /// Whether a session waits for [`Engine::generate`].

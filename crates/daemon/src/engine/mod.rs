@@ -29,6 +29,7 @@ mod writes;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::Network;
 use betwixt_sync::dialer::{ConnectionId, Dialer};
@@ -73,6 +74,8 @@ pub struct Engine<W, A> {
     /// What follows the stage that is on its way to the disk; `None` when none is.
     in_flight: Option<Vec<After<A>>>,
     lazy: Lazy,
+    /// Peers with which everything has come to be the same.
+    in_step: Vec<DeviceId>,
     /// When what may be written late is written.
     lazy_at: Option<Instant>,
     /// When a closed store is to be tried again.
@@ -92,6 +95,7 @@ impl<W, A> Engine<W, A> {
             queue: VecDeque::new(),
             in_flight: None,
             lazy: Lazy::default(),
+            in_step: Vec::new(),
             lazy_at: None,
             recover_at: None,
             outputs: VecDeque::new(),
@@ -110,6 +114,7 @@ impl<W, A> Engine<W, A> {
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
             self.poll_meeting(replica, now);
+            self.note_in_step(replica);
             if self.in_flight.is_some() || !self.wants_documents() {
                 break;
             }
@@ -117,6 +122,16 @@ impl<W, A> Engine<W, A> {
                 tracing::error!(%error, "a document cannot be read");
                 self.outputs.push_back(Output::Trouble(Trouble::UnreadableDocument));
                 break;
+            }
+        }
+    }
+
+    /// While older generations of documents wait for everybody to have the newest, it counts who has it.
+    fn note_in_step(&mut self, replica: &Replica) {
+        for peer in std::mem::take(&mut self.in_step) {
+            // What cannot be read now is asked again when the two meet the next time.
+            if replica.superseded(Scope::Ours).is_ok_and(|older| !older.is_empty()) {
+                self.queue.push_back(Write::Held(peer));
             }
         }
     }

@@ -137,6 +137,7 @@ impl<W, A> Engine<W, A> {
                 let outcome = replica.arrive(stage, from, moment.at, document.document(), changes);
                 let session = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut());
                 match outcome {
+                    Ok(arrived) if arrived.superseded => after.push(After::Superseded(connection, persist)),
                     Ok(arrived) => {
                         let (keys, facts) = (arrived.refused, arrived.effect.refused.len());
                         if keys > 0 || facts > 0 {
@@ -164,6 +165,8 @@ impl<W, A> Engine<W, A> {
                     }
                 }
             }
+            Write::CarryOn(document) => replica.carry_on_damaged(stage, document)?,
+            Write::Held(peer) => replica.held_by(stage, peer)?,
         }
         Ok(())
     }
@@ -210,11 +213,26 @@ impl<W, A> Engine<W, A> {
             After::Persisted(connection, persist, document) => {
                 let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
                 let Some(session) = &mut talk.session else { return Ok(()) };
-                if let Some(document) = replica.durable_document(document.document())? {
-                    session.handle_persisted(now, persist, document);
+                match replica.durable_document(document.document()) {
+                    Ok(Some(document)) => session.handle_persisted(now, persist, document),
+                    Ok(None) => {}
+                    Err(error) => self.carry_on(error)?,
+                }
+            }
+            After::Superseded(connection, persist) => {
+                if let Some(session) = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()) {
+                    session.handle_superseded(now, persist);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whoever found that a document cannot be read has its next generation begun; other errors stay errors.
+    pub(super) fn carry_on(&mut self, error: StageError) -> Result<(), StageError> {
+        let Some(document) = error.damaged_document() else { return Err(error) };
+        tracing::warn!(%error, "a document is to be carried on");
+        self.queue.push_back(Write::CarryOn(document));
         Ok(())
     }
 
@@ -225,7 +243,7 @@ impl<W, A> Engine<W, A> {
         for after in after {
             match after {
                 After::Own(after) => lost.push(after),
-                After::Persisted(connection, persist, _) => {
+                After::Persisted(connection, persist, _) | After::Superseded(connection, persist) => {
                     if let Some(session) = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()) {
                         session.handle_persist_failed(now, persist);
                     }
@@ -235,7 +253,9 @@ impl<W, A> Engine<W, A> {
         }
         let waiting = std::mem::take(&mut self.queue).into_iter().filter_map(|write| match write {
             Write::Own(write) => Some(write),
-            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } => None,
+            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } | Write::CarryOn(_) | Write::Held(_) => {
+                None
+            }
         });
         self.outputs.push_back(Output::Lost { after: lost, waiting: waiting.collect(), error });
         for connection in self.talks.keys().copied().collect::<Vec<_>>() {

@@ -34,6 +34,10 @@ pub(super) enum Write<W> {
         /// The changes.
         changes: Vec<Change>,
     },
+    /// A document that a session asked for cannot be read: its next generation begins.
+    CarryOn(DocumentId),
+    /// A peer has everything that is shared, while older generations of documents wait for everybody to have it.
+    Held(DeviceId),
 }
 
 /// What follows once the stage is durable.
@@ -52,6 +56,8 @@ pub(super) enum After<A> {
     },
     /// A session learns that changes are on disk.
     Persisted(ConnectionId, PersistId, SharedDocumentId),
+    /// A session learns that a newer generation of the document is here, and that what it brought was not taken.
+    Superseded(ConnectionId, PersistId),
 }
 
 /// What may be lost without harm, written along with the next stage: sync states, where peers were met, and what

@@ -178,6 +178,14 @@ pub enum Request {
     BringChoices,
     /// `POST /v1/bring`: [`Response::BringReport`].
     Bring(api::Bring),
+    /// `GET /v1/chapter`: [`Response::Chapters`].
+    Chapters,
+    /// `POST /v1/chapter`: [`Response::Chapters`].
+    ChapterPropose(api::ChapterRequest),
+    /// `POST /v1/chapter/agree`: [`Response::Chapters`].
+    ChapterAgree,
+    /// `POST /v1/chapter/withdraw`: [`Response::Chapters`].
+    ChapterWithdraw,
     /// `POST /v1/verify`: [`Response::Verified`].
     Verify,
     /// `GET /v1/backups`: [`Response::Backups`].
@@ -238,6 +246,8 @@ pub enum Response {
     BringChoices(Vec<api::BringChoice>),
     /// What was brought over.
     BringReport(api::BringReport),
+    /// How it stands with chapters.
+    Chapters(api::Chapters),
     /// What was checked.
     Verified(api::VerifyReport),
     /// The backups in the home.

@@ -13,6 +13,7 @@ use betwixt_api::{self as api, MAX_REQUEST, Problem, ProblemKind};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
+use super::chapter;
 use super::events::EventBody;
 use super::parse;
 use super::past;
@@ -84,6 +85,7 @@ pub(super) fn router(calls: Calls) -> Router {
         .route("/v1/{collection}", get(items).post(create))
         .route("/v1/{collection}/{id}", get(item))
         .route("/v1/{collection}/{id}/{action}", get(history).put(say).post(progress))
+        .merge(chapter::routes())
         .fallback(|| async { refuse(&Problem::new(ProblemKind::NotFound, "There is no such path.")) })
         .method_not_allowed_fallback(|| async {
             refuse(&Problem::new(ProblemKind::MethodNotAllowed, "The path exists, but not with this method."))
@@ -196,7 +198,7 @@ impl FromRequest<Calls> for Asking {
 }
 
 impl Parts {
-    fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
         parse::body(&self.headers, &self.bytes)
     }
 
@@ -272,6 +274,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::ToSettle(body) => json(status, &body),
         Response::BringChoices(body) => json(status, &body),
         Response::BringReport(body) => json(status, &body),
+        Response::Chapters(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),
         Response::Backups(body) => json(status, &body),
         Response::Backup(body) => json(status, &body),

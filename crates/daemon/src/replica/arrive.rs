@@ -1,11 +1,15 @@
 //! Arrivals: changes of another device go through the gate, into the document, and their facts into the index.
 
 use automerge::Change;
+use betwixt_model::carry::Entries;
 use betwixt_model::document::{Arrival, DocumentId, Scope};
 use betwixt_model::gate::{self, Actors};
 use betwixt_model::ids::{DeviceId, FactId};
 use betwixt_model::index::{self, Effect};
 
+use super::carrying;
+use super::healing::touched;
+use super::health::CarriedOn;
 use super::{ArriveError, Replica, Stage, StageError, documents};
 
 /// What came of an arrival.
@@ -21,6 +25,9 @@ pub struct Arrived {
     pub refused: usize,
     /// How many changes wait for others that have not come; they were not kept.
     pub parked: usize,
+    /// Nothing was taken in: a newer generation of the document is here, or has just begun. Whoever has these changes
+    /// carries on what they say once they know of it.
+    pub superseded: bool,
 }
 
 impl Replica {
@@ -46,8 +53,34 @@ impl Replica {
         }
         actors.own(self.identity.device(), &self.identity.epoch);
 
+        let newest = carrying::newest(&stage.batch.reader(), id.scope, id.year).map_err(ArriveError::Stage)?;
+        if newest.is_some_and(|newest| newest > id) {
+            return Ok(Arrived { superseded: true, ..Arrived::default() });
+        }
+        let carried = match documents::load(&mut self.documents, &stage.batch.reader(), id) {
+            Ok(document) => match gate::admit(document, changes.clone(), &actors) {
+                Ok(admitted) => Ok(admitted),
+                Err(error) if error.divides() => {
+                    let begun = self.begin_next_with(stage, id, CarriedOn::Divided, &changes)?;
+                    Err(begun.ok_or(ArriveError::Refused(error)))
+                }
+                Err(error) => Err(Err(error.into())),
+            },
+            Err(error) if error.damaged_document().is_some() => {
+                let begun = self.begin_next_with(stage, id, CarriedOn::Unreadable, &changes)?;
+                Err(begun.ok_or(ArriveError::Stage(error)))
+            }
+            Err(error) => Err(Err(error.into())),
+        };
+        let admitted = match carried {
+            Ok(admitted) => admitted,
+            Err(Ok(arrived)) => {
+                self.record(stage, id.scope, from, at, &arrived)?;
+                return Ok(arrived);
+            }
+            Err(Err(error)) => return Err(error),
+        };
         let document = documents::load(&mut self.documents, &stage.batch.reader(), id).map_err(ArriveError::Stage)?;
-        let admitted = gate::admit(document, changes, &actors)?;
         let parked = admitted.parked.len();
         if admitted.changes.is_empty() {
             return Ok(Arrived { parked, ..Arrived::default() });
@@ -56,6 +89,9 @@ impl Replica {
             Ok(arrivals) => arrivals,
             Err(error) => {
                 self.reload(stage, id)?;
+                if newest == Some(id) {
+                    self.begin_next(stage, id, CarriedOn::NotApplied, Entries::new())?;
+                }
                 return Err(ArriveError::NotApplied(error));
             }
         };
@@ -66,9 +102,30 @@ impl Replica {
         }
         stage.batch.put_heads(id, &heads).map_err(StageError::from)?;
         stage.changes.entry(id).or_default().extend(admitted.changes);
+        let touched = touched(&arrivals);
         let arrived = self.enter(stage, id.scope, arrivals)?;
-        stage.batch.record_arrivals(id.scope, &from, at, &arrived.effect.added).map_err(StageError::from)?;
+        self.record(stage, id.scope, from, at, &arrived)?;
+        if newest.is_some_and(|newest| newest < id) {
+            self.note_newer(stage, id)?;
+        }
+        self.note_touched(stage, id, touched)?;
+        if id.scope == Scope::Ours {
+            self.begin_chapters(stage)?;
+        }
         Ok(Arrived { changes, parked, ..arrived })
+    }
+
+    /// Notes who brought what is new, and when.
+    fn record(
+        &self,
+        stage: &mut Stage,
+        scope: Scope,
+        from: DeviceId,
+        at: i64,
+        arrived: &Arrived,
+    ) -> Result<(), StageError> {
+        stage.batch.record_arrivals(scope, &from, at, &arrived.effect.added)?;
+        Ok(())
     }
 
     /// Enters what changes brought into the index.
@@ -105,12 +162,5 @@ impl Replica {
         // The batch reads its own writes, so what was staged before is there.
         documents::load(&mut self.documents, &stage.batch.reader(), id)?;
         Ok(())
-    }
-
-    /// The document that facts of a year go into: of its greatest generation.
-    pub(super) fn current_generation(&self, stage: &Stage, scope: Scope, year: i16) -> Result<DocumentId, StageError> {
-        let first = DocumentId { scope, year, generation: 0 };
-        let known = stage.batch.reader().documents(scope)?;
-        Ok(known.into_keys().filter(|document| document.year == year).max().unwrap_or(first))
     }
 }

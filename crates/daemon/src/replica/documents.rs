@@ -1,5 +1,6 @@
 //! The documents in memory: a cache of what is on disk.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use automerge::ChangeHash;
@@ -22,16 +23,22 @@ impl Replica {
         Ok(Some(load(&mut self.documents, &view.reader(), id)?))
     }
 
-    /// The shared documents' durable heads, without loading any.
+    /// The durable heads of the shared documents, of each year's newest generation, without loading any: what sessions
+    /// speak of.
     ///
     /// # Errors
     /// [`StageError::Store`].
     pub fn shared_heads(&self) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StageError> {
         let states = self.store.read()?.reader().documents(Scope::Ours)?;
-        Ok(states.into_iter().map(|(document, state)| (document, state.heads)).collect())
+        // In order: what comes last of a year is its newest generation.
+        let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
+        let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));
+        Ok(spoken_of.map(|(document, state)| (document, state.heads)).collect())
     }
 
-    /// Replaces what was appended to documents by checked snapshots, where much was. Blocks; not while a stage is open.
+    /// Replaces what was appended to documents by checked snapshots, where much was, and removes private documents that
+    /// newer generations stand for. One that cannot be read is left as it is, for the next generation. Blocks; not while a
+    /// stage is open.
     ///
     /// # Errors
     /// [`StageError`]; nothing is lost by it.
@@ -52,11 +59,33 @@ impl Replica {
                 continue;
             }
             let states = self.store.read()?.reader().documents(scope)?;
+            let superseded = self.superseded(scope)?;
             for (id, _) in states.into_iter().filter(|(_, state)| state.appended >= appended) {
-                self.snapshot(id)?;
+                if superseded.contains(&id) {
+                    continue;
+                }
+                match self.snapshot(id) {
+                    Err(error) if error.damaged_document().is_some() => {
+                        tracing::warn!(%error, "a document was not compacted");
+                    }
+                    other => other?,
+                }
+            }
+            if scope == Scope::Mine && !superseded.is_empty() {
+                self.retire_private()?;
             }
         }
         Ok(())
+    }
+
+    fn retire_private(&mut self) -> Result<(), StageError> {
+        let mut stage = self.begin()?;
+        let retired = self.retire_own(&mut stage).and_then(|()| Ok(stage.commit()?));
+        self.staged = false;
+        if retired.is_err() {
+            self.documents.clear();
+        }
+        retired.map(drop)
     }
 
     fn snapshot(&mut self, id: DocumentId) -> Result<(), StageError> {
@@ -74,7 +103,7 @@ impl Replica {
 
 /// A document from the cache, or from what `reader` reads, or from genesis.
 pub(super) fn load<'a>(
-    documents: &'a mut std::collections::BTreeMap<DocumentId, Document>,
+    documents: &'a mut BTreeMap<DocumentId, Document>,
     reader: &Reader<'_>,
     id: DocumentId,
 ) -> Result<&'a mut Document, StageError> {

@@ -1,12 +1,15 @@
 //! The roster as it is stored, and what follows when it changes.
 
-use betwixt_model::document::{Document, Scope, arrivals};
+use std::collections::BTreeSet;
+
+use betwixt_model::document::{Scope, read_changes};
 use betwixt_model::ids::{EpochId, PartnerId};
 use betwixt_model::index;
 use betwixt_store::Reader;
 use betwixt_sync::roster::{Roster, SignedStatement};
 
-use super::{OpenError, Replica, Stage, StageError, documents};
+use super::carrying::salvage;
+use super::{OpenError, Replica, Stage, StageError};
 
 /// The name of the setting that holds the household's id, once there is one.
 pub(super) const HOUSEHOLD: &str = "household";
@@ -90,29 +93,30 @@ impl Replica {
         self.committed()
     }
 
-    /// Drops a scope's index and builds it anew from the documents, one after the other: at any time one document that was
-    /// not in memory before is, and the log tells how far it is.
+    /// Drops a scope's index and builds it anew from the documents, all generations together. One that cannot be read is
+    /// carried on before, with what the index holds of it. One document after the other is in memory, and the log tells how
+    /// far it is.
     ///
     /// # Errors
     /// [`StageError`].
     pub fn rebuild(&mut self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
+        let years: BTreeSet<i16> = stage.batch.reader().documents(scope)?.into_keys().map(|id| id.year).collect();
+        for year in years {
+            self.carrier(stage, scope, year)?;
+        }
         stage.batch.clear_rows(scope)?;
         let known = stage.batch.reader().documents(scope)?;
         let of = known.len();
         for (done, id) in known.into_keys().enumerate() {
-            let cached = self.documents.contains_key(&id);
-            let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
-            let facts = facts_of(document);
-            if !cached {
-                self.documents.remove(&id);
-            }
+            let (changes, _) = salvage(&stage.batch.reader(), id)?;
+            let read = changes.iter().flat_map(|change| read_changes(id, std::slice::from_ref(change)));
+            let facts = read.flatten().collect();
             self.enter(stage, scope, facts)?;
             tracing::info!(%id, done = done + 1, of, "the index is built anew from the documents");
         }
+        if scope == Scope::Ours {
+            self.begin_chapters(stage)?;
+        }
         Ok(())
     }
-}
-
-fn facts_of(document: &Document) -> Vec<betwixt_model::document::Arrival> {
-    document.changes_since(&[]).iter().flat_map(|change| arrivals(document.id(), change)).collect()
 }

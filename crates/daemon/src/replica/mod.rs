@@ -12,8 +12,12 @@
 
 mod acts;
 mod arrive;
+mod carrying;
+mod chapters;
 mod documents;
 mod error;
+mod healing;
+mod health;
 mod identity;
 mod meetings;
 mod membership;
@@ -35,6 +39,7 @@ use zeroize::Zeroizing;
 pub use acts::LastAct;
 pub use arrive::Arrived;
 pub use error::{ActError, ArriveError, OpenError, StageError};
+pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;
 pub use say::Act;
 

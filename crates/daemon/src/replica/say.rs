@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use betwixt_model::document::{Scope, YEARS, actor_id};
+use betwixt_model::carry::Entries;
+use betwixt_model::chapter;
+use betwixt_model::document::{DocumentId, Scope, YEARS, actor_id};
 use betwixt_model::fact::{Fact, Nonce, SignedFact};
 use betwixt_model::ids::{FactId, HouseholdId};
 use betwixt_model::index::rows::ReadRows;
@@ -14,6 +16,7 @@ use jiff::civil::Date;
 use rand_core::{CryptoRngCore, RngCore};
 
 use super::acts::{self, Remembered};
+use super::health::CarriedOn;
 use super::overlay::Overlay;
 use super::{ActError, Identity, Replica, Stage, StageError, documents};
 
@@ -37,18 +40,31 @@ impl Act<'_> {
     /// # Errors
     /// [`ActError`]; unless the caller goes on regardless, nothing of the act is kept.
     pub fn say(&mut self, saying: Saying) -> Result<SignedFact, ActError> {
+        let writer = self.writer()?;
+        let fact = say::say(&self.rows, saying, &writer)?;
+        self.add(fact)
+    }
+
+    /// Who says it, for what the model writes by itself.
+    ///
+    /// # Errors
+    /// [`ActError::Stage`].
+    pub fn writer(&mut self) -> Result<Writer, ActError> {
         let mut nonce = [0; 16];
         self.rng.fill_bytes(&mut nonce);
-        let writer = Writer {
+        Ok(Writer {
             household: self.household,
             partner: self.identity.partner,
             device: self.identity.device(),
             previous: index::tip(&self.rows, &self.identity.device()).map_err(StageError::from)?,
             date: self.date,
             nonce: Nonce::from_bytes(nonce),
-        };
-        let fact = say::say(&self.rows, saying, &writer)?;
-        self.enter(fact)
+        })
+    }
+
+    /// Whose facts count where it is said.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
     }
 
     /// Adds a fact that the model wrote, as [`betwixt_model::bring`] does. Such an act cannot be taken back.
@@ -136,6 +152,10 @@ impl Replica {
         let writes = rows.into_writes();
         self.carry(stage, scope, &facts)?;
         writes.apply(&mut stage.batch.rows(scope)?)?;
+        self.put_back(stage, scope)?;
+        if scope == Scope::Ours && fields.iter().any(|field| field.kind == chapter::KIND) {
+            self.begin_chapters(stage)?;
+        }
         stage.fields.extend(fields.into_iter().map(|field| (scope, field)));
         acts::remember(&mut stage.batch, scope, remembered, facts.iter().map(|fact| fact.fact().id()).collect())
             .map_err(StageError::from)?;
@@ -149,15 +169,26 @@ impl Replica {
             years.entry(fact.fact().header().date.year()).or_default().push(fact.clone());
         }
         for (year, facts) in years {
-            let id = self.current_generation(stage, scope, year)?;
-            let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
-            let actor = actor_id(&self.identity.device(), &id, &self.identity.epoch);
-            let change = document.append(&actor, &facts)?;
-            let heads = document.heads();
-            stage.batch.append_change(id, change.raw_bytes())?;
-            stage.batch.put_heads(id, &heads)?;
-            stage.changes.entry(id).or_default().push(change);
+            let id = self.carrier(stage, scope, year)?;
+            match self.append(stage, id, &facts) {
+                Err(error) if error.damaged_document().is_some() => {
+                    let next = self.begin_next(stage, id, CarriedOn::Unreadable, Entries::new())?;
+                    self.append(stage, next.unwrap_or(id), &facts)?;
+                }
+                other => other?,
+            }
         }
+        Ok(())
+    }
+    /// Puts facts into one document, as one change of this device's.
+    pub(super) fn append(&mut self, stage: &mut Stage, id: DocumentId, facts: &[SignedFact]) -> Result<(), StageError> {
+        let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        let actor = actor_id(&self.identity.device(), &id, &self.identity.epoch);
+        let change = document.append(&actor, facts)?;
+        let heads = document.heads();
+        stage.batch.append_change(id, change.raw_bytes())?;
+        stage.batch.put_heads(id, &heads)?;
+        stage.changes.entry(id).or_default().push(change);
         Ok(())
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::erase;
 use super::rows::{Table, WriteRows};
 use super::stored::{ABOUT, FactRow, NEWER, VERSION, encode, fact_group};
 use super::work::Work;
 use super::{Effect, INDEX_VERSION, IndexError, Refused};
+use crate::chapter;
 use crate::fact::{Fact, SignedFact};
 use crate::ids::{DeviceId, FactId, HouseholdId};
 use crate::membership::{Accepted, Membership};
@@ -22,6 +24,17 @@ pub fn ingest<R: WriteRows>(
     membership: &Membership,
     facts: Vec<SignedFact>,
 ) -> Result<Effect, IndexError<R::Error>> {
+    let mut effect = enter_all(rows, household, membership, facts)?;
+    erase::settle(rows, household, &mut effect)?;
+    Ok(effect)
+}
+
+fn enter_all<R: WriteRows>(
+    rows: &mut R,
+    household: &HouseholdId,
+    membership: &Membership,
+    facts: Vec<SignedFact>,
+) -> Result<Effect, IndexError<R::Error>> {
     let mut effect = Effect::default();
     let mut work = Work::new(rows);
     let mut new: Vec<(FactId, SignedFact)> = Vec::new();
@@ -29,6 +42,9 @@ pub fn ingest<R: WriteRows>(
     let mut filled = BTreeMap::new();
     for signed in facts {
         let id = signed.fact().id();
+        // An erased fact never gets its value back.
+        let erasable = signed.fact().header().kind != chapter::KIND;
+        let signed = if erasable && work.erased(&id)?.is_some() { signed.without_value() } else { signed };
         if let Err(reason) = check(signed.fact(), household, membership) {
             effect.refused.push((id, reason));
         } else if let Some(row) = work.fact(&id)? {
@@ -77,7 +93,9 @@ pub fn rebuild<R: WriteRows>(
             gone.push(id);
         }
     }
-    derive(rows, membership, Vec::new(), BTreeMap::new(), &gone, effect)
+    let mut effect = derive(rows, membership, Vec::new(), BTreeMap::new(), &gone, effect)?;
+    erase::settle(rows, household, &mut effect)?;
+    Ok(effect)
 }
 
 /// Notes a fact of a format newer than this version's, so that facts that cite it show as cut off by that, and not as still

@@ -1,16 +1,18 @@
 //! Reading the index.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::fold::OpenField;
 use super::rows::{ReadRows, Table};
 use super::stored::{
-    ABOUT, CHAIN, ChainRow, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
+    ABOUT, CHAIN, ChainRow, ERASED, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
     links_group, parse_field_name, parse_long_name, parse_tip_key,
 };
 use super::stored_field::decode_field;
 use super::{FieldKey, INDEX_VERSION, IndexError};
-use crate::fact::SignedFact;
+use crate::fact::{Header, SignedFact};
 use crate::field::{FieldFacts, LiveFacts, Place};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema::{Kind, Naming};
@@ -40,6 +42,24 @@ pub fn fact<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<SignedFact>, R>
     row.signed().map(Some).ok_or(IndexError::Damaged(Table::Facts))
 }
 
+/// A fact's header.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn header<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<Header>, R> {
+    Ok(row(rows, id)?.map(|row| row.header))
+}
+
+/// The facts whose values a chapter in force leaves out, sorted; see [`crate::chapter`].
+///
+/// # Errors
+/// [`IndexError`].
+pub fn erased<R: ReadRows>(rows: &R) -> Answer<BTreeSet<FactId>, R> {
+    let rows = rows.group(Table::Derived, ERASED)?;
+    let id = |(key, _): (Vec<u8>, Vec<u8>)| key.try_into().map(FactId::from_bytes);
+    rows.into_iter().map(id).collect::<Result<_, _>>().map_err(|_| IndexError::Damaged(Table::Derived))
+}
+
 /// Whether a fact is here, whatever its standing.
 ///
 /// # Errors
@@ -61,6 +81,15 @@ pub fn all_facts<R: ReadRows>(rows: &R) -> impl Iterator<Item = Answer<Vec<Signe
         });
         signed.collect()
     })
+}
+
+/// The ends of a device's chain: several where it forks, or where part of it is still arriving.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn tips<R: ReadRows>(rows: &R, device: &DeviceId) -> Answer<Vec<FactId>, R> {
+    let group = rows.group(Table::Chains, chain_group(device))?;
+    Ok(group.iter().filter_map(|(key, _)| parse_tip_key(key)).collect())
 }
 
 /// What a device said last: the `previous` of what it says next. Where its chain has several ends, the one with the longest

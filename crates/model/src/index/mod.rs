@@ -13,6 +13,7 @@
 mod as_of;
 mod clock;
 mod counts;
+mod erase;
 mod fold;
 mod ingest;
 mod lookup;
@@ -32,8 +33,9 @@ pub use counts::{Counts, counts};
 pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, fact, field, fields_of_item, forked, history, holds,
-    is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, newer, owner, tip, year,
+    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, erased, fact, field, fields_of_item, forked, header,
+    history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, newer, owner, tip, tips,
+    year,
 };
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of

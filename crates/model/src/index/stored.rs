@@ -15,6 +15,8 @@ use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 pub(super) const ABOUT: &[u8] = b"about";
 pub(super) const NEWER: &[u8] = b"newer";
 pub(super) const SETTLE: &[u8] = b"settle";
+/// The facts whose values a chapter in force leaves out.
+pub(super) const ERASED: &[u8] = b"erased";
 /// The key of the index's version in the group [`ABOUT`].
 pub(super) const VERSION: &[u8] = b"version";
 

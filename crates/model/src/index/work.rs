@@ -9,12 +9,13 @@ use super::fold::OpenField;
 use super::ingest::fact_groups;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    CHAIN, ChainRow, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, encode, fact_group, insert_sorted,
+    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, encode, fact_group, insert_sorted,
     links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
+use crate::chapter;
 use crate::fact::SignedFact;
-use crate::field::Entry;
+use crate::field::{Entry, ValueHash};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema;
 
@@ -171,6 +172,45 @@ impl<'a, R: WriteRows> Work<'a, R> {
         Ok(())
     }
 
+    /// Of a fact whose value a chapter in force leaves out, the least of those that said the same.
+    pub(super) fn erased(&self, id: &FactId) -> Answer<Option<FactId>, R> {
+        let least = self.rows.get(Table::Derived, ERASED, id.as_bytes())?;
+        let least = least.map(|bytes| bytes.try_into().map(FactId::from_bytes));
+        least.transpose().map_err(|_| IndexError::Damaged(Table::Derived))
+    }
+
+    /// Takes the values of those of these facts that are here.
+    pub(super) fn erase(&mut self, ids: &[FactId]) -> Answer<(), R> {
+        let mut fields: BTreeMap<FieldKey, BTreeMap<FactId, Entry>> = BTreeMap::new();
+        for id in ids {
+            // What chapters say stays: it is what says that a value is erased.
+            if self.fact(id)?.is_none_or(|row| row.header.kind == chapter::KIND) {
+                continue;
+            }
+            // The field first, which remembers what its facts linked to.
+            let key = self.fact_mut(id)?.field(id);
+            self.open_field(&key)?;
+            self.fact_mut(id)?.content = None;
+            let entry = self.entry(id)?;
+            fields.entry(key).or_default().insert(*id, entry);
+        }
+        for (key, erased) in fields {
+            let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+            cached.field.refold(&*self.rows, &erased)?;
+        }
+        Ok(())
+    }
+
+    /// A fact's entry in its field. Facts whose values were erased together are still known to have said the same.
+    fn entry(&mut self, id: &FactId) -> Answer<Entry, R> {
+        let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
+        let (mut entry, erased) = (row.entry(id), row.content.is_none());
+        if let Some(least) = self.erased(id)?.filter(|_| erased) {
+            entry.value = ValueHash::of(&least, None);
+        }
+        Ok(entry)
+    }
+
     /// First step: keeps a fact as waiting, and enters it into its device's chain. Answers whether the chain turned out to
     /// fork where facts have their places already.
     pub(super) fn chain(&mut self, id: &FactId, row: FactRow, forks: &mut BTreeSet<DeviceId>) -> Answer<bool, R> {
@@ -295,7 +335,8 @@ impl<'a, R: WriteRows> Work<'a, R> {
 
     fn enter_field(&mut self, id: &FactId) -> Answer<(), R> {
         let row = self.fact(id)?.ok_or(IndexError::Damaged(Table::Facts))?;
-        let (key, entry) = (row.field(id), row.entry(id));
+        let key = row.field(id);
+        let entry = self.entry(id)?;
         let named = self.named(&key, &entry)?;
         let naming = self.naming(&key, id)?;
         self.open_field(&key)?;
@@ -316,7 +357,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
             if row.void {
                 open.extend(&row.header.seen);
             } else {
-                named.push(row.entry(&id));
+                named.push(self.entry(&id)?);
             }
         }
         Ok(named)
@@ -438,6 +479,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
         groups.insert((Table::Derived, SETTLE.to_vec()));
         groups.insert((Table::Derived, COUNTS.to_vec()));
+        groups.insert((Table::Derived, ERASED.to_vec()));
         for (id, row) in facts {
             let key = row.field(id);
             groups.insert((Table::Fields, key.item.as_bytes().to_vec()));

@@ -172,6 +172,8 @@ pub const KINDS: &[Kind] = &[
     },
     // Kept in `mine` until both have answered; see `crate::seal`.
     Kind { name: "sealed_text", naming: Naming::Internal, fields: &[field("text", OWN, Shape::SealedText)] },
+    // What both say of a new chapter: said by `crate::chapter` alone.
+    Kind { name: "chapter", naming: Naming::Internal, fields: &[field("made", CONSENT, Shape::Chapter)] },
     // Kept in `mine` by `crate::bring`, so that bringing twice is harmless.
     Kind { name: "brought", naming: Naming::Internal, fields: &[field("as", OWN, Shape::Brought)] },
 ];

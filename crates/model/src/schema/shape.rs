@@ -76,6 +76,8 @@ pub enum Shape {
     Opening,
     /// A sealed answer as its owner keeps it.
     SealedText,
+    /// What a chapter keeps and erases: said by [`mod@crate::chapter`] alone.
+    Chapter,
     /// What was brought: kept by [`mod@crate::bring`] alone.
     Brought,
 }
@@ -191,6 +193,10 @@ impl Shape {
             Self::Commitment => crate::seal::check_commitment(value),
             Self::Opening => crate::seal::check_opening(value),
             Self::SealedText => crate::seal::check_text(value),
+            Self::Chapter => {
+                let known = crate::chapter::Chapter::parse(value);
+                known.map(|_| ()).ok_or_else(|| "says what is kept and what is erased".into())
+            }
             Self::Brought => value.as_object().map(|_| ()).ok_or_else(|| "is an object".into()),
         }
     }

@@ -158,8 +158,12 @@ impl Session {
         now: Instant,
         theirs: Option<BTreeMap<SharedDocumentId, Vec<ChangeHash>>>,
     ) -> Result<(), ProtocolViolation> {
-        for id in theirs.iter().flat_map(BTreeMap::keys) {
-            self.exchanges.entry(*id).or_default();
+        let named: Vec<_> = theirs.iter().flat_map(BTreeMap::keys).copied().collect();
+        // The newest first, so that no older one is entered.
+        for id in named.into_iter().rev() {
+            if !self.is_superseded(id) {
+                self.exchanges.entry(id).or_default();
+            }
         }
         if self.exchanges.len() > caps::DOCUMENTS {
             return Err(ProtocolViolation::TooManyDocuments);

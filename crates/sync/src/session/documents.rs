@@ -46,6 +46,9 @@ impl Session {
         last: bool,
         bytes: &[u8],
     ) -> Result<(), ProtocolViolation> {
+        if self.is_superseded(id) {
+            return Ok(());
+        }
         self.waiting_bytes += bytes.len();
         if self.waiting_bytes > caps::WAITING_BYTES {
             return Err(ProtocolViolation::TooMuchAhead);

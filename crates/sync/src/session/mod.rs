@@ -79,6 +79,8 @@ pub struct Session {
     /// This side's document streams that were opened.
     opened: BTreeSet<SharedDocumentId>,
     exchanges: BTreeMap<SharedDocumentId, Exchange>,
+    /// The newest generation of every year that either side has named.
+    newest: BTreeMap<i16, u32>,
     persisting: BTreeMap<PersistId, SharedDocumentId>,
     next_persist: u64,
     /// The peer's roster as far as it has come.
@@ -106,8 +108,14 @@ impl Session {
             counter: config.counter,
             roster_heads: config.roster.heads.clone(),
         });
-        let exchanges = std::mem::take(&mut config.documents).into_iter();
-        let exchanges: BTreeMap<_, _> = exchanges.map(|(id, document)| (id, Exchange::new(document))).collect();
+        let mut newest = BTreeMap::new();
+        // By generation: what comes last of a year is its newest.
+        newest.extend(config.documents.keys().map(|id| (id.year(), id.generation())));
+        let mut exchanges: BTreeMap<_, _> = std::mem::take(&mut config.documents)
+            .into_iter()
+            .map(|(id, document)| (id, Exchange::new(document)))
+            .collect();
+        exchanges.retain(|id, _| newest.get(&id.year()) == Some(&id.generation()));
         let too_large = if exchanges.len() > caps::DOCUMENTS {
             Some("the number of shared documents")
         } else if exchanges.values().any(|exchange| exchange.claimed.len() > caps::HEADS) {
@@ -123,6 +131,7 @@ impl Session {
             streams: BTreeMap::new(),
             opened: BTreeSet::new(),
             exchanges,
+            newest,
             persisting: BTreeMap::new(),
             next_persist: 0,
             roster: Vec::new(),
@@ -187,7 +196,7 @@ impl Session {
 
     /// A shared document has changed, or is new, by this device's doing or another peer's, and is on disk.
     pub fn handle_local_change(&mut self, now: Instant, document: SharedDocumentId) {
-        if self.phase == Phase::Closed {
+        if self.phase == Phase::Closed || self.is_superseded(document) {
             return;
         }
         self.exchanges.entry(document).or_default().changed();
@@ -246,6 +255,17 @@ impl Session {
     pub fn handle_apply_failed(&mut self, _now: Instant, id: PersistId) {
         if let Some(document) = self.persisting.remove(&id) {
             self.fail(ProtocolViolation::Inapplicable(document));
+        }
+    }
+
+    /// Answers [`Output::Persist`]: a newer generation of the document is here, and the changes were not taken. The peer
+    /// carries what is in them on itself, once it knows of that generation; [`Session::handle_local_change`] tells it.
+    pub fn handle_superseded(&mut self, now: Instant, id: PersistId) {
+        let Some(document) = self.persisting.remove(&id) else { return };
+        self.drop_exchange(document);
+        // Otherwise the newer one is about to be named, and until then nothing is in step.
+        if self.is_superseded(document) {
+            self.progressed(now);
         }
     }
 
@@ -322,11 +342,40 @@ impl Session {
             return Err(ProtocolViolation::OutOfOrder("Open"));
         }
         self.streams.insert(stream, key);
+        if self.is_superseded(document) {
+            return Ok(());
+        }
         self.exchanges.entry(document).or_default();
         if self.exchanges.len() > caps::DOCUMENTS {
             return Err(ProtocolViolation::TooManyDocuments);
         }
         Ok(())
+    }
+
+    /// Somebody has a document of this name. Of a year only the newest generation is spoken of: whoever has it carries
+    /// everything in it that they know of the year, so older ones have nothing to add. Answers whether this is an older
+    /// one.
+    fn is_superseded(&mut self, document: SharedDocumentId) -> bool {
+        let newest = self.newest.entry(document.year()).or_insert(document.generation());
+        if *newest >= document.generation() {
+            return *newest > document.generation();
+        }
+        *newest = document.generation();
+        let older = self.exchanges.keys().filter(|id| id.year() == document.year() && **id < document);
+        for older in older.copied().collect::<Vec<_>>() {
+            self.drop_exchange(older);
+        }
+        false
+    }
+
+    /// Nothing more is said about a document, and what comes about it is not looked at.
+    fn drop_exchange(&mut self, document: SharedDocumentId) {
+        let Some(exchange) = self.exchanges.remove(&document) else { return };
+        let waiting = exchange.waiting.iter().chain(&exchange.partial).map(|arrived| arrived.bytes.len());
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.sum());
+        if matches!(self.phase, Phase::Exchanging { .. }) {
+            self.start_catching_up();
+        }
     }
 
     /// Streams are independent of each other: a document's may bring its first frame before the control stream brings

@@ -35,6 +35,11 @@ impl SharedDocumentId {
         self.year
     }
 
+    /// Which carrier of that year's facts.
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let year = i16::try_from(reader.unsigned()?).map_err(|_| Malformed::Value("year"))?;
         let generation = u32::try_from(reader.unsigned()?).map_err(|_| Malformed::Value("generation"))?;

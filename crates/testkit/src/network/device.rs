@@ -13,6 +13,7 @@ use betwixt_model::fact::{Fact, Nonce};
 use betwixt_model::ids::{DeviceId, PartnerId};
 use betwixt_model::index;
 use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
+use betwixt_store::Batch;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
@@ -248,6 +249,19 @@ impl Device {
         stage.commit().expect("a disk in memory does not fail");
         replica.committed().expect("the roster can be read");
         self.meet(now);
+    }
+
+    /// Changes what is on the disk behind the replica's back, durably and at once. Not while it writes itself; answers
+    /// whether anything was changed.
+    pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut Batch) -> bool) -> bool {
+        let Some(running) = self.running.as_mut().filter(|running| !running.engine.is_committing()) else {
+            return false;
+        };
+        let mut stage = running.replica.begin().expect("the store is open");
+        let changed = change(stage.batch());
+        stage.commit().expect("a disk in memory does not fail");
+        running.replica.abandon().expect("the roster can be read");
+        changed
     }
 
     pub(super) fn give(&mut self, now: Instant, input: Input) {

@@ -18,6 +18,7 @@
 //! network.assert_no_silent_winner();
 //! ```
 
+mod chapters;
 mod check;
 mod counts;
 mod device;
@@ -28,6 +29,7 @@ mod private;
 mod queue;
 mod said;
 mod sayings;
+mod tampering;
 mod wires;
 
 use std::collections::BTreeSet;
@@ -46,7 +48,9 @@ use device::{Device, Effect, Input};
 use queue::Queue;
 use wires::Wires;
 
+pub use chapters::ChapterWish;
 pub use counts::Counts;
+pub use tampering::Author;
 
 /// Names a device of the network, in the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
+use super::chapters::{ChapterWish, say_of_a_chapter};
 use crate::oracle::Place;
 
 /// What somebody wants to say, as a function of the device's state at the moment when they say it.
@@ -21,6 +22,8 @@ pub(super) enum Said {
     Honestly { scope: Scope, saying: Saying },
     /// Through a patched one, in the shared scope: the fact is well signed and names in `seen` what it likes.
     Dishonestly { place: Place, value: Value, seen: Vec<FactId> },
+    /// Something about a new chapter.
+    OfAChapter(ChapterWish),
 }
 
 impl Said {
@@ -32,7 +35,7 @@ impl Said {
     pub(super) fn scope(&self) -> Scope {
         match self {
             Self::Honestly { scope, .. } => *scope,
-            Self::Dishonestly { .. } => Scope::Ours,
+            Self::Dishonestly { .. } | Self::OfAChapter(_) => Scope::Ours,
         }
     }
 }
@@ -47,6 +50,7 @@ pub(super) fn perform(
 ) -> Result<SignedFact, ActError> {
     match said {
         Said::Honestly { saying, .. } => act.say(saying),
+        Said::OfAChapter(wish) => say_of_a_chapter(act, &wish),
         Said::Dishonestly { place: Place { item, kind, field }, value, seen } => {
             let (household, previous) = (act.household(), act.tip()?);
             let (item, (partner, device)) = (Some(item), by);

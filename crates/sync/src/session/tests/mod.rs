@@ -4,6 +4,7 @@ mod bytes;
 mod control;
 mod converge;
 mod cut;
+mod generations;
 mod hostile;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -177,7 +178,8 @@ impl End {
                             // A completion that comes twice does nothing.
                             self.session.handle_persisted(now, id, document);
                             self.session.handle_persist_failed(now, id);
-                            self.parked = self.parked.max(self.session.exchanges[&key].parked.len());
+                            let exchange = self.session.exchanges.get(&key);
+                            self.parked = self.parked.max(exchange.map_or(0, |exchange| exchange.parked.len()));
                         }
                         Err(reason) => self.session.handle_refused(now, id, &reason),
                     }
