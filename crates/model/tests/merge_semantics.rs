@@ -723,7 +723,7 @@ fn unsided(outcome: &str) -> String {
         .replace("rests for B", "rests for one")
         .split(" beside ")
         .flat_map(|part| part.split(" / "))
-        .map(|part| part.replace('P', "first").replace('Q', "first"))
+        .map(|part| part.replace(['P', 'Q'], "first"))
         .collect();
     parts.sort_unstable();
     parts.join(" | ")
