@@ -20,6 +20,9 @@ use crate::writes::Write;
 /// How long `sync` waits until everybody is in step.
 const SYNC_TIME: Duration = Duration::from_secs(10);
 
+/// How long a restore waits for the port that the home before it had.
+const RELEASE: Duration = Duration::from_secs(3);
+
 /// How long the other devices are given to hear that this one goes down.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -260,7 +263,11 @@ impl Daemon {
             _ => None,
         };
         let home = self.options.home.clone();
+        let (bind, port) = (self.options.bind(), self.options.fixed_port());
         self.beside(move || {
+            if let Some(port) = port {
+                betwixt_net::wait_until_free(bind, port, RELEASE);
+            }
             let outcome = backups::restore(&home, house, &request).map(Response::Restored);
             Some(Finished::Restored(outcome, answer))
         });

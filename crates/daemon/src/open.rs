@@ -81,15 +81,13 @@ impl Open {
         let (knocks, answered) = Knocks::load(&view.reader())?;
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
         drop(view);
-        let loopback = options.listen.is_some_and(|listen| listen.ip().is_loopback());
-        let asked = options.listen.map(|listen| listen.port()).filter(|port| *port != 0);
         let config = Config {
             keys: keys.clone(),
             ports: ports.into_iter().collect(),
             knocks: answered,
-            fixed_port: asked,
-            bind: if loopback { Bind::Loopback } else { Bind::Everywhere },
-            discover_on_loopback: loopback,
+            fixed_port: options.fixed_port(),
+            bind: options.bind(),
+            discover_on_loopback: options.bind() == Bind::Loopback,
         };
         let (net, events) = Net::start(config)?;
         let mut rng = ChaCha20Rng::from_rng(OsRng)?;

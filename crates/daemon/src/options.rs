@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use betwixt_net::Bind;
+
 /// What the command line decides about a daemon; everything else is the home's own.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -12,4 +14,16 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Whether to look for other devices on the network and be found by them.
     pub discovery: bool,
+}
+
+impl Options {
+    /// Where the network listens.
+    pub(crate) fn bind(&self) -> Bind {
+        if self.listen.is_some_and(|listen| listen.ip().is_loopback()) { Bind::Loopback } else { Bind::Everywhere }
+    }
+
+    /// The port that was asked for.
+    pub(crate) fn fixed_port(&self) -> Option<u16> {
+        self.listen.map(|listen| listen.port()).filter(|port| *port != 0)
+    }
 }

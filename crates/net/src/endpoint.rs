@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -51,6 +51,15 @@ pub(crate) fn open(bind: Bind, port: u16, filter: Filter, server: Option<quinn::
     config.cid_generator(move || Box::new(ids.clone()));
     let quic = quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime)?;
     Ok(Endpoint { quic, filter, port: Arc::new(AtomicU16::new(port)) })
+}
+
+/// Waits until this port can be had, for `patience` at most. An endpoint that was dropped keeps its port until its connections
+/// have drained, so whoever opens the same fixed port again right away would find it taken by nobody but themselves. Blocks.
+pub fn wait_until_free(bind: Bind, port: u16, patience: Duration) {
+    let end = Instant::now() + patience;
+    while socket(bind, port).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A UDP socket for both IPv6 and IPv4; for IPv4 only on hosts without IPv6.

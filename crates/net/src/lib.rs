@@ -34,6 +34,7 @@ mod tls;
 mod watch_links;
 
 pub use config::{Bind, CloseCode, Config, Discovery, Place, SendError, StartError};
+pub use endpoint::wait_until_free;
 pub use event::{DialError, DiscoveryState, Frame, LostReason, NetEvent, PairingClosed, PairingEvent, PairingRole};
 pub use net::Net;
 pub use tls::TlsError;
