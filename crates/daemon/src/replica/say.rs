@@ -42,7 +42,7 @@ impl Act<'_> {
     pub fn say(&mut self, saying: Saying) -> Result<SignedFact, ActError> {
         let writer = self.writer()?;
         let fact = say::say(&self.rows, saying, &writer)?;
-        self.add(fact)
+        self.enter(fact)
     }
 
     /// Who says it, for what the model writes by itself.
