@@ -1,0 +1,55 @@
+//! A new chapter between two daemons, through the command line: nothing is erased unless both say so.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use betwixt_api::Collection;
+use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn cli(home: &Home, arguments: &[&str]) -> Value {
+    let with_json: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
+    let output = home.run(&with_json).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_documents() {
+    let (first, second) = couple_on_loopback().await.unwrap();
+    let goal = first.create(Collection::Goals, "goal-1", "title", json!("Cycle along the coast")).await.unwrap();
+    let regretted = first.say(Collection::Goals, &goal.id, "area", json!("A word that was regretted")).await.unwrap();
+    first.say(Collection::Goals, &goal.id, "area", json!("outside")).await.unwrap();
+    in_step(&first, &second, PATIENCE).await.unwrap();
+    let told = async |home: &Home| {
+        let history = home.client().history(Collection::Goals, &goal.id).await.unwrap();
+        serde_json::to_string(&history).unwrap().contains("regretted")
+    };
+    assert!(told(&first).await && told(&second).await);
+
+    cli(&first, &["chapter", "propose", "--erase", &regretted.fact]);
+    in_step(&first, &second, PATIENCE).await.unwrap();
+    assert!(told(&first).await && told(&second).await, "one alone erases nothing");
+
+    // The other writes on while apart, and then agrees.
+    second.client().pause().await.unwrap();
+    second.say(Collection::Goals, &goal.id, "from", json!("2027-05-01")).await.unwrap();
+    cli(&second, &["chapter", "agree", "--yes"]);
+    first.say(Collection::Goals, &goal.id, "until", json!("2027-09-01")).await.unwrap();
+    second.client().resume().await.unwrap();
+    first.client().sync().await.unwrap();
+    in_step(&first, &second, PATIENCE).await.unwrap();
+    assert_eq!(shared(&first).await.unwrap(), shared(&second).await.unwrap());
+    for home in [&first, &second] {
+        assert_eq!(home.client().chapters().await.unwrap().made, 1);
+        assert!(!told(home).await, "it is gone from both");
+        let shown = home.client().item(Collection::Goals, &goal.id).await.unwrap();
+        let held = |name: &str| shown.fields[name].held().cloned();
+        assert_eq!(held("area"), Some(json!("outside")), "what replaced it still does");
+        assert_eq!((held("from"), held("until")), (Some(json!("2027-05-01")), Some(json!("2027-09-01"))));
+        assert!(cli(home, &["verify"])["damage"].as_array().is_none_or(Vec::is_empty));
+        assert_eq!(home.client().status().await.unwrap().troubles, Vec::<String>::new());
+    }
+}
