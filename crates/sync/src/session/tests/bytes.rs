@@ -5,7 +5,8 @@ use super::*;
 fn household_of(documents: u32) -> [Home; 2] {
     let mut homes = couple();
     for number in 0..documents {
-        let id = DocumentId { scope: Scope::Ours, year: 2026 - (number % 50) as i16, generation: number / 50 };
+        // Of a year only the newest generation is spoken of, so each has a year of its own.
+        let id = DocumentId { scope: Scope::Ours, year: 2026 + number as i16, generation: 0 };
         let id = SharedDocumentId::try_from(id).unwrap();
         homes[0].say_in(id, "something");
         let document = homes[0].documents[&id].clone();

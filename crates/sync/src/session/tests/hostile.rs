@@ -149,8 +149,8 @@ fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
     let mut homes = couple();
     let documents = |count: usize| {
         let document = |index: usize| {
-            let generation = u32::try_from(index).unwrap();
-            let id = DocumentId { scope: Scope::Ours, year: 2026, generation };
+            let year = 1970 + i16::try_from(index).unwrap();
+            let id = DocumentId { scope: Scope::Ours, year, generation: 0 };
             let heads = vec![ChangeHash([1; 32])];
             (SharedDocumentId::try_from(id).unwrap(), SharedDocument { heads, sync_state: Vec::new() })
         };
@@ -193,7 +193,7 @@ fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
     });
     // All but one of those are new.
     assert_eq!(closed, None);
-    let one_more = DocumentId { scope: Scope::Ours, year: 2027, generation: 0 };
+    let one_more = DocumentId { scope: Scope::Ours, year: 5000, generation: 0 };
     connection.ends[0].session.handle_local_change(connection.now, SharedDocumentId::try_from(one_more).unwrap());
     let last = std::iter::from_fn(|| connection.ends[0].session.poll_output()).last();
     assert!(matches!(last, Some(Output::Close(CloseReason::TooLarge("the number of shared documents")))));
