@@ -389,12 +389,17 @@ pub async fn introduce(home: &Home, other: &Home) -> anyhow::Result<()> {
 /// When it takes longer than `patience`; with what both say of each other.
 pub async fn in_step(first: &Home, second: &Home, patience: Duration) -> anyhow::Result<Duration> {
     let begun = Instant::now();
+    // The two are asked one after the other, so one answer may be from before what the other knows already: both have to
+    // say so twice.
+    let mut before = false;
     loop {
         let statuses = [first.client().status().await?, second.client().status().await?];
         let together = |status: &Status| status.peers.iter().any(|peer| peer.connected && peer.in_step);
-        if statuses.iter().all(together) {
+        let now = statuses.iter().all(together);
+        if now && before {
             return Ok(begun.elapsed());
         }
+        before = now;
         if begun.elapsed() > patience {
             let peers: Vec<_> = statuses.iter().map(|status| &status.peers).collect();
             bail!("not in step after {patience:?}: {peers:#?}");

@@ -1,7 +1,7 @@
 //! Carrying facts on: what a document's next generation begins with.
 //!
 //! Facts are the truth and a document is their carrier. One that cannot be read, that Automerge refuses, or that two
-//! devices can no longer bring together, is carried on by the next generation: [`GENESIS`](crate::document::GENESIS) and
+//! devices can no longer bring together, is carried on by the next generation: [`GENESIS`] and
 //! on top of it nothing but changes that carry the facts, at time 0 and sorted by id, each by an actor that is a hash of
 //! what it carries. So devices that carry on the same facts write the same bytes, and those that carry on different ones
 //! only add to each other: there is nothing in such a change that could contradict another.

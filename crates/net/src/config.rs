@@ -65,16 +65,16 @@ pub enum CloseCode {
     Refused = 3,
 }
 
-/// A frame that cannot be sent. The connection's [`NetEvent::Lost`] comes or came.
+/// A frame that cannot be sent. The connection's [`NetEvent::Lost`](crate::NetEvent::Lost) comes or came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The connection is closed or closing.
     #[error("the connection is gone")]
     Gone,
-    /// More than [`limits::FRAME`]; nothing was sent, the connection stays.
+    /// More than [`FRAME`](crate::limits::FRAME); nothing was sent, the connection stays.
     #[error("the frame is longer than a frame may be")]
     TooLong,
-    /// [`limits::OUTGOING_QUEUE`] would be passed; the connection is closed.
+    /// [`OUTGOING_QUEUE`](crate::limits::OUTGOING_QUEUE) would be passed; the connection is closed.
     #[error("the other device takes data too slowly")]
     TooSlow,
 }
