@@ -13,7 +13,7 @@ use crate::ids::{FactId, ItemId, PartnerId};
 use crate::index::rows::ReadRows;
 use crate::index::{self, FieldKey, IndexError};
 use crate::schema::{KINDS, Kind};
-use crate::view::{self, FieldView, ItemView, Reader, Reading, Review, Said, State};
+use crate::view::{self, FieldView, ItemView, Reader, Reading, Review, Said};
 
 /// The kind of the items that hold what is said about a difference.
 pub const SETTLEMENT: &str = "settlement";
@@ -153,7 +153,7 @@ fn waiting<R: ReadRows>(
     let (differently_field, parked_field) = (said("differently"), said("parked"));
     let differently = differently(&differently_field, &view.seen);
     let own = parked_field.slots.iter().filter(|slot| slot.own);
-    let parked = own.flat_map(|slot| values(&slot.reading)).filter_map(|value| date(&value, "until")).min();
+    let parked = own.flat_map(|slot| slot.reading.values()).filter_map(|value| date(value, "until")).min();
     let agreed = differently.iter().filter(|said| said.agreed).map(|said| said.again).min();
     let rests_until = agreed.into_iter().chain(parked).filter(|until| *until > today).max();
     Ok(Waiting {
@@ -219,7 +219,7 @@ fn said_back<R: ReadRows>(
             on: founded.on,
             field: waiting.field.clone(),
             fact,
-            heard: authors.flat_map(|slot| values(&slot.reading)).any(|value| value == true),
+            heard: authors.flat_map(|slot| slot.reading.values()).any(|value| *value == true),
             text: view.fields.get("text").map(|text| text.reading.clone()).unwrap_or_default(),
             heard_seen: heard.seen,
         });
@@ -248,14 +248,6 @@ fn reviews<R: ReadRows>(
         }
     }
     Ok(due)
-}
-
-/// What a slot holds, or every version of it.
-fn values(reading: &Reading) -> Vec<Value> {
-    match reading.state {
-        State::Held => reading.value.iter().cloned().collect(),
-        _ => reading.versions.iter().map(|version| version.value.clone()).collect(),
-    }
 }
 
 fn date(value: &Value, name: &str) -> Option<Date> {

@@ -129,6 +129,14 @@ pub struct Reading {
     pub passages: Vec<PassageView>,
 }
 
+impl Reading {
+    /// What it holds, or every version that it differs in.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        let versions = self.versions.iter().filter(|_| self.value.is_none());
+        self.value.iter().chain(versions.map(|version| &version.value))
+    }
+}
+
 /// A field as it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FieldView {

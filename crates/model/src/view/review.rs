@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FieldView, Reading, Version};
+use super::{FieldView, Version};
 use crate::ids::{FactId, PartnerId};
 
 /// When a statement is to be looked at again, and what was answered for that date.
@@ -56,7 +56,7 @@ impl Review {
 /// The review of an item with these fields; `None` where no date was named.
 pub(super) fn review(fields: &BTreeMap<String, FieldView>) -> Option<Review> {
     let named = &fields.get("review")?.reading;
-    let mut dates: Vec<Date> = values(named).filter_map(date).collect();
+    let mut dates: Vec<Date> = named.values().filter_map(date).collect();
     dates.sort_unstable();
     dates.dedup();
     let reviewed = fields.get("reviewed");
@@ -85,12 +85,6 @@ fn answers(reviewed: Option<&FieldView>, on: Date) -> Vec<ReviewAnswer> {
         }
     }
     answers
-}
-
-/// What a field holds, or every version that it differs in.
-fn values(reading: &Reading) -> impl Iterator<Item = &Value> {
-    let versions = reading.versions.iter().filter(|_| reading.value.is_none());
-    reading.value.iter().chain(versions.map(|version| &version.value))
 }
 
 fn date(value: &Value) -> Option<Date> {
