@@ -152,6 +152,18 @@ impl Home {
         self.command(arguments).output().context("`betwixt` does not start")
     }
 
+    /// Runs a command with `--json` to its end, and answers what it printed.
+    ///
+    /// # Errors
+    /// When it does not start, does not succeed, or prints no JSON.
+    pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let with_json: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
+        let output = self.run(&with_json)?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {errors}");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     fn up_arguments(&self) -> Vec<String> {
         let mut arguments = vec!["up".to_owned()];
         if let Place::Loopback(port) = self.place {

@@ -5,16 +5,9 @@ use std::time::Duration;
 
 use betwixt_api::Collection;
 use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn cli(home: &Home, arguments: &[&str]) -> Value {
-    let with_json: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
-    let output = home.run(&with_json).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 #[tokio::test]
 async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_documents() {
@@ -29,14 +22,14 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
     };
     assert!(told(&first).await && told(&second).await);
 
-    cli(&first, &["chapter", "propose", "--erase", &regretted.fact]);
+    first.json(&["chapter", "propose", "--erase", &regretted.fact]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     assert!(told(&first).await && told(&second).await, "one alone erases nothing");
 
     // The other writes on while apart, and then agrees.
     second.client().pause().await.unwrap();
     second.say(Collection::Goals, &goal.id, "from", json!("2027-05-01")).await.unwrap();
-    cli(&second, &["chapter", "agree", "--yes"]);
+    second.json(&["chapter", "agree", "--yes"]).unwrap();
     first.say(Collection::Goals, &goal.id, "until", json!("2027-09-01")).await.unwrap();
     second.client().resume().await.unwrap();
     first.client().sync().await.unwrap();
@@ -49,7 +42,8 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
         let held = |name: &str| shown.fields[name].held().cloned();
         assert_eq!(held("area"), Some(json!("outside")), "what replaced it still does");
         assert_eq!((held("from"), held("until")), (Some(json!("2027-05-01")), Some(json!("2027-09-01"))));
-        assert!(cli(home, &["verify"])["damage"].as_array().is_none_or(Vec::is_empty));
+        let verified = home.client().verify().await.unwrap();
+        assert!(verified.damaged.is_empty(), "{verified:?}");
         assert_eq!(home.client().status().await.unwrap().troubles, Vec::<String>::new());
     }
 }

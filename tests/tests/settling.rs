@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use betwixt_api::{Collection, SettleThread};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -27,15 +27,6 @@ async fn differing() -> (Home, Home, String) {
     (first, second, goal.id)
 }
 
-/// Runs a command that has to succeed, and answers its JSON.
-fn cli(home: &Home, arguments: &[&str]) -> Value {
-    let with_json: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
-    let output = home.run(&with_json).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 async fn thread(home: &Home) -> SettleThread {
     let mut threads = home.client().to_settle().await.unwrap().threads;
     assert_eq!(threads.len(), 1);
@@ -46,33 +37,33 @@ async fn thread(home: &Home) -> SettleThread {
 async fn seeing_it_differently_takes_both_and_saying_back_is_heard_by_its_author() {
     let (first, second, goal) = differing().await;
     // What one reads in the other's version, and the other's yes.
-    cli(&first, &["settle", "say-back", &goal, "until", "You want the whole summer"]);
+    first.json(&["settle", "say-back", &goal, "until", "You want the whole summer"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     let back = thread(&second).await.said_back.remove(0);
     assert_eq!((back.own, back.heard, back.text.as_deref()), (false, false, Some("You want the whole summer")));
     assert!(!first.run(&["settle", "heard", &back.id]).unwrap().status.success(), "not for oneself");
-    cli(&second, &["settle", "heard", &back.id]);
+    second.json(&["settle", "heard", &back.id]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     assert!(thread(&first).await.said_back[0].heard);
 
-    cli(&first, &["settle", "differ", &goal, "until", "--again", "2099-03-01"]);
+    first.json(&["settle", "differ", &goal, "until", "--again", "2099-03-01"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         assert!(thread(home).await.waits, "one alone cannot end it for both");
     }
     // Left to the date that the other said.
-    cli(&second, &["settle", "differ", &goal, "until"]);
+    second.json(&["settle", "differ", &goal, "until"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         let thread = thread(home).await;
         assert!(!thread.waits && thread.fields["until"].differently[0].agreed);
         assert_eq!(thread.fields["until"].field.versions().len(), 2, "both versions stay");
-        assert_eq!(cli(home, &["settle", "list"])["threads"], json!([]), "it rests");
+        assert_eq!(home.json(&["settle", "list"]).unwrap()["threads"], json!([]), "it rests");
         assert_eq!(home.client().status().await.unwrap().differences, 0);
     }
 
     // Taking the other's version ends it, whenever somebody wants to.
-    cli(&first, &["settle", "take", &goal, "until"]);
+    first.json(&["settle", "take", &goal, "until"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         let shown = home.client().item(Collection::Goals, &goal).await.unwrap();
@@ -84,7 +75,7 @@ async fn seeing_it_differently_takes_both_and_saying_back_is_heard_by_its_author
 #[tokio::test]
 async fn parking_is_for_oneself_and_an_unknown_token_is_refused() {
     let (first, second, goal) = differing().await;
-    cli(&first, &["settle", "park", &goal, "until", "--until", "2099-01-01"]);
+    first.json(&["settle", "park", &goal, "until", "--until", "2099-01-01"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     assert!(!thread(&first).await.waits);
     assert!(thread(&second).await.waits);
@@ -92,48 +83,48 @@ async fn parking_is_for_oneself_and_an_unknown_token_is_refused() {
     let stale = betwixt_api::Park { until: None, seen: None };
     let refused = first.client().park(&goal, "until", &stale).await.unwrap_err();
     assert!(refused.to_string().contains("seen"), "{refused}");
-    cli(&first, &["settle", "park", &goal, "until", "--back"]);
+    first.json(&["settle", "park", &goal, "until", "--back"]).unwrap();
     assert!(thread(&first).await.waits);
 }
 
 #[tokio::test]
 async fn an_agreement_is_proposed_answered_agreed_looked_at_again_and_ended() {
     let (first, second) = couple_on_loopback().await.unwrap();
-    let agreement = cli(&first, &["agreement", "add", "Phones at dinner"])["id"].as_str().unwrap().to_owned();
-    cli(&first, &["agreement", "draft", &agreement, "No phones at the table."]);
-    cli(&first, &["agreement", "propose", &agreement]);
+    let agreement = first.json(&["agreement", "add", "Phones at dinner"]).unwrap()["id"].as_str().unwrap().to_owned();
+    first.json(&["agreement", "draft", &agreement, "No phones at the table."]).unwrap();
+    first.json(&["agreement", "propose", &agreement]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
 
-    cli(&second, &["agreement", "not-yet", &agreement, "--note", "what about being on call"]);
+    second.json(&["agreement", "not-yet", &agreement, "--note", "what about being on call"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     let shown = first.run(&["agreement", "show", &agreement]).unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("not there yet") && shown.contains("what about being on call"), "{shown}");
 
-    cli(&second, &["agreement", "agree", &agreement]);
+    second.json(&["agreement", "agree", &agreement]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     let wording = async |home: &Home| {
         home.client().item(Collection::Agreements, &agreement).await.unwrap().fields["wording"].clone()
     };
     assert!(wording(&first).await.agreed && wording(&second).await.agreed);
-    cli(&second, &["agreement", "draft", &agreement, "No phones at the table, but on call."]);
+    second.json(&["agreement", "draft", &agreement, "No phones at the table, but on call."]).unwrap();
     let item = second.client().item(Collection::Agreements, &agreement).await.unwrap();
     assert!(item.fields["draft"].changed_since_agreed);
 
-    cli(&first, &["agreement", "review", &agreement, "--on", "2020-01-01"]);
+    first.json(&["agreement", "review", &agreement, "--on", "2020-01-01"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
-    cli(&first, &["agreement", "review", &agreement, "--still-true"]);
+    first.json(&["agreement", "review", &agreement, "--still-true"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         assert!(thread(home).await.review.is_some(), "one answer clears nothing, for neither");
     }
-    cli(&second, &["agreement", "review", &agreement, "--reword"]);
+    second.json(&["agreement", "review", &agreement, "--reword"]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         assert_eq!(home.client().to_settle().await.unwrap().threads, []);
     }
 
-    cli(&first, &["agreement", "withdraw", &agreement]);
+    first.json(&["agreement", "withdraw", &agreement]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     for home in [&first, &second] {
         let wording = wording(home).await;
