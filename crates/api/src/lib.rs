@@ -17,6 +17,7 @@ pub mod item;
 pub mod pairing;
 pub mod past;
 pub mod peer;
+pub mod permission;
 pub mod problem;
 pub mod ritual;
 pub mod seal;
@@ -39,6 +40,7 @@ pub use past::{
     Timeline, Told, Undone, Words,
 };
 pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
+pub use permission::{Permission, Permissions, UnknownPermission};
 pub use problem::{ExitCode, Problem, ProblemKind};
 pub use ritual::{
     Calendar, CalendarRequest, Leader, NextOccurrence, Occurrence, OccurrenceStatus, RitualCalendar, When,

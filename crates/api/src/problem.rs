@@ -145,6 +145,8 @@ problem_kinds! {
     CannotUndo: "cannot-undo", 409, "That cannot be taken back", Changed;
     /// Only its owner can say something there.
     NotYours: "not-yours", 403, "Only your partner can say that", Invalid;
+    /// The frontend may not do that.
+    NotPermitted: "not-permitted", 403, "This frontend may not do that", Failure;
     /// The home, or the private part of it, is locked.
     Locked: "locked", 423, "The home is locked", Locked;
     /// The passphrase, or recovery code, does not open the home.

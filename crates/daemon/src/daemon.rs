@@ -95,7 +95,7 @@ impl Daemon {
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Call(Call { request, answer }) => self.answer(request, answer, now),
+            Event::Call(Call { request, answer, .. }) => self.answer(request, answer, now),
             Event::Net(event) => {
                 if let State::Open(open) = &mut self.state {
                     open.handle_net(event, now);

@@ -7,6 +7,7 @@
 //! Who may connect: processes of the user whose home it is. The directory is 0700, the socket 0600, and the uid of every
 //! peer is checked besides (`SO_PEERCRED`).
 
+pub mod access;
 mod chapter;
 mod events;
 mod parse;
@@ -16,12 +17,14 @@ mod routes;
 pub mod shown;
 mod socket;
 
+pub use access::{Caller, Declared, Needs};
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};
 
 use std::future::Future;
 
+use axum::Extension;
 use tokio::sync::mpsc;
 
 /// How many calls may wait for the loop. A caller beyond that waits for room.
@@ -33,6 +36,11 @@ pub const MAX_CONNECTIONS: usize = 64;
 /// How many notices may wait for a reader of the event stream before it is dropped (and told so by a gap).
 pub const MAX_WAITING_NOTICES: usize = 256;
 
+/// Every route of the API, and what each needs.
+pub fn declared() -> Vec<Declared> {
+    routes::routes().declared().to_vec()
+}
+
 /// Serves the API until `shutdown` is done; then answers what was asked already, and returns. The loop drops its ends of
 /// event streams first: they would go on for ever.
 ///
@@ -43,5 +51,6 @@ pub async fn serve(
     calls: mpsc::Sender<Call>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(socket, routes::router(calls)).with_graceful_shutdown(shutdown).await
+    let router = routes::router(calls).layer(Extension(Caller::Owner));
+    axum::serve(socket, router).with_graceful_shutdown(shutdown).await
 }

@@ -352,7 +352,7 @@ fn partner(world: &Arc<Mutex<World>>, side: usize, directory: &Path) -> Partner 
     tokio::spawn(http::serve(socket, calls, std::future::pending()));
     let world = Arc::clone(world);
     tokio::spawn(async move {
-        while let Some(Call { request, answer }) = waiting.recv().await {
+        while let Some(Call { request, answer, .. }) = waiting.recv().await {
             let answered = world.lock().expect("not poisoned").answer(side, request);
             let _ = answer.send(answered);
         }

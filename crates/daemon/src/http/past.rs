@@ -1,16 +1,15 @@
 //! The paths of the past, and what each asks of the loop.
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response as HttpResponse;
-use axum::routing::get;
 use betwixt_api::{self as api, Problem, ProblemKind};
 use jiff::civil::Date;
 
+use super::access::{READ, Routes, WRITE};
 use super::parse;
 use super::request::Request;
-use super::routes::{Asking, Calls, json};
+use super::routes::{Asking, json};
 
 /// How many meetings are told of when nobody says.
 const MEETINGS: u32 = 1;
@@ -87,18 +86,15 @@ pub enum PastResponse {
     Undone(api::Undone),
 }
 
-pub(super) fn routes() -> Router<Calls> {
-    Router::new()
-        .route("/v1/history/{item}", get(timeline))
-        .route("/v1/history/{item}/at/{when}", get(then))
-        .route("/v1/history/{item}/from/{from}/to/{to}", get(compare))
-        .route("/v1/history/{item}/words", get(words))
-        .route(
-            "/v1/undo",
-            get(|call: Asking| call.with(|_| Ok(Request::Past(PastRequest::LastAct))))
-                .post(|call: Asking| call.with(|parts| parts.bare(Request::Undo))),
-        )
-        .route("/v1/since", get(since))
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/v1/history/{item}", READ, timeline)
+        .get("/v1/history/{item}/at/{when}", READ, then)
+        .get("/v1/history/{item}/from/{from}/to/{to}", READ, compare)
+        .get("/v1/history/{item}/words", READ, words)
+        .get("/v1/undo", READ, |call: Asking| call.with(|_| Ok(Request::Past(PastRequest::LastAct))))
+        .post("/v1/undo", WRITE, |call: Asking| call.with(|parts| parts.bare(Request::Undo)))
+        .get("/v1/since", READ, since)
 }
 
 pub(super) fn write(status: StatusCode, response: &PastResponse) -> HttpResponse {

@@ -6,6 +6,7 @@ use betwixt_api as api;
 use betwixt_api::{Collection, NoticeKind, Problem, Scope};
 use tokio::sync::{mpsc, oneshot};
 
+use super::access::Caller;
 use super::past::{PastRequest, PastResponse};
 
 /// What the loop gives back.
@@ -15,6 +16,8 @@ pub type Answer = Result<Response, Problem>;
 /// out as if they waited.
 #[derive(Debug)]
 pub struct Call {
+    /// Who asks. What the route needs was checked; what of the home they may see is the loop's to heed.
+    pub caller: Caller,
     /// What is asked.
     pub request: Request,
     /// Where the answer goes. Dropped without an answer, the caller is told that the daemon is going down.

@@ -8,11 +8,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Path};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response as HttpResponse;
-use axum::routing::{get, post, put};
 use betwixt_api::{self as api, MAX_REQUEST, Problem, ProblemKind};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
+use super::access::{Caller, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 use super::chapter;
 use super::events::EventBody;
 use super::parse;
@@ -21,71 +21,65 @@ use super::request::{Call, Request, Response, Target};
 
 pub(super) type Calls = mpsc::Sender<Call>;
 
-/// Every route of the API.
-pub(super) fn router(calls: Calls) -> Router {
-    Router::new()
-        .route("/v1/status", get(|call: Asking| call.with(|_| Ok(Request::Status))))
-        .route("/v1/home", post(|call: Asking| call.with(|parts| Ok(Request::Init(parts.body()?)))))
-        .route("/v1/unlock", post(|call: Asking| call.with(|parts| Ok(Request::Unlock(parts.body()?)))))
-        .route("/v1/lock", post(|call: Asking| call.with(|parts| parts.bare(Request::Lock))))
-        .route("/v1/down", post(|call: Asking| call.with(|parts| parts.bare(Request::Down))))
-        .route("/v1/pause", post(|call: Asking| call.with(|parts| parts.bare(Request::Pause))))
-        .route("/v1/resume", post(|call: Asking| call.with(|parts| parts.bare(Request::Resume))))
-        .route(
-            "/v1/pairing",
-            get(|call: Asking| call.with(|_| Ok(Request::Pairing)))
-                .post(|call: Asking| call.with(|parts| Ok(Request::PairingStart(parts.body()?))))
-                .delete(|call: Asking| call.with(|_| Ok(Request::PairingCancel))),
-        )
-        .route("/v1/pairing/code", post(|call: Asking| call.with(|parts| Ok(Request::PairingEnter(parts.body()?)))))
-        .route(
-            "/v1/pairing/confirm",
-            post(|call: Asking| call.with(|parts| Ok(Request::PairingConfirm(parts.body()?)))),
-        )
-        .route("/v1/devices", get(|call: Asking| call.with(|_| Ok(Request::Devices))))
-        .route(
-            "/v1/peers",
-            get(|call: Asking| call.with(|_| Ok(Request::Addresses)))
-                .post(|call: Asking| call.with(|parts| Ok(Request::AddressAdd(parts.address()?)))),
-        )
-        .route("/v1/peers/remove", post(|call: Asking| call.with(|parts| Ok(Request::AddressRemove(parts.address()?)))))
-        .route("/v1/here", post(|call: Asking| call.with(|parts| parts.bare(Request::Here))))
-        .route("/v1/sync", post(|call: Asking| call.with(|parts| parts.bare(Request::Sync))))
-        .route("/v1/doctor", get(|call: Asking| call.with(|_| Ok(Request::Doctor))))
-        .route("/v1/differences", get(|call: Asking| call.with(|_| Ok(Request::Differences))))
-        .route("/v1/settle", get(|call: Asking| call.with(|_| Ok(Request::ToSettle))))
-        .route("/v1/settle/{item}/{field}/differently", put(differently))
-        .route("/v1/settle/{item}/{field}/parked", put(park))
-        .route(
-            "/v1/bring",
-            get(|call: Asking| call.with(|_| Ok(Request::BringChoices)))
-                .post(|call: Asking| call.with(|parts| Ok(Request::Bring(parts.body()?)))),
-        )
-        .route("/v1/verify", post(|call: Asking| call.with(|parts| parts.bare(Request::Verify))))
-        .route(
-            "/v1/backups",
-            get(|call: Asking| call.with(|_| Ok(Request::Backups)))
-                .post(|call: Asking| call.with(|parts| Ok(Request::Backup(parts.body()?)))),
-        )
-        .route("/v1/restore", post(|call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?)))))
-        .route("/v1/events", get(|call: Asking| call.with(|parts| Ok(Request::Events { after: parts.after()? }))))
-        .route("/v1/vision", get(|call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?))))))
-        .route(
-            "/v1/vision/history",
-            get(|call: Asking| call.with(|parts| Ok(Request::History(Target::Vision(parts.scope()?))))),
-        )
-        .route("/v1/vision/{field}", put(say_vision))
+/// Every route of the API, with what it needs.
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/v1/status", READ, |call: Asking| call.with(|_| Ok(Request::Status)))
+        .post("/v1/home", OWNER, |call: Asking| call.with(|parts| Ok(Request::Init(parts.body()?))))
+        .post("/v1/unlock", PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Unlock(parts.body()?))))
+        .post("/v1/lock", PRIVATE, |call: Asking| call.with(|parts| parts.bare(Request::Lock)))
+        .post("/v1/down", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Down)))
+        .post("/v1/pause", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Pause)))
+        .post("/v1/resume", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Resume)))
+        .get("/v1/pairing", PAIR, |call: Asking| call.with(|_| Ok(Request::Pairing)))
+        .post("/v1/pairing", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingStart(parts.body()?))))
+        .delete("/v1/pairing", PAIR, |call: Asking| call.with(|_| Ok(Request::PairingCancel)))
+        .post("/v1/pairing/code", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingEnter(parts.body()?))))
+        .post("/v1/pairing/confirm", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingConfirm(parts.body()?))))
+        .get("/v1/devices", READ, |call: Asking| call.with(|_| Ok(Request::Devices)))
+        .get("/v1/peers", READ, |call: Asking| call.with(|_| Ok(Request::Addresses)))
+        .post("/v1/peers", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressAdd(parts.address()?))))
+        .post("/v1/peers/remove", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressRemove(parts.address()?))))
+        .post("/v1/here", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Here)))
+        .post("/v1/sync", WRITE, |call: Asking| call.with(|parts| parts.bare(Request::Sync)))
+        .get("/v1/doctor", READ, |call: Asking| call.with(|_| Ok(Request::Doctor)))
+        .get("/v1/differences", READ, |call: Asking| call.with(|_| Ok(Request::Differences)))
+        .get("/v1/settle", READ, |call: Asking| call.with(|_| Ok(Request::ToSettle)))
+        .put("/v1/settle/{item}/{field}/differently", WRITE, differently)
+        .put("/v1/settle/{item}/{field}/parked", WRITE, park)
+        .get("/v1/bring", PRIVATE, |call: Asking| call.with(|_| Ok(Request::BringChoices)))
+        .post("/v1/bring", WRITE_PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Bring(parts.body()?))))
+        .post("/v1/verify", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Verify)))
+        .get("/v1/backups", EXPORT, |call: Asking| call.with(|_| Ok(Request::Backups)))
+        // It may name a path.
+        .post("/v1/backups", OWNER, |call: Asking| call.with(|parts| Ok(Request::Backup(parts.body()?))))
+        .post("/v1/restore", OWNER, |call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?))))
+        .get("/v1/events", READ, |call: Asking| call.with(|parts| Ok(Request::Events { after: parts.after()? })))
+        .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
+        .get("/v1/vision/history", READ, |call: Asking| {
+            call.with(|parts| Ok(Request::History(Target::Vision(parts.scope()?))))
+        })
+        .put("/v1/vision/{field}", WRITE, say_vision)
         .merge(past::routes())
-        .route("/v1/seals", get(seals::all))
-        .route("/v1/seals/{id}", get(seals::one))
-        .route("/v1/seals/{id}/answer", post(seals::answer))
-        .route("/v1/calendar", get(rituals::calendar))
-        .route("/v1/rituals/{id}/calendar", get(rituals::of_one))
-        .route("/v1/rituals/{id}/occurrences/{date}/{field}", put(rituals::say))
-        .route("/v1/{collection}", get(items).post(create))
-        .route("/v1/{collection}/{id}", get(item))
-        .route("/v1/{collection}/{id}/{action}", get(history).put(say).post(progress))
+        .get("/v1/seals", READ, seals::all)
+        .get("/v1/seals/{id}", READ, seals::one)
+        .post("/v1/seals/{id}/answer", WRITE_PRIVATE, seals::answer)
+        .get("/v1/calendar", READ, rituals::calendar)
+        .get("/v1/rituals/{id}/calendar", READ, rituals::of_one)
+        .put("/v1/rituals/{id}/occurrences/{date}/{field}", WRITE, rituals::say)
+        .get("/v1/{collection}", READ, items)
+        .post("/v1/{collection}", WRITE, create)
+        .get("/v1/{collection}/{id}", READ, item)
+        .get("/v1/{collection}/{id}/{action}", READ, history)
+        .put("/v1/{collection}/{id}/{action}", WRITE, say)
+        .post("/v1/{collection}/{id}/{action}", WRITE, progress)
         .merge(chapter::routes())
+}
+
+/// The API, for callers that somebody before it has found out ([`Caller`], among the request's extensions).
+pub(super) fn router(calls: Calls) -> Router {
+    routes()
+        .into_router()
         .fallback(|| async { refuse(&Problem::new(ProblemKind::NotFound, "There is no such path.")) })
         .method_not_allowed_fallback(|| async {
             refuse(&Problem::new(ProblemKind::MethodNotAllowed, "The path exists, but not with this method."))
@@ -167,6 +161,7 @@ fn only(expected: &str, name: &str) -> Result<(), Problem> {
 /// What a handler has of a request beside its path, and the way to the loop.
 pub(super) struct Asking {
     calls: Calls,
+    caller: Caller,
     parts: Result<Parts, Problem>,
 }
 
@@ -181,19 +176,20 @@ impl FromRequest<Calls> for Asking {
 
     async fn from_request(request: axum::extract::Request, calls: &Calls) -> Result<Self, Self::Rejection> {
         let headers = request.headers().clone();
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
         let query = request.uri().query().map(str::to_owned);
         let too_large = || Problem::new(ProblemKind::TooLarge, "A request's body may have up to 1 MiB.");
         // By what it announces, before any of it is read; the limit on what is read stands behind.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > MAX_REQUEST as u64) {
-            return Ok(Self { calls: calls.clone(), parts: Err(too_large()) });
+            return Ok(Self { calls: calls.clone(), caller, parts: Err(too_large()) });
         }
         let parts = match Bytes::from_request(request, calls).await {
             Ok(bytes) => Ok(Parts { headers, query, bytes }),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
             Err(_) => Err(Problem::new(ProblemKind::NotUnderstood, "The body ended early.")),
         };
-        Ok(Self { calls: calls.clone(), parts })
+        Ok(Self { calls: calls.clone(), caller, parts })
     }
 }
 
@@ -231,17 +227,17 @@ impl Asking {
     pub(super) async fn with(self, parse: impl FnOnce(&Parts) -> Result<Request, Problem>) -> HttpResponse {
         match self.parts.and_then(|parts| parse(&parts)) {
             Err(problem) => refuse(&problem),
-            Ok(request) => ask(&self.calls, request).await,
+            Ok(request) => ask(&self.calls, self.caller, request).await,
         }
     }
 }
 
-async fn ask(calls: &Calls, request: Request) -> HttpResponse {
+async fn ask(calls: &Calls, caller: Caller, request: Request) -> HttpResponse {
     let status = if Response::founded(&request) { StatusCode::CREATED } else { StatusCode::OK };
     let (answer, answered) = oneshot::channel();
     let going_down =
         || Problem::new(ProblemKind::GoingDown, "The daemon is going down; start it again with `betwixt up`.");
-    if calls.send(Call { request, answer }).await.is_err() {
+    if calls.send(Call { caller, request, answer }).await.is_err() {
         return refuse(&going_down());
     }
     match answered.await {
@@ -290,7 +286,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     }
 }
 
-fn refuse(problem: &Problem) -> HttpResponse {
+pub(super) fn refuse(problem: &Problem) -> HttpResponse {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = serde_json::to_vec(problem).unwrap_or_default();
     with_type(status, "application/problem+json", bytes.into())
