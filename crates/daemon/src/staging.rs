@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
 
-use crate::answer::{problem, says, seals};
+use crate::answer::{problem, says};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::{Answer, Request, Response};
 use crate::open::{Open, PeerNames, mark_home, names_setting};
@@ -163,7 +163,7 @@ impl Own<'_> {
                 Ok(After::NewEpoch)
             }
             Write::OpenAnswers(sessions) => {
-                seals::open_answers(replica, stage, self.date, self.rng, sessions.as_deref())?;
+                replica.open_answers(stage, self.date, self.rng, sessions.as_deref())?;
                 Ok(After::Nothing)
             }
             Write::Found(peer, statements) => {

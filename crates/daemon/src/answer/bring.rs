@@ -11,7 +11,7 @@ use betwixt_model::view;
 use betwixt_store::StoreError;
 use rand_core::RngCore;
 
-use super::failure::{Failure, fatal, refused};
+use super::failure::{Failure, refused};
 use super::items::{self, OpenScope};
 use super::problem::sentence;
 use super::says::Writing;
@@ -52,7 +52,7 @@ impl Writing<'_> {
                 mine.into_iter().try_for_each(|fact| act.add(fact).map(drop))
             });
             // Without the note the items would be brought twice: what was staged in `ours` must not stand alone.
-            noted.map_err(|error| Failure::Stage(fatal(error)))?;
+            noted.map_err(|error| Failure::Stage(error.into_stage_error()))?;
         }
         let open = self.open();
         let open = open.one(Scope::Ours)?;

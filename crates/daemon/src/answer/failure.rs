@@ -1,7 +1,6 @@
 //! What kept something from being said: a refusal, or the end of the stage.
 
 use betwixt_api::{Problem, ProblemKind};
-use betwixt_model::document::Scope;
 use betwixt_model::index::IndexError;
 use betwixt_model::index::rows::Table;
 use betwixt_model::say::SayError;
@@ -61,7 +60,7 @@ pub(super) fn gone() -> Failure {
 /// What an act that did not happen is to the caller.
 pub(super) fn refused(error: ActError, field: &str) -> Failure {
     if error.fails_stage() {
-        return Failure::Stage(fatal(error));
+        return Failure::Stage(error.into_stage_error());
     }
     let detail = sentence(&error);
     let (kind, about) = match &error {
@@ -90,17 +89,5 @@ pub(super) fn refused(error: ActError, field: &str) -> Failure {
     match about.filter(|about| !about.is_empty()) {
         Some(about) => problem.about(about).into(),
         None => problem.into(),
-    }
-}
-
-/// An act's failure where nothing of the stage may be kept.
-pub(super) fn fatal(error: ActError) -> StageError {
-    match error {
-        ActError::Stage(error) => error,
-        ActError::Say(SayError::Index(error)) => error.into(),
-        // Asked before anything was staged, so these do not come up in the middle of a request.
-        ActError::NotPaired => StoreError::Locked(Scope::Ours).into(),
-        ActError::Locked => StoreError::Locked(Scope::Mine).into(),
-        error @ (ActError::Say(_) | ActError::Date(_)) => StoreError::Unstorable(error.to_string()).into(),
     }
 }

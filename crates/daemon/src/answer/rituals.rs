@@ -1,7 +1,5 @@
 //! Rituals: what takes place when, and what is said about an occurrence.
 
-use std::collections::BTreeSet;
-
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
@@ -99,10 +97,7 @@ fn of_one(
 pub(super) fn partners(replica: &Replica, open: &OpenScope<'_>) -> Vec<PartnerId> {
     match open.scope {
         Scope::Mine => vec![open.reader.partner],
-        Scope::Ours => {
-            let partners: BTreeSet<PartnerId> = replica.roster().devices().map(|(_, device)| device.partner).collect();
-            partners.into_iter().collect()
-        }
+        Scope::Ours => replica.partners(),
     }
 }
 

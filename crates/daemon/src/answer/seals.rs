@@ -3,22 +3,15 @@
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
-use betwixt_model::fact::{Draft, Fact, Nonce};
 use betwixt_model::field::Seen;
-use betwixt_model::ids::ItemId;
-use betwixt_model::say::{SayError, Saying};
-use betwixt_model::seal::{self, AnswerState, Salt, Sealed, Session};
-use betwixt_model::view;
-use jiff::civil::Date;
-use rand_chacha::ChaCha20Rng;
-use rand_core::RngCore;
+use betwixt_model::seal::{self, AnswerState, Session};
 
-use super::failure::{Failure, fatal, gone, refused};
+use super::failure::{Failure, gone, refused};
 use super::items::{Open, OpenScope, ReadError};
 use super::rituals::partners;
 use super::says::Writing;
 use crate::http::{Response, Target, shown};
-use crate::replica::{ActError, Replica, Stage, StageError};
+use crate::replica::{Replica, SealedAnswer};
 
 /// Every session, or the one that is asked for.
 pub(super) fn sessions(
@@ -99,7 +92,8 @@ impl Writing<'_> {
             Problem::new(ProblemKind::UnknownSeen, "That is no `seen` token; read the question again.").about("seen")
         })?;
         let open = Open::new(self.replica, &self.stage.batch().reader());
-        let (ours, mine) = (open.one(Scope::Ours)?.reader, open.one(Scope::Mine)?.reader);
+        let ours = open.one(Scope::Ours)?.reader;
+        open.one(Scope::Mine)?;
         let found = open.find(target)?;
         if found.open.scope != Scope::Ours {
             return Err(Problem::new(ProblemKind::Invalid, "Answers are sealed between two; ask it of both.").into());
@@ -114,93 +108,14 @@ impl Writing<'_> {
         // The question that is answered: the fact that says it.
         let deck = standing.prompt.seen.to_string().chars().take(52).collect::<String>();
         drop(open);
-        let mut salt = [0; 32];
-        self.rng.fill_bytes(&mut salt);
-        let salt = Salt::from_bytes(salt);
-        let commitment = seal::commitment(&ours.household, &id, &ours.partner, &deck, &salt, &answer);
-        let sealed = Sealed { commitment, salt, answer };
         let Self { replica, stage, date, rng } = self;
-        let saying = Saying {
-            item: Some(id),
-            kind: seal::KIND.into(),
-            field: "commitment".into(),
-            value: seal::commitment_value(&commitment, &deck),
-            seen,
-        };
-        replica
-            .act(stage, Scope::Ours, *date, *rng, |act| act.say(saying))
-            .map_err(|error| refused(error, "answer"))?;
-        let (partner, device) = (replica.identity().partner(), replica.identity().device());
-        let mut nonce = [0; 16];
-        rng.fill_bytes(&mut nonce);
-        let kept = replica.act(stage, Scope::Mine, *date, *rng, |act| {
-            let fact = Fact::write(Draft {
-                household: mine.household,
-                item: Some(seal::text_item(&mine.household, &id, &commitment)),
-                kind: seal::TEXT_KIND.into(),
-                field: "text".into(),
-                seen: Vec::new(),
-                previous: act.tip()?,
-                partner,
-                device,
-                date: *date,
-                nonce: Nonce::from_bytes(nonce),
-                value: seal::text_value(&id, &sealed),
-            });
-            act.add(fact.map_err(SayError::from)?)
-        });
-        // A commitment without its text could never be opened: what was staged in `ours` must not stand alone.
-        kept.map_err(|error| Failure::Stage(fatal(error)))?;
-        open_answers(replica, stage, *date, rng, Some(&[id]))?;
+        let sealing = SealedAnswer { session: id, deck, answer, seen };
+        replica.seal_answer(stage, *date, *rng, sealing).map_err(|error| refused(error, "answer"))?;
+        replica.open_answers(stage, *date, *rng, Some(&[id]))?;
         let target = Target::Item(api::Collection::Sealed, id.to_string());
         let open = Open::new(self.replica, &self.stage.batch().reader());
         let session = sessions(self.replica, &open, Some(&target))?.into_iter().next().ok_or_else(gone)?;
         drop(open);
         Ok(Response::Seal(Box::new(session)))
     }
-}
-
-/// Says the openings that are due, of these sessions or of all. Nothing while the private part is locked: they are said at
-/// the next unlock. Saying them again changes nothing, so a crash in between doubles nothing.
-///
-/// # Errors
-/// [`StageError`].
-pub(crate) fn open_answers(
-    replica: &mut Replica,
-    stage: &mut Stage,
-    date: Date,
-    rng: &mut ChaCha20Rng,
-    only: Option<&[ItemId]>,
-) -> Result<(), StageError> {
-    let mut due = Vec::new();
-    {
-        let open = Open::new(replica, &stage.batch().reader());
-        let (Ok(ours), Ok(mine)) = (open.one(Scope::Ours), open.one(Scope::Mine)) else { return Ok(()) };
-        let partners = partners(replica, ours);
-        let ids: Vec<ItemId> = match only {
-            Some(only) => only.to_vec(),
-            None => view::items(&ours.rows, &ours.reader, seal::KIND)?.into_iter().map(|item| item.id).collect(),
-        };
-        for id in ids {
-            let private = mine.reader.household;
-            due.extend(seal::due(&ours.rows, &mine.rows, &ours.reader, &private, &partners, &id)?);
-        }
-    }
-    for opening in due {
-        let saying = Saying {
-            item: Some(opening.session),
-            kind: seal::KIND.into(),
-            field: "opening".into(),
-            value: opening.value,
-            seen: Some(opening.seen),
-        };
-        match replica.act(stage, Scope::Ours, date, rng, |act| act.say(saying)) {
-            Ok(_) => {}
-            Err(ActError::Stage(error)) => return Err(error),
-            Err(error) if error.fails_stage() => return Err(fatal(error)),
-            // Part of the session is still arriving: its arrival comes by here again.
-            Err(_) => tracing::info!("an answer cannot be opened yet"),
-        }
-    }
-    Ok(())
 }

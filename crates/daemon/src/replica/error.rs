@@ -80,6 +80,18 @@ impl ActError {
     pub fn fails_stage(&self) -> bool {
         matches!(self, Self::Stage(_) | Self::Say(SayError::Index(_)))
     }
+
+    /// The same where nothing of the stage may be kept.
+    pub fn into_stage_error(self) -> StageError {
+        match self {
+            Self::Stage(error) => error,
+            Self::Say(SayError::Index(error)) => error.into(),
+            // Asked before anything was staged, so these do not come up in the middle of what is staged together.
+            Self::NotPaired => StoreError::Locked(Scope::Ours).into(),
+            Self::Locked => StoreError::Locked(Scope::Mine).into(),
+            error @ (Self::Say(_) | Self::Date(_)) => StoreError::Unstorable(error.to_string()).into(),
+        }
+    }
 }
 
 impl From<StoreError> for ActError {

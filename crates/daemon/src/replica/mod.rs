@@ -23,6 +23,7 @@ mod meetings;
 mod membership;
 mod overlay;
 mod say;
+mod seals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,7 @@ pub use error::{ActError, ArriveError, OpenError, StageError};
 pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;
 pub use say::Act;
+pub use seals::SealedAnswer;
 
 use betwixt_model::ids::PartnerId;
 use betwixt_model::view::Reader;
@@ -104,6 +106,11 @@ impl Stage {
     /// The transaction, for what belongs to it and is no fact: sync states, peers, idempotency keys.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.batch
+    }
+
+    /// The documents of which something was staged.
+    pub fn documents(&self) -> impl Iterator<Item = &DocumentId> {
+        self.changes.keys()
     }
 
     /// Whether nothing of a document was staged.
