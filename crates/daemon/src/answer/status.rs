@@ -65,7 +65,8 @@ impl Open {
                 let id = replica.roster().other_partner().map(|partner| partner.to_string()).unwrap_or_default();
                 status.partner = Some(api::Partner { id, name: device.partner.clone() });
             }
-            let in_step = self.engine.talks().any(|talk| talk.is_in_step() && talk.peer().to_string() == device.id);
+            let in_step =
+                self.peers().iter().any(|peer| peer.to_string() == device.id && self.engine.is_in_step_with(peer));
             status.peers.push(api::PeerStatus {
                 device: device.id,
                 name: device.name,

@@ -164,13 +164,13 @@ impl<W, A> Engine<W, A> {
     }
 
     /// Does what sessions and the dialler want done, as far as it needs no document.
-    pub(super) fn poll_meeting(&mut self, replica: &Replica, now: Instant) {
+    pub(super) fn poll_meeting(&mut self, now: Instant) {
         let connections: Vec<ConnectionId> = self.talks.keys().copied().collect();
         for connection in connections {
             while let Some(output) =
                 self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()?.poll_output())
             {
-                self.carry_out(replica, connection, output, now);
+                self.carry_out(connection, output, now);
             }
         }
         while let Some(output) = self.dialer.poll_output() {
@@ -193,7 +193,7 @@ impl<W, A> Engine<W, A> {
         }
     }
 
-    fn carry_out(&mut self, replica: &Replica, connection: ConnectionId, output: session::Output, now: Instant) {
+    fn carry_out(&mut self, connection: ConnectionId, output: session::Output, now: Instant) {
         let Some(talk) = self.talks.get_mut(&connection) else { return };
         let (peer, direction) = (talk.peer, talk.direction);
         match output {
@@ -219,10 +219,6 @@ impl<W, A> Engine<W, A> {
                 self.outputs.push_back(Output::PeerChanged);
             }
             session::Output::Event(Event::InStep) => {
-                // While a stage is on its way, it may be on disk already and not told yet: then it is seen later.
-                let told = if self.in_flight.is_none() { replica.told().ok() } else { None };
-                self.lazy.in_step.insert(peer, told);
-                self.lazy_at.get_or_insert(now + LAZY);
                 self.in_step.push(peer);
                 self.outputs.push_back(Output::PeerChanged);
             }

@@ -44,7 +44,7 @@ pub use output::{Output, Trouble};
 pub(crate) use staging::days;
 pub use talk::Talk;
 
-use writes::{After, Lazy, Write};
+use writes::{Flight, Lazy, Write};
 
 /// How late what may be lost is written.
 const LAZY: Duration = Duration::from_millis(500);
@@ -71,8 +71,8 @@ pub struct Engine<W, A> {
     dialer: Dialer,
     talks: BTreeMap<ConnectionId, Talk>,
     queue: VecDeque<Write<W>>,
-    /// What follows the stage that is on its way to the disk; `None` when none is.
-    in_flight: Option<Vec<After<A>>>,
+    /// The stage that is on its way to the disk; `None` when none is.
+    in_flight: Option<Flight<A>>,
     lazy: Lazy,
     /// Peers with which everything has come to be the same.
     in_step: Vec<DeviceId>,
@@ -113,8 +113,8 @@ impl<W, A> Engine<W, A> {
     /// spoken of.
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
-            self.poll_meeting(replica, now);
-            self.note_in_step(replica);
+            self.poll_meeting(now);
+            self.note_in_step(replica, now);
             if self.in_flight.is_some() || !self.wants_documents() {
                 break;
             }
@@ -126,13 +126,21 @@ impl<W, A> Engine<W, A> {
         }
     }
 
-    /// While older generations of documents wait for everybody to have the newest, it counts who has it.
-    fn note_in_step(&mut self, replica: &Replica) {
+    /// Notes who has come into step, and what they were told by then. While older generations of documents wait for
+    /// everybody to have the newest, it counts who has it.
+    fn note_in_step(&mut self, replica: &Replica, now: Instant) {
         for peer in std::mem::take(&mut self.in_step) {
             // What cannot be read now is asked again when the two meet the next time.
-            if replica.superseded(Scope::Ours).is_ok_and(|older| !older.is_empty()) {
+            let superseded = replica.superseded(Scope::Ours).is_ok_and(|older| !older.is_empty());
+            if superseded {
                 self.queue.push_back(Write::Held(peer));
             }
+            // What is on its way to the disk may be there already and not told yet, and what an older generation holds may
+            // have to be carried on first: then it is seen later.
+            let settled = self.in_flight.is_none() && !superseded;
+            let told = if settled { replica.told().ok() } else { None };
+            self.lazy.in_step.insert(peer, told);
+            self.lazy_at.get_or_insert(now + LAZY);
         }
     }
 
@@ -172,8 +180,20 @@ impl<W, A> Engine<W, A> {
         self.talks.values()
     }
 
-    /// Whether this device has met `peer` and, as far as it knows, everything is the same on both sides.
+    /// Whether this device has met `peer` and, as far as it knows, each has on its disk everything shared that the other
+    /// has on its own.
+    ///
+    /// What is on its way to this device's disk may be there already, and whoever reads the disk sees it, before any
+    /// session was told: until it has been, nobody is in step. Nor is a peer of which it is still to be noted that it has
+    /// the newest generations: what only older ones hold here is carried on then (NewestHasAll).
     pub fn is_in_step_with(&self, peer: &DeviceId) -> bool {
+        let untold = self.in_flight.as_ref().is_some_and(|flight| flight.shares);
+        let noted = !self.queue.iter().any(|write| matches!(write, Write::Held(held) if held == peer));
+        !untold && noted && self.meets_in_step(peer)
+    }
+
+    /// Whether a session has brought the documents that sessions speak of into step.
+    fn meets_in_step(&self, peer: &DeviceId) -> bool {
         self.talks().any(|talk| talk.peer() == *peer && talk.is_in_step())
     }
 

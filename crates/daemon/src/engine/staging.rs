@@ -12,7 +12,8 @@ use jiff::civil::Date;
 
 use super::meeting::counters_setting;
 use super::networks;
-use super::{After, Engine, Lazy, MAX_STAGE, Moment, Output, Trouble, Write};
+use super::writes::{After, Flight, Lazy, Write};
+use super::{Engine, LAZY, MAX_STAGE, Moment, Output, Trouble};
 use crate::replica::{ArriveError, Committed, OpenError, Replica, Stage, StageError};
 
 impl<W, A> Engine<W, A> {
@@ -53,7 +54,8 @@ impl<W, A> Engine<W, A> {
             self.stage_failed(replica, after, error, moment.now);
             return None;
         }
-        self.in_flight = Some(after);
+        let shares = stage.documents().any(|document| document.scope == Scope::Ours);
+        self.in_flight = Some(Flight { after, shares });
         Some(stage)
     }
 
@@ -76,11 +78,16 @@ impl<W, A> Engine<W, A> {
         for (peer, told) in in_step {
             // Nothing is staged yet, so what is on disk is what the peer has, if they are in step still; otherwise they will
             // be again.
-            let in_step_still = || self.talks.values().any(|talk| talk.peer == peer && talk.is_in_step());
             let told = match told {
                 Some(told) => told,
-                None if in_step_still() => replica.told()?,
-                None => continue,
+                None if self.is_in_step_with(&peer) => replica.told()?,
+                None => {
+                    if self.meets_in_step(&peer) {
+                        self.lazy.in_step.insert(peer, None);
+                        self.lazy_at = Some(moment.now + LAZY);
+                    }
+                    continue;
+                }
             };
             stage.batch().record_in_step(Scope::Ours, &peer, moment.at, told)?;
         }
@@ -166,14 +173,18 @@ impl<W, A> Engine<W, A> {
                 }
             }
             Write::CarryOn(document) => replica.carry_on_damaged(stage, document)?,
-            Write::Held(peer) => replica.held_by(stage, peer)?,
+            // Only what was on the disk when they came into step is held by both: not what this stage begins.
+            Write::Held(peer) if !stage.is_empty() => self.queue.push_back(Write::Held(peer)),
+            Write::Held(peer) if self.is_in_step_with(&peer) => replica.held_by(stage, peer)?,
+            // They will come into step again.
+            Write::Held(_) => {}
         }
         Ok(())
     }
 
     /// The stage that was on its way is on disk, or lost.
     pub fn handle_committed(&mut self, replica: &mut Replica, outcome: Result<Committed, StoreError>, now: Instant) {
-        let after = self.in_flight.take().unwrap_or_default();
+        let after = self.in_flight.take().map(|flight| flight.after).unwrap_or_default();
         let committed = match outcome {
             Ok(committed) => committed,
             Err(error) => return self.stage_failed(replica, after, StageError::Store(error), now),
@@ -184,14 +195,16 @@ impl<W, A> Engine<W, A> {
         let changed: Vec<SharedDocumentId> =
             committed.documents.iter().filter_map(|id| SharedDocumentId::try_from(*id).ok()).collect();
         self.outputs.push_back(Output::Committed(committed));
-        for after in after {
-            if let Err(error) = self.follow(replica, after, now) {
-                tracing::error!(%error, "what follows a commit failed");
-            }
-        }
+        // Before anything that follows: a session that learns that one document was stored, and not yet that another has
+        // changed in the same stage, would be in step with a peer that lacks the other.
         for session in self.talks.values_mut().filter_map(|talk| talk.session.as_mut()) {
             for document in &changed {
                 session.handle_local_change(now, *document);
+            }
+        }
+        for after in after {
+            if let Err(error) = self.follow(replica, after, now) {
+                tracing::error!(%error, "what follows a commit failed");
             }
         }
     }

@@ -60,6 +60,15 @@ pub(super) enum After<A> {
     Superseded(ConnectionId, PersistId),
 }
 
+/// A stage that is on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Flight<A> {
+    /// What follows it.
+    pub(super) after: Vec<After<A>>,
+    /// Whether there is something in it that other devices are to get.
+    pub(super) shares: bool,
+}
+
 /// What may be lost without harm, written along with the next stage: sync states, where peers were met, and what
 /// is remembered for the network.
 #[derive(Debug, Default)]

@@ -67,6 +67,8 @@ impl Session {
         if arrived.bytes.len() > cap {
             return Err(ProtocolViolation::TooLong(id));
         }
+        // The peer has something to say, perhaps something new.
+        exchange.synced = false;
         if !last {
             exchange.partial = Some(arrived);
             return Ok(());
@@ -164,6 +166,7 @@ impl Session {
             && !exchange.dirty
             && !exchange.unanswered
             && exchange.parked.is_empty()
+            && exchange.partial.is_none()
             && exchange.waiting.is_empty();
         if synced && !exchange.synced {
             exchange.synced = true;

@@ -7,13 +7,19 @@ use betwixt_model::document::{Arrival, Document, GENESIS, Scope, arrivals};
 use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index;
 use betwixt_model::index::rows::{MemoryRows, ReadRows};
+use betwixt_model::ritual::{self, Calendar, Window};
 use betwixt_model::schema::{KINDS, Naming};
-use betwixt_model::view::{self, FieldView, Reader};
+use betwixt_model::view::{self, FieldView, ItemView, Reader};
+use betwixt_model::{seal, settle};
+use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use super::{DeviceName, Network};
 use crate::oracle::{Fault, Here};
 use crate::shown::without_sides;
+
+/// The day on which everything is looked at, whatever calendars say.
+const TODAY: Date = date(2027, 1, 1);
 
 impl Network {
     /// Every running device holds the same documents and shows the same, byte for byte, when asked on behalf of the same
@@ -56,7 +62,7 @@ impl Network {
         let anew = from_documents(reference);
         for partner in partners {
             let Some(Reader { household, .. }) = reference.reader(Scope::Ours) else { continue };
-            let built = items_of(&anew, &Reader { household, partner });
+            let built = items_of(&anew, &Reader { household, partner }, &reference.partners());
             let grown = shown_items(reference, partner);
             assert_eq!(built, grown, "seed {}: an index built from the documents shows something else", self.seed);
         }
@@ -127,16 +133,19 @@ fn rendered(replica: &Replica, partner: PartnerId) -> String {
     let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return String::new() };
     let view = replica.read().expect("the store is open");
     let rows = view.reader().rows(Scope::Ours);
-    let differences = view::differences(&rows, &Reader { household, partner }).expect("the index can be read");
+    let reader = Reader { household, partner };
+    let differences = view::differences(&rows, &reader).expect("the index can be read");
+    let threads = settle::threads(&rows, &reader, TODAY, 2).expect("the index can be read");
     let items = shown_items(replica, partner);
-    serde_json::to_string_pretty(&json!({ "items": items, "differences": differences })).expect("views render as JSON")
+    serde_json::to_string_pretty(&json!({ "items": items, "differences": differences, "to settle": threads }))
+        .expect("views render as JSON")
 }
 
 fn shown_items(replica: &Replica, partner: PartnerId) -> Value {
     let Some(Reader { household, .. }) = replica.reader(Scope::Ours) else { return Value::Null };
     let reader = Reader { household, partner };
     let view = replica.read().expect("the store is open");
-    items_of(&view.reader().rows(Scope::Ours), &reader)
+    items_of(&view.reader().rows(Scope::Ours), &reader, &replica.partners())
 }
 
 /// An index of all facts in the shared documents, the latest year first.
@@ -159,13 +168,30 @@ fn from_documents(replica: &Replica) -> MemoryRows {
     rows
 }
 
-fn items_of<R: ReadRows>(rows: &R, reader: &Reader) -> Value {
+/// Every item, and what is taken together of several: calendars of rituals, and sealed answers.
+fn items_of<R: ReadRows>(rows: &R, reader: &Reader, partners: &[PartnerId]) -> Value {
     let kinds = KINDS.iter().filter(|kind| !matches!(kind.naming, Naming::Internal));
-    let items: serde_json::Map<String, Value> = kinds
-        .map(|kind| {
-            let items = view::items(rows, reader, kind.name).expect("the index can be read");
-            (kind.name.to_owned(), json!(items))
-        })
-        .collect();
-    Value::Object(items)
+    let mut shown = serde_json::Map::new();
+    for kind in kinds {
+        let items = view::items(rows, reader, kind.name).expect("the index can be read");
+        if kind.name == "ritual" {
+            let calendars: Vec<Calendar> =
+                items.iter().map(|ritual| calendar(rows, reader, partners, ritual)).collect();
+            shown.insert("calendars".to_owned(), json!(calendars));
+        }
+        shown.insert(kind.name.to_owned(), json!(items));
+    }
+    let sealed = seal::sessions(rows, reader, partners).expect("the index can be read");
+    shown.insert("sealed answers".to_owned(), json!(sealed));
+    Value::Object(shown)
+}
+
+/// The days around the turn of the year; every occurrence is in it once (P28).
+fn calendar<R: ReadRows>(rows: &R, reader: &Reader, partners: &[PartnerId], ritual: &ItemView) -> Calendar {
+    let window = Window { from: date(2026, 12, 1), to: date(2027, 2, 28), zone: None, today: TODAY };
+    let calendar = ritual::calendar(rows, reader, partners, ritual, &window).expect("the index can be read");
+    let calendar = calendar.expect("three months are a window");
+    let dates: BTreeSet<Date> = calendar.occurrences.iter().map(|occurrence| occurrence.date).collect();
+    assert_eq!(dates.len(), calendar.occurrences.len(), "an occurrence is there twice: {calendar:?}");
+    calendar
 }

@@ -7,29 +7,30 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use betwixt_daemon::engine::{Engine, Knocks, Moment, Output, Trouble};
-use betwixt_daemon::replica::{Belonging, Replica, Stage};
+use betwixt_daemon::replica::{Belonging, Committed, Replica, Stage};
 use betwixt_model::document::Scope;
-use betwixt_model::fact::{Fact, Nonce};
-use betwixt_model::ids::{DeviceId, PartnerId};
-use betwixt_model::index;
+use betwixt_model::fact::Fact;
+use betwixt_model::ids::{DeviceId, EpochId, ItemId, PartnerId};
+use betwixt_model::{index, seal};
 use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
 use betwixt_store::Batch;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CloseReason;
-use betwixt_sync::wire::{IncomingStream, StreamKey};
+use betwixt_sync::wire::{GoodbyeReason, IncomingStream, StreamKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use super::clock::Clock;
 use super::counts::Counts;
 use super::power::{Power, begin_epoch};
-use super::said::{Wish, perform};
+use super::said::{self, Thought, Wish};
 
 /// What a device is given.
 pub(super) enum Input {
     /// A person says something. What they saw is decided when it is said, from the page that they have before them.
-    Say(Wish),
+    Say(Thought),
     /// A connection was made.
     Connected { connection: ConnectionId, peer: DeviceId, direction: Direction },
     /// A frame came.
@@ -48,6 +49,14 @@ pub(super) enum Input {
 
 /// A fact that was said, and its scope.
 pub(super) type Word = (Scope, Box<Fact>);
+
+/// What follows what was written.
+pub(super) enum Followed {
+    /// Somebody is told that these are said.
+    Said(Vec<Word>),
+    /// The others are told of the new epoch.
+    NewEpoch,
+}
 
 /// What a device wants of the network.
 #[derive(Debug)]
@@ -76,9 +85,19 @@ pub(super) enum Effect {
 
 struct Running {
     replica: Replica,
-    engine: Engine<Wish, Option<Word>>,
+    engine: Engine<Wish, Followed>,
     /// On its way to the disk, and what was said in it.
-    flying: Option<(Stage, Vec<Word>)>,
+    flying: Option<(Flight, Vec<Word>)>,
+    /// Whether a new epoch was begun since it started: once is enough, for no other copy knows it.
+    epoch_renewed: bool,
+}
+
+/// How far a commit has come.
+enum Flight {
+    /// Nothing of it is sure to be on the disk.
+    Staged(Box<Stage>),
+    /// It is on the disk, and the engine has yet to be told.
+    Written(Committed),
 }
 
 /// The one network in which all devices are; what they call it never leaves them.
@@ -101,6 +120,10 @@ pub(super) struct Device {
     pub(super) counts: Counts,
     /// How many days its calendar is off.
     pub(super) skew: i32,
+    /// Its monotonic clock.
+    pub(super) clock: Clock,
+    /// Until when nothing happens on it: it is suspended, or another program has all of the machine.
+    pub(super) asleep_until: Option<Instant>,
     /// Whether everybody it talks with is what they seem to be: then nothing may ever be refused.
     pub(super) trusting: bool,
     power: Power,
@@ -113,15 +136,15 @@ pub(super) struct Device {
 
 impl Device {
     /// A new home on a new disk.
-    pub(super) fn found(number: u16, mut rng: ChaCha20Rng) -> Self {
+    pub(super) fn found(number: u16, now: Instant, mut rng: ChaCha20Rng) -> Self {
         let (power, store) = Power::new(&mut rng);
         let name = format!("Person {number}");
         let replica = Replica::found(store, &name, "a device", &mut rng).expect("a new store takes a home");
-        Self::with(number, power, replica, rng)
+        Self::with(number, power, replica, now, rng)
     }
 
     /// Another device of the partner that `other` speaks for. Answers it, and the statement that adds it.
-    pub(super) fn join(number: u16, mut rng: ChaCha20Rng, other: &Replica) -> (Self, SignedStatement) {
+    pub(super) fn join(number: u16, now: Instant, mut rng: ChaCha20Rng, other: &Replica) -> (Self, SignedStatement) {
         let (power, store) = Power::new(&mut rng);
         let keys = DeviceKeys::generate(&mut rng);
         let (by, roster) = (other.identity(), other.roster());
@@ -136,17 +159,17 @@ impl Device {
             statements: roster.statements().cloned().chain([added.clone()]).collect(),
         };
         let replica = Replica::join(store, &keys, &belonging, "another").expect("a new store takes a home");
-        (Self::with(number, power, replica, rng), added)
+        (Self::with(number, power, replica, now, rng), added)
     }
 
     /// A copy of this device's home, on another machine: it has the same key and goes on in the same epoch.
-    pub(super) fn copy(&self, number: u16, rng: ChaCha20Rng) -> Self {
+    pub(super) fn copy(&self, number: u16, now: Instant, rng: ChaCha20Rng) -> Self {
         let power = self.power.copy();
         let replica = Replica::open(power.open()).expect("a copy of a home is a home");
-        Self::with(number, power, replica, rng)
+        Self::with(number, power, replica, now, rng)
     }
 
-    fn with(number: u16, power: Power, replica: Replica, rng: ChaCha20Rng) -> Self {
+    fn with(number: u16, power: Power, replica: Replica, now: Instant, rng: ChaCha20Rng) -> Self {
         let mut device = Self {
             address: SocketAddr::from(([192, 0, 2, 1], 1000 + number)),
             id: replica.identity().device(),
@@ -154,6 +177,8 @@ impl Device {
             incarnation: 0,
             counts: Counts::default(),
             skew: 0,
+            clock: Clock::right(now),
+            asleep_until: None,
             trusting: true,
             power,
             backup: None,
@@ -168,7 +193,10 @@ impl Device {
     fn run(&mut self, replica: Replica) {
         let dialer = Dialer::new(self.id, ChaCha20Rng::seed_from_u64(self.rng.next_u64()));
         let engine = Engine::new(dialer, vec![the_network()], Knocks::default());
-        self.running = Some(Running { replica, engine, flying: None });
+        let mut running = Running { replica, engine, flying: None, epoch_renewed: false };
+        // Answers may have become due while it was down.
+        running.engine.write(Wish::OpenAnswers(None));
+        self.running = Some(running);
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -183,20 +211,23 @@ impl Device {
     /// The power fails: what is not durable is gone, and of what was written but not yet synced the disk keeps what the
     /// seed says.
     pub(super) fn crash(&mut self) {
-        let Some(Running { replica, engine, flying }) = self.running.take() else { return };
+        let Some(Running { replica, engine, flying, .. }) = self.running.take() else { return };
         self.counts.crashes += 1;
         let mut stage = None;
-        if let Some((flown, said)) = flying {
+        if let Some((flight, said)) = flying {
             self.counts.in_commit += 1;
             self.doubtful.extend(said);
-            stage = Some(flown);
+            if let Flight::Staged(flown) = flight {
+                stage = Some(*flown);
+            }
         }
         self.power.fail(stage, &mut self.rng);
         drop((replica, engine));
+        self.asleep_until = None;
         self.incarnation += 1;
     }
 
-    /// Starts from the disk. Answers the facts that turn out to be durable although nobody was told before.
+    /// Starts from the disk. `now` is what its own clock shows, here and below. Answers the facts that turn out to be durable although nobody was told before.
     pub(super) fn restart(&mut self, now: Instant) -> Vec<Word> {
         if self.running.is_some() {
             return Vec::new();
@@ -267,7 +298,7 @@ impl Device {
     pub(super) fn give(&mut self, now: Instant, input: Input) {
         let Some(Running { replica, engine, .. }) = &mut self.running else { return };
         match input {
-            Input::Say(wish) => engine.write(wish),
+            Input::Say(thought) => engine.write(Wish::Say(thought)),
             Input::Connected { connection, peer, direction } => engine.handle_connected(connection, peer, direction),
             Input::Frame { connection, stream, bytes } => engine.handle_frame(replica, now, connection, stream, bytes),
             Input::Lost { connection } => engine.handle_lost(connection, now),
@@ -310,12 +341,13 @@ impl Device {
         loop {
             let Some(Running { replica, engine, .. }) = &mut self.running else { return };
             engine.progress(replica, moment.now);
-            let told = self.carry_out(effects);
+            let told = self.carry_out(moment.now, effects);
             if let Some(flying) = self.stage(moment) {
                 effects.push(Effect::Commit);
-                self.running.as_mut().expect("it was running").flying = Some(flying);
+                let (stage, said) = flying;
+                self.running.as_mut().expect("it was running").flying = Some((Flight::Staged(Box::new(stage)), said));
             }
-            if !self.carry_out(effects) && !told {
+            if !self.carry_out(moment.now, effects) && !told {
                 break;
             }
         }
@@ -326,42 +358,55 @@ impl Device {
         let Running { replica, engine, .. } = self.running.as_mut()?;
         let mut said = Vec::new();
         let stage = engine.stage(replica, moment, |replica, stage, wish: Wish| {
-            let Some(what) = wish(replica, rng) else { return Ok(None) };
-            let (scope, by) = (what.scope(), (replica.identity().partner(), replica.identity().device()));
-            let mut nonce = [0; 16];
-            rng.fill_bytes(&mut nonce);
-            let nonce = Nonce::from_bytes(nonce);
-            match replica.act(stage, scope, moment.date, rng, |act| perform(act, what, by, moment.date, nonce)) {
-                Ok(signed) => {
-                    let word = (scope, Box::new(signed.fact().clone()));
-                    said.push(word.clone());
-                    Ok(Some(word))
+            let words = match wish {
+                Wish::Say(thought) => {
+                    let Some(what) = thought(replica, rng) else { return Ok(Followed::Said(Vec::new())) };
+                    said::say(replica, stage, moment.date, rng, what).unwrap_or_else(|error| {
+                        assert!(!error.fails_stage(), "saying failed the stage: {error}");
+                        counts.refused += 1;
+                        Vec::new()
+                    })
                 }
-                Err(error) => {
-                    assert!(!error.fails_stage(), "saying failed the stage: {error}");
-                    counts.refused += 1;
-                    Ok(None)
+                Wish::OpenAnswers(sessions) => {
+                    let opened = replica.open_answers(stage, moment.date, rng, sessions.as_deref())?;
+                    opened.into_iter().map(|fact| said::word(stage, Scope::Ours, fact)).collect()
                 }
-            }
+                Wish::NewEpoch => {
+                    let mut epoch = [0; 32];
+                    rng.fill_bytes(&mut epoch);
+                    replica.begin_epoch(stage, EpochId::from_bytes(epoch))?;
+                    return Ok(Followed::NewEpoch);
+                }
+            };
+            said.extend(words.iter().cloned());
+            Ok(Followed::Said(words))
         })?;
         Some((stage, said))
     }
 
+    /// What was staged is on the disk from now on. The engine learns of it at [`Device::end_commit`].
+    pub(super) fn write(&mut self) {
+        let Some((flight, said)) = self.running.as_mut().and_then(|running| running.flying.take()) else { return };
+        let written = match flight {
+            Flight::Staged(stage) => stage.commit().expect("a disk in memory does not fail"),
+            Flight::Written(committed) => committed,
+        };
+        self.running.as_mut().expect("it was running").flying = Some((Flight::Written(written), said));
+    }
+
     /// The commit that was begun ends.
     pub(super) fn end_commit(&mut self, now: Instant) {
-        let Some(Running { replica, engine, flying }) = &mut self.running else { return };
-        let Some((stage, _)) = flying.take() else { return };
-        let committed = stage.commit();
-        assert!(committed.is_ok(), "a disk in memory does not fail: {committed:?}");
-        engine.handle_committed(replica, committed, now);
+        let Some(Running { replica, engine, flying, .. }) = &mut self.running else { return };
+        let Some((Flight::Written(committed), _)) = flying.take() else { return };
+        engine.handle_committed(replica, Ok(committed), now);
         self.counts.commits += 1;
     }
 
     /// Answers whether there was anything.
-    fn carry_out(&mut self, effects: &mut Vec<Effect>) -> bool {
-        let Some(Running { engine, .. }) = &mut self.running else { return false };
+    fn carry_out(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
+        let Some(running) = &mut self.running else { return false };
         let mut any = false;
-        while let Some(output) = engine.poll_output() {
+        while let Some(output) = running.engine.poll_output() {
             any = true;
             let counts = &mut self.counts;
             match output {
@@ -374,6 +419,10 @@ impl Device {
                     let honest = matches!(reason, CloseReason::ByPeer(_) | CloseReason::Here(_) | CloseReason::Stalled);
                     assert!(honest || !self.trusting, "between honest devices a session ended: {reason}");
                     counts.broken += u64::from(!honest);
+                    if reason == CloseReason::ByPeer(GoodbyeReason::RepeatedCounter) && !running.epoch_renewed {
+                        running.epoch_renewed = true;
+                        running.engine.write(Wish::NewEpoch);
+                    }
                 }
                 Output::Trouble(trouble) => {
                     assert!(!self.trusting, "among honest devices there was trouble: {trouble:?}");
@@ -384,14 +433,23 @@ impl Device {
                     counts.meaningless += (keys + facts) as u64;
                 }
                 Output::RosterChanged => effects.push(Effect::RosterChanged),
-                Output::Durable(None) => {}
-                Output::Durable(Some(word)) => {
-                    counts.said += 1;
-                    effects.push(Effect::Acknowledged(word));
+                Output::Durable(Followed::Said(words)) => {
+                    counts.said += words.len() as u64;
+                    effects.extend(words.into_iter().map(Effect::Acknowledged));
+                }
+                Output::Durable(Followed::NewEpoch) => {
+                    running.engine.roster_changed(&running.replica, now).expect("the store is open");
+                }
+                Output::Committed(committed) => {
+                    let sealed = committed.items().into_iter().filter(|(_, kind, _)| kind == seal::KIND);
+                    let sessions: Vec<ItemId> = sealed.map(|(_, _, item)| item).collect();
+                    if !sessions.is_empty() {
+                        running.engine.write(Wish::OpenAnswers(Some(sessions)));
+                    }
                 }
                 Output::Lost { error, .. } => panic!("a stage failed: {error}"),
                 // Dials fail by themselves; who is in step is asked for when it counts.
-                Output::Cancel(_) | Output::Verify { .. } | Output::PeerChanged | Output::Committed(_) => {}
+                Output::Cancel(_) | Output::Verify { .. } | Output::PeerChanged => {}
             }
         }
         any

@@ -2,6 +2,7 @@
 //! what their writer never saw.
 
 use betwixt_model::ids::FactId;
+use betwixt_model::{chapter, seal};
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::wire::Frame;
 use rand_core::RngCore;
@@ -30,7 +31,10 @@ impl Network {
     /// A patched program on this device says something in a field that is known, and names in `seen` whatever it likes: facts
     /// that have not arrived there, facts of other fields, or nothing.
     pub fn say_dishonestly(&mut self, device: DeviceName) {
-        let places: Vec<_> = self.oracle.places().into_iter().collect();
+        // What breaks a seal is judged where it is said, and what makes a chapter is no one field's matter.
+        let honest = [seal::KIND, chapter::KIND];
+        let places: Vec<_> =
+            self.oracle.places().into_iter().filter(|place| !honest.contains(&place.kind.as_str())).collect();
         if places.is_empty() {
             return;
         }
@@ -44,6 +48,13 @@ impl Network {
             "state" => json!("paused"),
             "until" => json!("2027-09-09"),
             "rank" => json!("z"),
+            // In shapes of their own: what somebody said there, again.
+            "mark" | "skip" | "moved" | "cadence" | "paused" | "turns" | "measure" | "done" | "amount" | "goal"
+            | "milestone" | "value" => {
+                let said = self.oracle.said_in(&place);
+                let one = said[draw(&mut self.rng, u32::try_from(said.len()).unwrap_or(0)) as usize];
+                self.oracle.value(&one).cloned().unwrap_or_default()
+            }
             _ => json!(["We rest.", "A calm home"][draw(&mut self.rng, 2) as usize]),
         };
         let wish = move |_: &_, _: &mut _| Some(Said::Dishonestly { place, value, seen });

@@ -46,7 +46,7 @@ impl Network {
         let signatures: Vec<[u8; 64]> = signatures.into_iter().map(|(_, signature)| signature).collect();
         chains.push(draft.complete(&signatures).expect("both have signed"));
         for name in [first, second] {
-            let now = self.queue.now();
+            let now = self.now(name.0);
             self.devices[name.0].adopt(now, chains.clone());
             self.work(name.0);
         }
@@ -57,11 +57,11 @@ impl Network {
     pub fn another_device(&mut self, of: DeviceName) -> DeviceName {
         let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
         let other = self.devices[of.0].replica().expect("who adds a device runs");
-        let (device, added) = Device::join(self.next_number(), rng, other);
+        let (device, added) = Device::join(self.next_number(), self.queue.now(), rng, other);
         let name = self.add(device);
-        let now = self.queue.now();
-        self.devices[name.0].meet(now);
-        self.devices[of.0].adopt(now, vec![added]);
+        let now = [name.0, of.0].map(|at| self.now(at));
+        self.devices[name.0].meet(now[0]);
+        self.devices[of.0].adopt(now[1], vec![added]);
         for at in [of.0, name.0] {
             self.work(at);
         }
@@ -72,10 +72,12 @@ impl Network {
     /// on sessions may be refused.
     pub fn copy(&mut self, of: DeviceName) -> DeviceName {
         let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
-        let copy = self.devices[of.0].copy(self.next_number(), rng);
+        let copy = self.devices[of.0].copy(self.next_number(), self.queue.now(), rng);
         let name = self.add(copy);
         self.trust_nobody();
-        self.devices[name.0].meet(self.queue.now());
+        self.rolled_back = true;
+        let now = self.now(name.0);
+        self.devices[name.0].meet(now);
         self.work(name.0);
         for other in 0..self.devices.len() {
             self.advertise(other);
@@ -98,14 +100,34 @@ impl Network {
             return;
         }
         self.trust_nobody();
+        self.rolled_back = true;
         for connection in self.wires.of(device.0) {
             self.lose(connection);
         }
         // What others were about to write down, they write down.
         self.run_for(Duration::from_millis(200));
         self.crash(device);
-        let now = self.queue.now();
+        let now = self.now(device.0);
         self.devices[device.0].restore(now);
+        self.forget_what_is_lost();
+        self.devices[device.0].counts.restored += 1;
+        self.work(device.0);
+    }
+
+    /// A device is never started again, and what only it had is lost with it, and forgotten here; every other device has to
+    /// run.
+    ///
+    /// # Panics
+    /// When one does not.
+    pub fn retire(&mut self, device: DeviceName) {
+        self.crash(device);
+        let others = self.devices.iter().enumerate().filter(|(at, _)| *at != device.0);
+        assert!(others.map(|(_, other)| other).all(Device::is_running), "what a device has that is down is not lost");
+        self.forget_what_is_lost();
+    }
+
+    /// What is on no running device is lost.
+    fn forget_what_is_lost(&mut self) {
         let anywhere = |scope, fact: &FactId| {
             self.devices.iter().filter_map(Device::replica).any(|replica| {
                 let view = replica.read().expect("the store is open");
@@ -116,8 +138,6 @@ impl Network {
         let kept: Vec<_> = self.private.iter().filter(|(_, fact)| anywhere(Scope::Mine, &fact.id())).cloned().collect();
         self.private = kept;
         lost.iter().for_each(|fact| self.oracle.forget(fact));
-        self.devices[device.0].counts.restored += 1;
-        self.work(device.0);
     }
 
     /// From now on it is no fault of anybody's that a session is refused.
@@ -127,7 +147,7 @@ impl Network {
 
     fn new_device(&mut self) -> DeviceName {
         let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
-        let device = Device::found(self.next_number(), rng);
+        let device = Device::found(self.next_number(), self.queue.now(), rng);
         self.add(device)
     }
 

@@ -20,22 +20,24 @@
 
 mod chapters;
 mod check;
+mod clock;
 mod counts;
 mod device;
 mod hostile;
 mod household;
+mod in_step;
 mod power;
 mod private;
 mod queue;
 mod said;
 mod sayings;
+mod seals;
 mod tampering;
 mod wires;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use betwixt_daemon::engine::Moment;
 use betwixt_model::document::Scope;
 use betwixt_model::fact::Fact;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
@@ -74,6 +76,8 @@ impl Default for Weather {
 enum Happening {
     /// A device is given something, unless it was restarted since this was planned.
     Give { to: usize, incarnation: u64, input: Input },
+    /// A commit is on the disk, and nobody knows yet.
+    Written { at: usize, incarnation: u64 },
     /// The end of a commit.
     Commit { at: usize, incarnation: u64 },
     /// A timer.
@@ -103,6 +107,10 @@ pub struct Network {
     hostile: BTreeSet<usize>,
     /// What was said in private: on which device.
     private: Vec<(usize, Fact)>,
+    /// Who says to be in step with whom.
+    in_step: BTreeSet<(usize, usize)>,
+    /// Whether some disk holds less than it did, or some home was copied.
+    rolled_back: bool,
 }
 
 /// How much simulated time [`Network::run_until_idle`] gives the devices to come into step. The longest wait of an honest
@@ -114,6 +122,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many microseconds a commit takes at most, over the least.
 const LONGEST_COMMIT: u32 = 5_000;
+
+/// How many microseconds may pass at most until whoever waits for a commit learns of it.
+const LONGEST_WAKE: u32 = 1_000;
 
 /// How long an end of a dead connection may not notice it: QUIC's idle time-out.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -136,6 +147,8 @@ impl Network {
             oracle: Oracle::default(),
             hostile: BTreeSet::new(),
             private: Vec::new(),
+            in_step: BTreeSet::new(),
+            rolled_back: false,
         }
     }
 
@@ -147,11 +160,6 @@ impl Network {
     /// A number below `bound`, from the seed: for tests that decide by it what happens next.
     pub fn draw(&mut self, bound: u32) -> u32 {
         draw(&mut self.rng, bound)
-    }
-
-    /// The next day, for everybody.
-    pub fn next_day(&mut self) {
-        self.today = self.today.tomorrow().unwrap_or(self.today);
     }
 
     /// A device replaces what was appended to its documents by checked snapshots.
@@ -194,7 +202,7 @@ impl Network {
 
     /// Starts a device that crashed, from its disk. One that runs goes on.
     pub fn restart(&mut self, device: DeviceName) {
-        let now = self.queue.now();
+        let now = self.now(device.0);
         for word in self.devices[device.0].restart(now) {
             self.remember(device.0, &word);
         }
@@ -238,7 +246,7 @@ impl Network {
         let busy = |happening: &Happening| match happening {
             Happening::Timer { .. } | Happening::Lost { .. } | Happening::Dial { .. } => false,
             Happening::Give { to, incarnation, .. } => self.devices[*to].incarnation == *incarnation,
-            Happening::Commit { .. } => true,
+            Happening::Written { .. } | Happening::Commit { .. } => true,
             Happening::Frame { connection, .. } => self.wires.is_alive(*connection),
         };
         self.devices.iter().all(Device::is_idle)
@@ -270,7 +278,10 @@ impl Network {
     /// The next thing happens; false when nothing is planned.
     fn step(&mut self) -> bool {
         let Some(happening) = self.queue.next() else { return false };
-        let now = self.queue.now();
+        if let Some(until) = self.asleep(&happening) {
+            self.queue.plan(until, happening);
+            return true;
+        }
         let current = |devices: &[Device], at: usize, incarnation| devices[at].incarnation == incarnation;
         match happening {
             Happening::Give { to, incarnation, input } => {
@@ -278,15 +289,27 @@ impl Network {
                     self.give(to, input);
                 }
             }
+            Happening::Written { at, incarnation } => {
+                if current(&self.devices, at, incarnation) {
+                    self.devices[at].write();
+                    self.judge_in_step(at, true);
+                    let wait = Duration::from_micros(u64::from(draw(&mut self.rng, LONGEST_WAKE)));
+                    self.queue.plan_in(wait, Happening::Commit { at, incarnation });
+                }
+            }
             Happening::Commit { at, incarnation } => {
                 if current(&self.devices, at, incarnation) {
+                    let now = self.now(at);
                     self.devices[at].end_commit(now);
                     self.work(at);
                 }
             }
             Happening::Timer { at, incarnation } => {
-                if current(&self.devices, at, incarnation) {
+                // Another may have been planned in its place, for later.
+                let due = self.timers[at].is_some_and(|planned| planned <= self.queue.now());
+                if due && current(&self.devices, at, incarnation) {
                     self.timers[at] = None;
+                    let now = self.now(at);
                     self.devices[at].handle_timeout(now);
                     self.work(at);
                 }
@@ -308,7 +331,12 @@ impl Network {
     }
 
     fn give(&mut self, to: usize, input: Input) {
-        self.devices[to].give(self.queue.now(), input);
+        if self.devices[to].asleep_until.is_some_and(|until| until > self.queue.now()) {
+            // It is planned anew for when the device wakes.
+            return self.give_in(Duration::ZERO, to, input);
+        }
+        let now = self.now(to);
+        self.devices[to].give(now, input);
         self.work(to);
     }
 
@@ -322,7 +350,8 @@ impl Network {
         let moment = self.moment(at);
         self.devices[at].work(moment, &mut effects);
         self.carry_out(at, effects);
-        let due = self.devices[at].poll_timeout();
+        self.judge_in_step(at, false);
+        let due = self.devices[at].poll_timeout().map(|due| self.devices[at].clock.when(due));
         if let Some(due) = due.filter(|due| self.timers[at].is_none_or(|planned| *due < planned)) {
             self.timers[at] = Some(due);
             self.queue.plan(due, Happening::Timer { at, incarnation: self.devices[at].incarnation });
@@ -353,7 +382,7 @@ impl Network {
                 Effect::Commit => {
                     let wait = Duration::from_micros(u64::from(200 + draw(&mut self.rng, LONGEST_COMMIT)));
                     let incarnation = self.devices[at].incarnation;
-                    self.queue.plan_in(wait, Happening::Commit { at, incarnation });
+                    self.queue.plan_in(wait, Happening::Written { at, incarnation });
                 }
                 Effect::Acknowledged(word) => self.remember(at, &word),
                 Effect::RosterChanged => self.advertise(at),
@@ -374,18 +403,13 @@ impl Network {
 
     fn remember(&mut self, at: usize, (scope, fact): &device::Word) {
         match scope {
-            Scope::Ours => self.oracle.remember(fact),
+            Scope::Ours => {
+                self.oracle.remember(fact);
+                let early = self.oracle.judge_opening(fact).filter(|_| self.hostile.is_empty());
+                assert!(early.is_none(), "seed {}, device {at}: {early:?}", self.seed);
+            }
             Scope::Mine => self.private.push((at, (**fact).clone())),
         }
-    }
-
-    /// What time it is on a device.
-    fn moment(&self, at: usize) -> Moment {
-        let now = self.queue.now();
-        let date = self.today.saturating_add(jiff::Span::new().days(self.devices[at].skew));
-        let day = date.since(date_of_epoch()).map_or(0, |span| i64::from(span.get_days()));
-        let into = i64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(0);
-        Moment { now, date, at: day * 86_400_000 + into }
     }
 
     fn connect(&mut self, from: usize, attempt: AttemptId, to: usize) {
@@ -431,10 +455,6 @@ impl Network {
         let span = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
         shortest + Duration::from_micros(self.rng.next_u64() % (span + 1))
     }
-}
-
-fn date_of_epoch() -> Date {
-    date(1970, 1, 1)
 }
 
 fn pair(left: usize, right: usize) -> (usize, usize) {

@@ -29,6 +29,13 @@ impl Network {
         heads.into_iter().map(|(id, _)| id).find(|id| id.year == year)
     }
 
+    /// How many generations of documents a running device has left behind, over all years.
+    pub fn generations(&self, device: DeviceName) -> usize {
+        let Some(replica) = self.devices[device.0].replica() else { return 0 };
+        let heads = replica.shared_heads().expect("heads can be read");
+        heads.into_iter().map(|(id, _)| usize::try_from(id.generation).unwrap_or(usize::MAX)).sum()
+    }
+
     /// The documents that newer generations stand for and that a running device still keeps.
     pub fn superseded(&self, device: DeviceName) -> Vec<DocumentId> {
         let replica = self.devices[device.0].replica();

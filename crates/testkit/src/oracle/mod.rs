@@ -8,9 +8,11 @@
 //! - **NoSilentWinner**: every fact is live, rightly replaced, and in the history in any case (`field`).
 //! - **SameFactsSameView** is for [`crate::network`] and [`crate::lives`] to ask, by comparing devices.
 //! - What stands agreed in a field of consent (`consent`), and what a field is said to hold (`shown`).
+//! - That no sealed answer is opened before both have answered (`sealed`).
 
 mod consent;
 mod field;
+mod sealed;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +83,8 @@ pub enum Fault {
     Shown(String),
     /// What is shown as agreed is not what was agreed.
     Agreed(String),
+    /// A sealed answer was opened before both had answered.
+    OpenedEarly(FactId),
 }
 
 impl Oracle {
@@ -234,6 +238,7 @@ impl fmt::Display for Fault {
             Self::Lost(fact) => write!(formatter, "{fact:?} is not live and was never rightly replaced"),
             Self::NotReplaced { fact, by } => write!(formatter, "{fact:?} is live although {by:?} replaced it"),
             Self::NotInHistory(fact) => write!(formatter, "{fact:?} was said and is not in the history"),
+            Self::OpenedEarly(fact) => write!(formatter, "{fact:?} opens an answer before both have answered"),
             Self::Shown(what) | Self::Agreed(what) => formatter.write_str(what),
         }
     }

@@ -119,6 +119,34 @@ fn what_is_too_much_for_one_message_goes_in_several() {
     assert!(connection.ends.iter().all(|end| end.largest_persist < 24), "the messages were cut");
 }
 
+/// A message comes in parts. From the first on the peer is known to have something to say that is not here yet.
+#[test]
+fn nobody_is_in_step_while_a_message_is_coming() {
+    let mut homes = couple();
+    homes[0].say(2026, "the beginning");
+    meet(&mut homes, 1);
+    let mut connection = meet(&mut homes, 2);
+    for _ in 0..5 {
+        // Nothing that could be compressed to little.
+        let long: String = (0..150_000).map(|_| char::from(b'a' + (connection.rng.next_u32() % 26) as u8)).collect();
+        homes[0].say(2026, &long);
+    }
+    connection.ends[0].session.handle_local_change(connection.now, shared(2026));
+    connection.settle(&mut homes);
+    let key = StreamKey::Document(shared(2026));
+    let mut parts = 0;
+    while connection.ends[0].sent.get(&key).is_some_and(|frames| !frames.is_empty()) {
+        let last = connection.ends[0].sent[&key].len() == 1;
+        connection.deliver(&mut homes, 0, key);
+        parts += 1;
+        let opening = parts == 1;
+        assert!(opening || last || !connection.ends[1].session.is_in_step(), "after {parts} of its frames");
+    }
+    assert!(parts > 2, "it came in parts: {parts}");
+    connection.run(&mut homes);
+    connection.assert_in_step(&homes);
+}
+
 #[test]
 fn a_restored_home_gets_back_what_it_had_said_and_received() {
     let mut homes = couple();

@@ -267,6 +267,20 @@ impl Connection {
                 assert_eq!(self.ends[to].closed, Some(CloseReason::Violation(violation)));
             }
         }
+        self.assert_in_step_is_true(homes);
+    }
+
+    /// Whoever says that they are in step has nothing on disk, in the newest generations, that the other lacks.
+    fn assert_in_step_is_true(&self, homes: &[Home; 2]) {
+        for side in (0..2).filter(|side| self.ends[*side].session.is_in_step()) {
+            let (own, other) = (&homes[side].documents, &homes[1 - side].documents);
+            let newest: BTreeMap<i16, SharedDocumentId> =
+                own.keys().chain(other.keys()).map(|id| (id.year(), *id)).collect();
+            for (id, document) in own.iter().filter(|(id, _)| newest[&id.year()] == **id) {
+                let held = |head| other.get(id).is_some_and(|document| document.holds(head));
+                assert!(document.heads().iter().all(held), "side {side} is in step too early: {id:?}");
+            }
+        }
     }
 
     pub(super) fn run(&mut self, homes: &mut [Home; 2]) {
@@ -295,6 +309,7 @@ impl Connection {
     pub(super) fn say(&mut self, homes: &mut [Home; 2], side: usize, year: i16, value: &str) {
         homes[side].say(year, value);
         self.ends[side].session.handle_local_change(self.now, shared(year));
+        self.assert_in_step_is_true(homes);
         self.ends[side].settle(self.now, &mut homes[side]);
     }
 
