@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::answer::{backups, chapter, doctor, items, past, problem, settle, status, verify};
 use crate::event::{Event, Finished};
 use crate::house::{self, House};
-use crate::http::{self, Answer, Call, Request, Response};
+use crate::http::{self, Answer, Call, Request, Response, Sees};
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
 use crate::staging::moment;
@@ -95,7 +95,7 @@ impl Daemon {
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Call(Call { request, answer, .. }) => self.answer(request, answer, now),
+            Event::Call(call) => self.answer(call, now),
             Event::Net(event) => {
                 if let State::Open(open) = &mut self.state {
                     open.handle_net(event, now);
@@ -165,9 +165,10 @@ impl Daemon {
         }
     }
 
-    fn answer(&mut self, request: Request, answer: oneshot::Sender<Answer>, now: Instant) {
+    fn answer(&mut self, call: Call, now: Instant) {
+        let Call { caller, request, answer } = call;
         let outcome = match request {
-            Request::Status => self.status().map(Response::Status),
+            Request::Status => self.status(caller.sees()).map(Response::Status),
             Request::Down => {
                 self.going_down = true;
                 Ok(Response::Done)
@@ -178,7 +179,7 @@ impl Daemon {
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
             request => match &mut self.state {
-                State::Open(open) => match open.request(request, answer, now, &self.options) {
+                State::Open(open) => match open.request(caller.sees(), request, answer, now, &self.options) {
                     Some((answer, outcome)) => return drop(answer.send(outcome)),
                     None => return,
                 },
@@ -193,11 +194,11 @@ impl Daemon {
         let _ = answer.send(outcome);
     }
 
-    fn status(&self) -> Result<api::Status, Problem> {
+    fn status(&self, sees: Sees) -> Result<api::Status, Problem> {
         match &self.state {
             State::New => Ok(status::closed(&self.options.home, Phase::New)),
             State::Locked | State::Busy => Ok(status::closed(&self.options.home, Phase::Locked)),
-            State::Open(open) => open.status(&self.options.home),
+            State::Open(open) => open.status(&self.options.home, sees),
         }
     }
 
@@ -297,7 +298,10 @@ impl Daemon {
             Finished::Founded(outcome, answer) => {
                 let outcome = outcome.and_then(|(house, code)| {
                     self.open(house, Vec::new(), now)?;
-                    Ok(Response::Initialised(api::Initialised { status: self.status()?, recovery_code: Some(code) }))
+                    Ok(Response::Initialised(api::Initialised {
+                        status: self.status(Sees::Everything)?,
+                        recovery_code: Some(code),
+                    }))
                 });
                 self.settle_state();
                 let _ = answer.send(outcome);
@@ -305,7 +309,7 @@ impl Daemon {
             Finished::Unlocked(outcome, answer) => {
                 let outcome = outcome.and_then(|opened| {
                     self.open(opened.house, opened.troubles, now)?;
-                    self.status().map(Response::Status)
+                    self.status(Sees::Everything).map(Response::Status)
                 });
                 self.settle_state();
                 // Before anything is written today: what was there before is what a snapshot is for.
@@ -323,7 +327,7 @@ impl Daemon {
                 if outcome.is_ok() {
                     open.private_opened();
                 }
-                let _ = answer.send(outcome.and_then(|()| self.status().map(Response::Status)));
+                let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));
             }
             Finished::Restored(outcome, answer) => {
                 self.settle_state();
@@ -397,17 +401,19 @@ impl Open {
     /// Answers a request to an open home; `None` when the answer comes later.
     fn request(
         &mut self,
+        sees: Sees,
         request: Request,
         answer: oneshot::Sender<Answer>,
         now: Instant,
         options: &Options,
     ) -> Option<(oneshot::Sender<Answer>, Answer)> {
-        let read = items::read(&self.house.replica, &request).or_else(|| past::read(&self.house.replica, &request));
-        if let Some(read) = read.or_else(|| chapter::read(&self.house.replica, &request)) {
+        let replica = &self.house.replica;
+        let read = items::read(replica, sees, &request).or_else(|| past::read(replica, sees, &request));
+        if let Some(read) = read.or_else(|| chapter::read(replica, &request)) {
             return Some((answer, read));
         }
         if matches!(request, Request::ToSettle) {
-            return Some((answer, settle::read(&self.house.replica, Zoned::now().date())));
+            return Some((answer, settle::read(replica, sees, Zoned::now().date())));
         }
         let outcome = match request {
             Request::Lock => {
@@ -423,14 +429,14 @@ impl Open {
                 self.engine.dialer().set_enabled(false, now);
                 self.engine.end_all(now);
                 self.set_discovery(now);
-                self.status(&options.home).map(Response::Status)
+                self.status(&options.home, sees).map(Response::Status)
             }
             Request::Resume => {
                 self.paused = false;
                 self.engine.dialer().set_enabled(true, now);
                 self.engine.dialer().handle_network_changed(now);
                 self.set_discovery(now);
-                self.status(&options.home).map(Response::Status)
+                self.status(&options.home, sees).map(Response::Status)
             }
             Request::Pairing => Ok(Response::Pairing(self.pairing_shown(now))),
             Request::PairingStart(request) => self.pairing_start(&request, now).map(Response::Pairing),
@@ -473,7 +479,7 @@ impl Open {
                     let words = "The disk is in the way; nothing was changed. See `betwixt doctor`.";
                     return Some((answer, Err(Problem::new(ProblemKind::Storage, words))));
                 }
-                self.engine.write(Write::Api(request, answer));
+                self.engine.write(Write::Api(sees, request, answer));
                 return None;
             }
         };

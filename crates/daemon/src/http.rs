@@ -17,7 +17,7 @@ mod routes;
 pub mod shown;
 mod socket;
 
-pub use access::{Caller, Declared, Needs};
+pub use access::{Caller, Declared, Needs, Sees};
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};

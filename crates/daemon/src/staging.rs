@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{problem, says};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
-use crate::http::{Answer, Request, Response};
+use crate::http::{Answer, Request, Response, Sees};
 use crate::open::{Open, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Replica, Stage, StageError};
 use crate::writes::{After, Write};
@@ -88,7 +88,7 @@ impl Open {
         }
         for write in waiting {
             match write {
-                Write::Api(_, sender) => {
+                Write::Api(.., sender) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
@@ -104,7 +104,7 @@ impl Open {
     /// Locks the private part. Only while no stage is on its way.
     pub(crate) fn lock(&mut self, answer: oneshot::Sender<Answer>) {
         let home = self.house.home.path().to_owned();
-        let locked = self.house.lock_mine().and_then(|()| self.status(&home)).map(Response::Status);
+        let locked = self.house.lock_mine().and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);
         // Whoever asked may be gone.
         let _ = answer.send(locked);
     }
@@ -146,7 +146,7 @@ struct Own<'a> {
 impl Own<'_> {
     fn stage(&mut self, replica: &mut Replica, stage: &mut Stage, write: Write) -> Result<After, StageError> {
         match write {
-            Write::Api(request, sender) => match self.stage_request(replica, stage, request) {
+            Write::Api(sees, request, sender) => match self.stage_request(replica, stage, sees, request) {
                 Ok(Staged::Answer(answer)) => Ok(After::Answer(sender, answer)),
                 Ok(Staged::Addresses { removed }) => Ok(After::Addresses { answer: sender, removed }),
                 Err(error) => {
@@ -177,6 +177,7 @@ impl Own<'_> {
         &mut self,
         replica: &mut Replica,
         stage: &mut Stage,
+        sees: Sees,
         request: Request,
     ) -> Result<Staged, StageError> {
         match request {
@@ -200,7 +201,7 @@ impl Own<'_> {
                 Ok(Staged::Addresses { removed: Some(address) })
             }
             request => {
-                let answer = says::write(replica, stage, self.date, self.rng, request)?;
+                let answer = says::write(replica, stage, self.date, self.rng, sees, request)?;
                 Ok(Staged::Answer(Box::new(answer)))
             }
         }

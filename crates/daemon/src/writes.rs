@@ -7,13 +7,13 @@ use betwixt_sync::pairing::PeerIdentity;
 use betwixt_sync::roster::SignedStatement;
 use tokio::sync::oneshot;
 
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, Sees};
 
 /// Something to be staged.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// What a frontend says.
-    Api(Request, oneshot::Sender<Answer>),
+    /// What a frontend says, who sees so much.
+    Api(Sees, Request, oneshot::Sender<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.

@@ -40,7 +40,7 @@ impl Writing<'_> {
         let whole = *chosen == api::Bring::All;
         let Brought { ours, mine, items } = self.facts_to_bring(chosen_items, whole, &in_ours, &in_mine)?;
         let now: Vec<ItemId> = ours.iter().map(betwixt_model::fact::Fact::item).collect();
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         if !ours.is_empty() {
             let said = replica.act(stage, Scope::Ours, *date, *rng, |act| {
                 ours.into_iter().try_for_each(|fact| act.add(fact).map(drop))

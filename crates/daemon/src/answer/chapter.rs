@@ -125,7 +125,7 @@ impl Writing<'_> {
         write: impl FnOnce(&mut Act<'_>) -> Result<Result<Fact, ChapterError<StoreError>>, crate::replica::ActError>,
     ) -> Result<Response, Failure> {
         let Some(reader) = self.replica.reader(Scope::Ours) else { return Err(not_paired().into()) };
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         let mut why_not = None;
         let said = replica.act(stage, Scope::Ours, *date, *rng, |act| {
             match write(act)? {

@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use super::{rituals, seals};
 use crate::answer::problem::{storage_problem, unreadable};
-use crate::http::{Answer, Request, Response, Target, shown};
+use crate::http::{Answer, Request, Response, Sees, Target, shown};
 use crate::replica::Replica;
 
 /// Answers a request that reads items; `None` for every other request.
-pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
+pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<Answer> {
     match request {
         Request::Items { .. }
         | Request::Item(_)
@@ -35,7 +35,7 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
         Ok(view) => view,
         Err(error) => return Some(Err(storage_problem(&error))),
     };
-    let open = Open::new(replica, &view.reader());
+    let open = Open::new(replica, sees, &view.reader());
     let answer = match request {
         Request::Items { collection, scope } => open.items(*collection, *scope).map(Response::Items),
         Request::Item(target) => open.item(target).map(|item| Response::Item(Box::new(item))),
@@ -82,8 +82,9 @@ impl From<ReadError> for Problem {
     }
 }
 
-/// The scopes that can be read now: `ours` once paired, then `mine` while it is unlocked.
+/// The scopes that can be read now by whoever asks: `ours` once paired, then `mine` while it is unlocked.
 pub(super) struct Open<'a> {
+    sees: Sees,
     scopes: Vec<OpenScope<'a>>,
 }
 
@@ -144,26 +145,29 @@ pub(super) fn brought_to(mine: &OpenScope<'_>, item: &ItemId) -> Result<Option<I
 }
 
 impl<'a> Open<'a> {
-    pub(super) fn new(replica: &Replica, store: &betwixt_store::Reader<'a>) -> Self {
+    pub(super) fn new(replica: &Replica, sees: Sees, store: &betwixt_store::Reader<'a>) -> Self {
         let scopes = [Scope::Ours, Scope::Mine]
             .into_iter()
+            .filter(|scope| sees.includes(*scope))
             .filter_map(|scope| Some(OpenScope { scope, reader: replica.reader(scope)?, rows: store.rows(scope) }));
-        Self { scopes: scopes.collect() }
+        Self { sees, scopes: scopes.collect() }
     }
 
     /// One scope, or why it cannot be read.
     pub(super) fn one(&self, scope: Scope) -> Result<&OpenScope<'a>, Problem> {
         self.scopes.iter().find(|open| open.scope == scope).ok_or_else(|| match scope {
-            Scope::Ours => {
-                Problem::new(ProblemKind::NotPaired, "Nothing is shared before you are paired: run `betwixt pair`.")
-            }
+            Scope::Ours => not_paired(),
+            Scope::Mine if !self.sees.includes(scope) => Problem::new(
+                ProblemKind::NotPermitted,
+                "This needs the permission `private`, which this frontend was not given.",
+            ),
             Scope::Mine => locked(),
         })
     }
 
     /// The scope that is meant where none is named: the shared one once there is one.
     pub(super) fn default(&self) -> Result<&OpenScope<'a>, Problem> {
-        self.scopes.first().ok_or_else(locked)
+        self.scopes.first().ok_or_else(|| self.nothing_open())
     }
 
     /// Every scope that can be read, `ours` first.
@@ -171,10 +175,15 @@ impl<'a> Open<'a> {
         &self.scopes
     }
 
+    /// Why there is nothing to be read at all.
+    fn nothing_open(&self) -> Problem {
+        if self.sees.includes(Scope::Mine) { locked() } else { not_paired() }
+    }
+
     fn wanted(&self, scope: Option<api::Scope>) -> Result<Vec<&OpenScope<'a>>, Problem> {
         match scope {
             Some(scope) => Ok(vec![self.one(model_scope(scope))?]),
-            None if self.scopes.is_empty() => Err(locked()),
+            None if self.scopes.is_empty() => Err(self.nothing_open()),
             None => Ok(self.scopes.iter().collect()),
         }
     }
@@ -215,7 +224,7 @@ impl<'a> Open<'a> {
 
     /// That there is no item of this kind by the id that was given.
     pub(super) fn nothing(&self, kind: &str) -> Problem {
-        let locked = self.scopes.iter().all(|open| open.scope != Scope::Mine);
+        let locked = self.sees.includes(Scope::Mine) && self.scopes.iter().all(|open| open.scope != Scope::Mine);
         let hint = if locked { " Your own pages are locked, and were not looked through." } else { "" };
         Problem::new(ProblemKind::NotFound, format!("There is no {kind} by that id.{hint}"))
     }
@@ -354,6 +363,10 @@ impl OpenScope<'_> {
 
 fn natural(open: &OpenScope<'_>, kind: &Kind) -> Option<ItemId> {
     kind.natural_item(&open.reader.household, &open.reader.partner)
+}
+
+fn not_paired() -> Problem {
+    Problem::new(ProblemKind::NotPaired, "Nothing is shared before you are paired: run `betwixt pair`.")
 }
 
 fn locked() -> Problem {

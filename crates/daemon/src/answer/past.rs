@@ -13,17 +13,17 @@ use betwixt_store::View;
 
 use super::items::{Found, Open, ReadError};
 use super::problem::storage_problem;
-use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Target};
+use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Sees, Target};
 use crate::replica::Replica;
 
 /// Answers a request about the past; `None` for every other request.
-pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
+pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<Answer> {
     let Request::Past(request) = request else { return None };
     let view = match replica.read() {
         Ok(view) => view,
         Err(error) => return Some(Err(storage_problem(&error))),
     };
-    let past = Past { replica, view: &view, open: Open::new(replica, &view.reader()) };
+    let past = Past { replica, view: &view, sees, open: Open::new(replica, sees, &view.reader()) };
     let answer = match request {
         PastRequest::Timeline(named) => past.timeline(named).map(PastResponse::Timeline),
         PastRequest::Then { item, when } => past.then(item, when).map(|then| PastResponse::Then(Box::new(then))),
@@ -39,6 +39,7 @@ pub(crate) fn read(replica: &Replica, request: &Request) -> Option<Answer> {
 struct Past<'a> {
     replica: &'a Replica,
     view: &'a View,
+    sees: Sees,
     open: Open<'a>,
 }
 

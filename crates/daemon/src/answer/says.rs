@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::failure::{Failure, gone, refused};
 use super::items::{self, Open, OpenScope};
 use super::remembered::Key;
-use crate::http::{Answer, Request, Response, Target, shown};
+use crate::http::{Answer, Request, Response, Sees, Target, shown};
 use crate::replica::{Replica, Stage, StageError};
 
 /// Carries out a request that says something, into `stage`. The answer is to be given only after the stage was committed.
@@ -30,9 +30,10 @@ pub(crate) fn write(
     stage: &mut Stage,
     date: Date,
     rng: &mut ChaCha20Rng,
+    sees: Sees,
     request: Request,
 ) -> Result<Answer, StageError> {
-    let mut writing = Writing { replica, stage, date, rng };
+    let mut writing = Writing { replica, stage, date, rng, sees };
     let answered = match request {
         Request::Create { collection, key, item } => writing.create(collection, key.as_deref(), item),
         Request::Say { target, field, say } => writing.say(&target, &field, say),
@@ -61,12 +62,14 @@ pub(super) struct Writing<'a> {
     pub(super) stage: &'a mut Stage,
     pub(super) date: Date,
     pub(super) rng: &'a mut ChaCha20Rng,
+    /// What whoever says it sees: to them, nothing else is there.
+    pub(super) sees: Sees,
 }
 
 impl Writing<'_> {
     /// What can be read, with what is staged.
     pub(super) fn open(&mut self) -> Open<'_> {
-        Open::new(self.replica, &self.stage.batch().reader())
+        Open::new(self.replica, self.sees, &self.stage.batch().reader())
     }
 
     fn create(
@@ -145,7 +148,7 @@ impl Writing<'_> {
 
     /// Founds an item with its first field and says the others, as one act.
     fn found(&mut self, scope: Scope, kind: &str, fields: Vec<(String, Value)>) -> Result<ItemId, Failure> {
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         let mut about = String::new();
         let said = replica.act(stage, scope, *date, *rng, |act| {
             let mut item = None;
@@ -196,7 +199,7 @@ impl Writing<'_> {
             Problem::new(ProblemKind::UnknownSeen, "That is no `seen` token; read the field again.").about(field)
         })?;
         let before = seen.clone().unwrap_or_default();
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         let saying =
             Saying { item: Some(item), kind: kind.to_owned(), field: field.to_owned(), value: say.value, seen };
         let said = replica.act(stage, scope, *date, *rng, |act| act.say(saying));

@@ -91,7 +91,7 @@ impl Writing<'_> {
         let seen: Option<Seen> = seen.map(|seen| seen.0.parse()).transpose().map_err(|_| {
             Problem::new(ProblemKind::UnknownSeen, "That is no `seen` token; read the question again.").about("seen")
         })?;
-        let open = Open::new(self.replica, &self.stage.batch().reader());
+        let open = Open::new(self.replica, self.sees, &self.stage.batch().reader());
         let ours = open.one(Scope::Ours)?.reader;
         open.one(Scope::Mine)?;
         let found = open.find(target)?;
@@ -108,12 +108,12 @@ impl Writing<'_> {
         // The question that is answered: the fact that says it.
         let deck = standing.prompt.seen.to_string().chars().take(52).collect::<String>();
         drop(open);
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         let sealing = SealedAnswer { session: id, deck, answer, seen };
         replica.seal_answer(stage, *date, *rng, sealing).map_err(|error| refused(error, "answer"))?;
         replica.open_answers(stage, *date, *rng, Some(&[id]))?;
         let target = Target::Item(api::Collection::Sealed, id.to_string());
-        let open = Open::new(self.replica, &self.stage.batch().reader());
+        let open = Open::new(self.replica, self.sees, &self.stage.batch().reader());
         let session = sessions(self.replica, &open, Some(&target))?.into_iter().next().ok_or_else(gone)?;
         drop(open);
         Ok(Response::Seal(Box::new(session)))

@@ -16,13 +16,13 @@ use super::failure::Failure;
 use super::items::{Open, ReadError, shown_scope};
 use super::problem::storage_problem;
 use super::says::Writing;
-use crate::http::{Answer, Response, shown};
+use crate::http::{Answer, Response, Sees, shown};
 use crate::replica::Replica;
 
 /// Everything to settle on this date, in every scope that can be read.
-pub(crate) fn read(replica: &Replica, today: Date) -> Answer {
+pub(crate) fn read(replica: &Replica, sees: Sees, today: Date) -> Answer {
     let view = replica.read().map_err(|error| storage_problem(&error))?;
-    let open = Open::new(replica, &view.reader());
+    let open = Open::new(replica, sees, &view.reader());
     let mut threads: Vec<api::SettleThread> = Vec::new();
     for open in open.scopes() {
         let found = settle::threads(&open.rows, &open.reader, today, partners(open.scope));

@@ -15,6 +15,7 @@ use crate::answer::healing;
 use crate::answer::problem::storage_problem;
 use crate::answer::settle;
 use crate::engine::days;
+use crate::http::Sees;
 use crate::open::{Open, PeerNames, names_setting};
 
 /// How a home is of which nothing can be read.
@@ -42,18 +43,18 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
 }
 
 impl Open {
-    /// How it is.
-    pub(crate) fn status(&self, home: &Path) -> Result<api::Status, Problem> {
-        self.read_status(home).map_err(|error| storage_problem(&error))
+    /// How it is, for somebody who sees so much of it.
+    pub(crate) fn status(&self, home: &Path, sees: Sees) -> Result<api::Status, Problem> {
+        self.read_status(home, sees).map_err(|error| storage_problem(&error))
     }
 
-    fn read_status(&self, home: &Path) -> Result<api::Status, StoreError> {
+    fn read_status(&self, home: &Path, sees: Sees) -> Result<api::Status, StoreError> {
         let replica = &self.house.replica;
         let identity = replica.identity();
         let mut status = closed(home, Phase::Open);
         let view = replica.read()?;
         let reader = view.reader();
-        status.private_locked = !self.house.store.mine_is_open();
+        status.private_locked = !sees.includes(Scope::Mine) || !self.house.store.mine_is_open();
         status.me = Some(api::Partner { id: identity.partner().to_string(), name: identity.name().to_owned() });
         status.paired = replica.space(Scope::Ours).is_some();
         status.paused = self.paused;
@@ -78,7 +79,8 @@ impl Open {
         }
         status.port = Some(self.net.port());
         status.addresses = self.net.addresses().iter().map(ToString::to_string).collect();
-        for scope in [Scope::Ours, Scope::Mine] {
+        let scopes = [Scope::Ours, Scope::Mine].into_iter().filter(|scope| sees.includes(*scope));
+        for scope in scopes.clone() {
             let Some(reading) = replica.reader(scope) else { continue };
             let counts = index::counts(&reader.rows(scope)).unwrap_or_else(|error| {
                 tracing::error!(%error, "the index cannot be read");
@@ -98,7 +100,7 @@ impl Open {
             }
         }
         status.troubles.clone_from(&self.troubles);
-        for scope in [Scope::Ours, Scope::Mine] {
+        for scope in scopes {
             status.troubles.extend(healing::troubles(&replica.health(scope)?));
         }
         if self.engine.is_recovering() {

@@ -12,10 +12,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::{Value, json};
 
-use super::super::items::read;
+use super::super::{items, past, settle};
 use super::write;
-use crate::http::{Answer, Request, Response, Target};
+use crate::http::{Answer, Request, Response, Sees, Target};
 use crate::replica::{Replica, Stage};
+
+#[path = "tests/sees.rs"]
+mod sees;
 
 const TODAY: Date = date(2027, 3, 2);
 
@@ -68,10 +71,15 @@ impl Home {
         self.replica.committed().expect("reads");
     }
 
-    /// Carries out one request in a stage of its own.
+    /// Carries out one request of the owner's, in a stage of its own.
     fn write(&mut self, request: Request) -> Answer {
+        self.write_as(Sees::Everything, request)
+    }
+
+    fn write_as(&mut self, sees: Sees, request: Request) -> Answer {
         let mut stage = self.replica.begin().expect("begins");
-        let answer = write(&mut self.replica, &mut stage, TODAY, &mut self.rng, request).expect("the stage holds");
+        let answer = write(&mut self.replica, &mut stage, TODAY, &mut self.rng, sees, request);
+        let answer = answer.expect("the stage holds");
         if answer.is_err() {
             assert!(stage.is_empty(), "what is refused leaves nothing in the stage");
         }
@@ -80,7 +88,15 @@ impl Home {
     }
 
     fn read(&self, request: &Request) -> Answer {
-        read(&self.replica, request).expect("a request that reads items")
+        self.read_as(Sees::Everything, request)
+    }
+
+    fn read_as(&self, sees: Sees, request: &Request) -> Answer {
+        if matches!(request, Request::ToSettle) {
+            return settle::read(&self.replica, sees, TODAY);
+        }
+        let read = items::read(&self.replica, sees, request).or_else(|| past::read(&self.replica, sees, request));
+        read.expect("a request that reads")
     }
 
     fn create(
@@ -196,7 +212,7 @@ fn durable_before_told_what_is_staged_is_not_read() {
     let mut stage = home.replica.begin().expect("begins");
     let item = api::NewItem { scope: None, fields: [("title".to_owned(), json!("A garden"))].into() };
     let request = Request::Create { collection: Collection::Goals, key: None, item };
-    let answer = write(&mut home.replica, &mut stage, TODAY, &mut home.rng, request).expect("holds");
+    let answer = write(&mut home.replica, &mut stage, TODAY, &mut home.rng, Sees::Everything, request).expect("holds");
     let item = item_of(answer.expect("is said"));
     assert_eq!(refused(home.item(Collection::Goals, &item.id)).0, ProblemKind::NotFound);
     home.commit(stage);

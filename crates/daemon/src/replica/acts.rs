@@ -70,14 +70,14 @@ pub(super) fn remember(
 }
 
 impl Replica {
-    /// One's own last act on this device, in the scopes that are open; `None` when there is none, or none that is still
-    /// remembered.
+    /// One's own last act on this device, in those of the scopes that are open; `None` when there is none, or none that is
+    /// still remembered.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn last_act(&self, reader: &Reader<'_>) -> Result<Option<LastAct>, StoreError> {
+    pub fn last_act(&self, reader: &Reader<'_>, of: impl Fn(Scope) -> bool) -> Result<Option<LastAct>, StoreError> {
         let mut last: Option<LastAct> = None;
-        for scope in [Scope::Ours, Scope::Mine].into_iter().filter(|scope| self.space(*scope).is_some()) {
+        for scope in [Scope::Ours, Scope::Mine].into_iter().filter(|scope| of(*scope) && self.space(*scope).is_some()) {
             let acts: Vec<StoredAct> = reader.setting(scope, ACTS)?.unwrap_or_default();
             if let Some(StoredAct { number, facts, for_good }) = acts.into_iter().next_back()
                 && last.as_ref().is_none_or(|last| last.number < number)

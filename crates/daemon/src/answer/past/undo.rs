@@ -17,7 +17,10 @@ use crate::replica::LastAct;
 impl Past<'_> {
     pub(super) fn last_act(&self) -> Result<api::LastAct, ReadError> {
         let reader = self.view.reader();
-        let last = self.replica.last_act(&reader).map_err(betwixt_model::index::IndexError::Rows)?;
+        let last = self
+            .replica
+            .last_act(&reader, |scope| self.sees.includes(scope))
+            .map_err(betwixt_model::index::IndexError::Rows)?;
         let last = last.ok_or_else(nothing)?;
         let open = self.open.one(last.scope)?;
         let said = told(open, last.facts.iter())?;
@@ -34,12 +37,13 @@ impl Writing<'_> {
     /// Takes back one's own last act, whole or not at all.
     pub(in crate::answer) fn undo(&mut self) -> Result<Response, Failure> {
         let reader = self.stage.batch().reader();
-        let last = self.replica.last_act(&reader)?.ok_or_else(nothing)?;
+        let sees = self.sees;
+        let last = self.replica.last_act(&reader, |scope| sees.includes(scope))?.ok_or_else(nothing)?;
         let open = self.open();
         let open = open.one(last.scope)?;
         let took_back = told(open, last.facts.iter())?;
         let sayings = sayings(open, &last)?;
-        let Self { replica, stage, date, rng } = self;
+        let Self { replica, stage, date, rng, .. } = self;
         let said = replica.act(stage, last.scope, *date, *rng, |act| {
             act.by_itself();
             sayings.into_iter().map(|saying| act.say(saying)).collect::<Result<Vec<_>, _>>()

@@ -1,6 +1,7 @@
 //! Who calls.
 
 use betwixt_api::{Permission, Permissions};
+use betwixt_model::document::Scope;
 
 /// Who calls, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,5 +25,27 @@ impl Caller {
             Self::Frontend { permissions, .. } => permissions.has(permission),
             Self::Anyone => false,
         }
+    }
+
+    /// What of the home they are shown.
+    pub fn sees(&self) -> Sees {
+        if self.may(Permission::Private) { Sees::Everything } else { Sees::Shared }
+    }
+}
+
+/// What of the home somebody is shown. What they do not see is not counted for them and has no name there: to them it is as
+/// if it were not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sees {
+    /// What is shared, and what is private.
+    Everything,
+    /// What is shared.
+    Shared,
+}
+
+impl Sees {
+    /// Whether they are shown what belongs to this scope.
+    pub fn includes(self, scope: Scope) -> bool {
+        scope == Scope::Ours || self == Self::Everything
     }
 }

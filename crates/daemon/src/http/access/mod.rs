@@ -3,6 +3,6 @@
 mod caller;
 mod routes;
 
-pub use caller::Caller;
+pub use caller::{Caller, Sees};
 pub use routes::{Declared, Needs};
 pub(super) use routes::{EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
