@@ -6,6 +6,7 @@ pub mod binary;
 pub mod capture;
 pub mod constants;
 pub mod home;
+pub mod http;
 pub mod mounts;
 pub mod namespaces;
 pub mod patched;

@@ -1,6 +1,7 @@
 //! The typed client of a daemon's Unix socket.
 
 mod events;
+mod frontends;
 mod past;
 mod rituals;
 mod seals;

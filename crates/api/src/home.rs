@@ -51,6 +51,9 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// The UDP port that it listens on.
     pub port: Option<u16>,
+    /// Where frontends on this machine reach the API over TCP, `host:port`; `None` when it listens on its socket alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
     /// The addresses at which it can be reached now, `host:port`.
     #[serde(default)]
     pub addresses: Vec<String>,

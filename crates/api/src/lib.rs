@@ -12,6 +12,7 @@ pub mod chapter;
 pub mod client;
 pub mod event;
 pub mod field;
+pub mod frontend;
 pub mod home;
 pub mod item;
 pub mod pairing;
@@ -29,6 +30,10 @@ pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Events};
 pub use event::{Notice, NoticeKind};
 pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
+pub use frontend::{
+    AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendRequest, Listen, Login, LoginCode,
+    MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
+};
 pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};
 pub use item::{
     Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,

@@ -145,6 +145,16 @@ problem_kinds! {
     CannotUndo: "cannot-undo", 409, "That cannot be taken back", Changed;
     /// Only its owner can say something there.
     NotYours: "not-yours", 403, "Only your partner can say that", Invalid;
+    /// It needs a token, and there is none that is known.
+    NoToken: "no-token", 401, "This needs a token", Failure;
+    /// Too many tries, or too many wait; try again later.
+    TooMany: "too-many", 429, "Too many tries", Failure;
+    /// The request's body took too long.
+    TooSlow: "too-slow", 408, "The request took too long", Failure;
+    /// The request's `Host` is not this daemon.
+    ForeignHost: "foreign-host", 421, "That is not this daemon", Failure;
+    /// The request comes from pages that are not let in.
+    ForeignOrigin: "foreign-origin", 403, "These pages are not let in", Failure;
     /// The frontend may not do that.
     NotPermitted: "not-permitted", 403, "This frontend may not do that", Failure;
     /// The home, or the private part of it, is locked.

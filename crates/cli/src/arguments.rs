@@ -1,6 +1,7 @@
 //! The command line: every verb, and the help that a newcomer reads.
 
 mod entries;
+mod frontend;
 mod home;
 pub(crate) mod ritual;
 pub(crate) mod seal;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
+pub(crate) use frontend::{Frontend, Listen, Open};
 pub(crate) use home::{Init, Pair, Passphrase, Peer, Up};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
@@ -182,6 +184,11 @@ pub(crate) enum Command {
     },
     /// Put a backup in place of what the home holds now, which is kept aside.
     Restore(Restore),
+    /// Let other programs and pages use what is kept here, each with a token of its own.
+    #[command(subcommand)]
+    Frontend(Frontend),
+    /// Open Betwixt's page in the browser.
+    Open(Open),
     /// Play through it: two homes, edits apart, meeting, and settling a difference.
     ///
     /// Runs two daemons on this machine with homes in a temporary directory, which stay usable until Ctrl-C.

@@ -2,6 +2,7 @@
 
 mod chapter;
 mod entries;
+mod frontend;
 mod goals;
 mod home;
 mod network;
@@ -68,6 +69,8 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Since { meetings } => past::since(&opened, meetings).await,
         Command::Undo { show } => past::undo(&opened, show).await,
         Command::Chapter(command) => chapter::run(&opened, command).await,
+        Command::Frontend(command) => frontend::frontend(&opened, command).await,
+        Command::Open(arguments) => frontend::open(&opened, arguments).await,
         Command::Verify => upkeep::verify(&opened).await,
         Command::Backup { list: true, .. } => upkeep::backups(&opened).await,
         Command::Backup { path, .. } => upkeep::backup(&opened, path).await,

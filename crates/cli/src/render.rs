@@ -2,6 +2,7 @@
 
 pub(crate) mod chapter;
 pub(crate) mod field;
+pub(crate) mod frontend;
 pub(crate) mod household;
 pub(crate) mod item;
 pub(crate) mod past;

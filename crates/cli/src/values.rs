@@ -7,6 +7,12 @@ use serde_json::Value;
 
 use crate::error::CommandError;
 
+/// An address that only this machine can reach.
+pub(crate) fn loopback(text: &str) -> Result<std::net::SocketAddr, String> {
+    let address = text.parse::<std::net::SocketAddr>().ok().filter(|address| address.ip().is_loopback());
+    address.ok_or_else(|| "an address of this machine and a port, such as 127.0.0.1:4714 or [::1]:4714".into())
+}
+
 /// A date as people write it: `YYYY-MM-DD`.
 pub(crate) fn parse_date(text: &str) -> Result<Value, CommandError> {
     let date: Date = text.trim().parse().map_err(|_| CommandError::Value {

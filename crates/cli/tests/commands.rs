@@ -126,6 +126,7 @@ fn status(phase: Phase) -> api::Status {
         paused: false,
         peers: vec![],
         port: None,
+        http: None,
         addresses: vec![],
         documents: vec![],
         differences: 0,

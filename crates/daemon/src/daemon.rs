@@ -1,18 +1,24 @@
 //! The loop: one event at a time, over everything that the daemon owns.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use betwixt_api::{self as api, Phase, Problem, ProblemKind};
+use betwixt_model::document::Scope;
 use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::answer::problem::sentence;
 use crate::answer::{backups, chapter, doctor, items, past, problem, settle, status, verify};
 use crate::event::{Event, Finished};
+use crate::frontends::{self, forget_login_file};
 use crate::house::{self, House};
-use crate::http::{self, Answer, Call, Request, Response, Sees};
-use crate::open::{HERE, Open, Waiter};
+use crate::http::{
+    self, Answer, Call, Caller, FrontendRequest, FrontendResponse, Listening, Registry, Request, Response, Sees,
+};
+use crate::open::{HERE, LISTEN, Open, Waiter};
 use crate::options::Options;
 use crate::staging::moment;
 use crate::writes::Write;
@@ -38,6 +44,10 @@ enum State {
 /// The daemon. Nothing but its loop changes it.
 pub(crate) struct Daemon {
     options: Options,
+    /// To be given to whatever takes requests.
+    calls: mpsc::Sender<Call>,
+    registry: Registry,
+    listening: Option<Listening>,
     state: State,
     net: Option<mpsc::Receiver<NetEvent>>,
     finished: mpsc::UnboundedSender<Finished>,
@@ -53,13 +63,30 @@ impl Daemon {
         let alive = socket.alive();
         let (sender, mut calls) = mpsc::channel::<Call>(http::MAX_WAITING_CALLS);
         let (stop, stopped) = oneshot::channel::<()>();
+        let registry = Registry::default();
+        forget_login_file(&options.home);
+        let listening = match options.http {
+            Some(address) => Some(listen(address, sender.clone(), &registry).map_err(anyhow::Error::new)?),
+            None => None,
+        };
+        let calls_sender = sender.clone();
         let serving = tokio::spawn(http::serve(socket, sender, async move {
             // A dropped sender means the same.
             let _ = stopped.await;
         }));
         let (finished, mut done) = mpsc::unbounded_channel();
         let state = if betwixt_store::Home::exists(&options.home) { State::Locked } else { State::New };
-        let mut daemon = Self { options, state, net: None, finished, looked_after: None, going_down: false };
+        let mut daemon = Self {
+            options,
+            calls: calls_sender,
+            registry,
+            listening,
+            state,
+            net: None,
+            finished,
+            looked_after: None,
+            going_down: false,
+        };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         while !daemon.going_down {
@@ -76,10 +103,19 @@ impl Daemon {
             daemon.handle(event);
         }
         daemon.shut_down(&mut done).await;
+        forget_login_file(&daemon.options.home);
+        let listening = daemon.listening.take();
         drop(daemon);
         let _ = stop.send(());
         // A frontend that never ends its request does not keep the home from closing.
-        let _ = tokio::time::timeout(FAREWELL, serving).await;
+        let ending = async {
+            if let Some(listening) = listening {
+                listening.end().await;
+            }
+            // It ends in no other way.
+            let _ = serving.await;
+        };
+        let _ = tokio::time::timeout(FAREWELL, ending).await;
         drop(alive);
         Ok(())
     }
@@ -167,6 +203,12 @@ impl Daemon {
 
     fn answer(&mut self, call: Call, now: Instant) {
         let Call { caller, request, answer } = call;
+        if let (Caller::Frontend(frontend), State::Open(open)) = (&caller, &mut self.state) {
+            if frontend.revoked().is_cancelled() {
+                return drop(answer.send(Err(Problem::new(ProblemKind::NoToken, "The token was revoked."))));
+            }
+            open.frontend_used(frontend.name());
+        }
         let outcome = match request {
             Request::Status => self.status(caller.sees()).map(Response::Status),
             Request::Down => {
@@ -178,28 +220,98 @@ impl Daemon {
             Request::Backups => backups::list(&self.options.home).map(Response::Backups),
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
+            Request::Frontend(request) => return self.frontend(request, answer, now),
             request => match &mut self.state {
                 State::Open(open) => match open.request(caller.sees(), request, answer, now, &self.options) {
                     Some((answer, outcome)) => return drop(answer.send(outcome)),
                     None => return,
                 },
-                State::New => {
-                    Err(Problem::new(ProblemKind::NotSetUp, "There is no home here yet: run `betwixt init`."))
-                }
-                State::Locked => Err(Problem::new(ProblemKind::Locked, "The home is locked: run `betwixt unlock`.")),
-                State::Busy => Err(busy()),
+                State::New | State::Locked | State::Busy => Err(self.not_open()),
             },
         };
         // Whoever asked may be gone.
         let _ = answer.send(outcome);
     }
 
-    fn status(&self, sees: Sees) -> Result<api::Status, Problem> {
+    /// Why nothing can be asked of the home now.
+    fn not_open(&self) -> Problem {
         match &self.state {
-            State::New => Ok(status::closed(&self.options.home, Phase::New)),
-            State::Locked | State::Busy => Ok(status::closed(&self.options.home, Phase::Locked)),
-            State::Open(open) => open.status(&self.options.home, sees),
+            State::New => Problem::new(ProblemKind::NotSetUp, "There is no home here yet: run `betwixt init`."),
+            State::Locked => Problem::new(ProblemKind::Locked, "The home is locked: run `betwixt unlock`."),
+            State::Busy | State::Open(_) => busy(),
         }
+    }
+
+    fn status(&self, sees: Sees) -> Result<api::Status, Problem> {
+        let mut status = match &self.state {
+            State::New => status::closed(&self.options.home, Phase::New),
+            State::Locked | State::Busy => status::closed(&self.options.home, Phase::Locked),
+            State::Open(open) => open.status(&self.options.home, sees)?,
+        };
+        status.http = self.listening.as_ref().map(|listening| listening.address().to_string());
+        Ok(status)
+    }
+
+    fn frontend(&mut self, request: FrontendRequest, answer: oneshot::Sender<Answer>, now: Instant) {
+        if !matches!(self.state, State::Open(_)) {
+            return drop(answer.send(Err(self.not_open())));
+        }
+        let outcome = match request {
+            FrontendRequest::Listen(address) => match self.listen(address) {
+                Ok(shown) => {
+                    let State::Open(open) = &mut self.state else { return };
+                    let told = Response::Frontend(FrontendResponse::Listening(shown));
+                    return open.engine.write(Write::Listen(address, answer, Box::new(Ok(told))));
+                }
+                Err(problem) => Err(problem),
+            },
+            FrontendRequest::Login => self.begin_login(now),
+            request => {
+                let State::Open(open) = &mut self.state else { return };
+                return open.frontend(request, answer, now);
+            }
+        };
+        // Whoever asked may be gone.
+        let _ = answer.send(outcome);
+    }
+
+    /// Listens at this address instead of the one before, or at none.
+    fn listen(&mut self, address: Option<SocketAddr>) -> Result<api::Listen, Problem> {
+        let present = self.listening.as_ref().map(Listening::address);
+        if present != address || address.is_none() {
+            let new = address.map(|address| listen(address, self.calls.clone(), &self.registry)).transpose();
+            self.listening =
+                new.map_err(|error| Problem::new(ProblemKind::Invalid, sentence(&error)).about("address"))?;
+        }
+        Ok(api::Listen { address: self.listening.as_ref().map(|listening| listening.address().to_string()) })
+    }
+
+    /// Listens where the home's setting says, unless the command line said where.
+    fn listen_as_set(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        if self.listening.is_some() {
+            return;
+        }
+        let set = open.house.store.read().and_then(|view| view.reader().setting::<Option<String>>(Scope::Ours, LISTEN));
+        let Ok(Some(Some(address))) = set else { return };
+        let listening = address.parse().map(|address| listen(address, self.calls.clone(), &self.registry));
+        match listening {
+            Ok(Ok(listening)) => self.listening = Some(listening),
+            Ok(Err(error)) => {
+                open.trouble(&format!("{} Frontends reach Betwixt over its socket alone.", sentence(&error)))
+            }
+            Err(_) => tracing::warn!("the setting that says where to listen is no address"),
+        }
+    }
+
+    fn begin_login(&mut self, now: Instant) -> Answer {
+        if self.listening.is_none() {
+            self.listen(Some(frontends::ANY_PORT))?;
+        }
+        let (Some(listening), State::Open(open)) = (&self.listening, &mut self.state) else {
+            return Err(self.not_open());
+        };
+        open.begin_login(&self.options.home, listening.address(), now)
     }
 
     /// Runs what blocks beside the loop.
@@ -337,11 +449,12 @@ impl Daemon {
     }
 
     fn open(&mut self, house: House, troubles: Vec<String>, now: Instant) -> Result<(), Problem> {
-        let opened = Open::new(house, troubles, &self.options, now);
+        let opened = Open::new(house, troubles, &self.options, self.registry.clone(), now);
         let (mut open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
         open.private_opened();
         self.state = State::Open(Box::new(open));
         self.net = Some(events);
+        self.listen_as_set();
         Ok(())
     }
 
@@ -384,6 +497,18 @@ impl Daemon {
             tracing::error!(%problem, "the home was not closed as it should be");
         }
     }
+}
+
+/// Why the daemon does not listen where it should.
+#[derive(Debug, thiserror::Error)]
+#[error("frontends cannot be let in at {address}: {source}")]
+struct ListenError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+fn listen(address: SocketAddr, calls: mpsc::Sender<Call>, registry: &Registry) -> Result<Listening, ListenError> {
+    Listening::begin(address, calls, registry.clone()).map_err(|source| ListenError { address, source })
 }
 
 fn busy() -> Problem {

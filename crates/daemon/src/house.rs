@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
+use betwixt_model::document::Scope;
 use betwixt_model::ids::EpochId;
 use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way};
 use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
 use rand_core::{OsRng, RngCore};
 
 use crate::answer::problem::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
+use crate::http::access;
 use crate::replica::{OpenError, Replica};
 
 /// How many characters a passphrase has at least.
@@ -150,6 +152,8 @@ fn open(home: Arc<Home>, keys: DataKeys) -> Result<Opened, Problem> {
             let mut batch = store.begin()?;
             // Forgets the sync states, too: partners' devices may be ahead of what they say.
             batch.begin_epoch(&EpochId::from_bytes(epoch))?;
+            // Among those in an older copy may be some that were revoked since.
+            batch.remove_setting(Scope::Ours, access::SETTING)?;
             batch.commit()
         };
         begin().map_err(|error| storage_problem(&error))?;

@@ -7,6 +7,7 @@ mod answer;
 mod daemon;
 pub mod engine;
 mod event;
+mod frontends;
 mod house;
 pub mod http;
 mod meeting;

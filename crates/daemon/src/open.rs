@@ -19,13 +19,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::Options;
 use crate::engine::{self, Engine, Knocks};
 use crate::house::House;
-use crate::http::Answer;
+use crate::http::access::{self, Frontends, Record, Requests};
+use crate::http::{Answer, Registry};
 use crate::notices::Notices;
 use crate::pairing::Pairing;
 use crate::writes::{After, Write};
 
 /// For how long `here` takes any network for a home.
 pub(crate) const HERE: Duration = Duration::from_secs(600);
+
+/// The name of the setting, under the shared key, that says where frontends reach the daemon over TCP.
+pub(crate) const LISTEN: &str = "listen";
 
 /// The name of a setting under the shared key.
 const HOME_NETWORKS: &str = "home networks";
@@ -56,6 +60,8 @@ pub(crate) struct Open {
     pub(crate) engine: Engine<Write, After>,
     pub(crate) pairing: Pairing,
     pub(crate) notices: Notices,
+    pub(crate) frontends: Frontends,
+    pub(crate) requests: Requests,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) troubles: Vec<String>,
     pub(crate) paused: bool,
@@ -73,6 +79,7 @@ impl Open {
         house: House,
         troubles: Vec<String>,
         options: &Options,
+        registry: Registry,
         now: Instant,
     ) -> anyhow::Result<(Self, mpsc::Receiver<NetEvent>)> {
         let keys = Arc::new(DeviceKeys::from_bytes(&house.replica.identity().keys().to_bytes()));
@@ -80,6 +87,7 @@ impl Open {
         let ports = engine::ports(&view.reader())?;
         let (knocks, answered) = Knocks::load(&view.reader())?;
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
+        let stored: Option<Vec<Record>> = view.reader().setting(Scope::Ours, access::SETTING)?;
         drop(view);
         let config = Config {
             keys: keys.clone(),
@@ -101,6 +109,8 @@ impl Open {
             engine,
             pairing: Pairing::default(),
             notices: Notices::default(),
+            frontends: Frontends::new(stored.unwrap_or_default(), registry),
+            requests: Requests::default(),
             waiters: Vec::new(),
             troubles,
             paused: false,
@@ -154,7 +164,8 @@ impl Open {
 
     /// The next time at which something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let own = [self.engine.poll_timeout(), self.pairing.poll_timeout(), self.here_until];
+        let own =
+            [self.engine.poll_timeout(), self.pairing.poll_timeout(), self.requests.poll_timeout(), self.here_until];
         own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
     }
 
@@ -165,6 +176,9 @@ impl Open {
             self.set_discovery(now);
         }
         self.handle_pairing_timeout(now);
+        if self.requests.poll_timeout().is_some_and(|until| until <= now) {
+            self.end_logins(now);
+        }
     }
 
     /// Something to be shown by `status`, once.

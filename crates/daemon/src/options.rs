@@ -12,6 +12,9 @@ pub struct Options {
     pub home: PathBuf,
     /// Listen at this address and port only (port 0: any free one). `None`: on every interface, at the home's own port.
     pub listen: Option<SocketAddr>,
+    /// Where frontends on this machine reach the API over TCP: a loopback address (port 0: any free one). `None`: where the
+    /// home's own setting says, if it says so.
+    pub http: Option<SocketAddr>,
     /// Whether to look for other devices on the network and be found by them.
     pub discovery: bool,
 }

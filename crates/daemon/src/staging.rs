@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 
 use crate::answer::{problem, says};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
+use crate::http::access::{self, Record};
 use crate::http::{Answer, Request, Response, Sees};
-use crate::open::{Open, PeerNames, mark_home, names_setting};
+use crate::open::{LISTEN, Open, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Replica, Stage, StageError};
 use crate::writes::{After, Write};
 
@@ -40,6 +41,14 @@ impl Open {
             After::Answer(sender, answer) => {
                 // Whoever asked may be gone.
                 let _ = sender.send(*answer);
+                Ok(())
+            }
+            After::Frontends(change, answer) => {
+                self.frontends.apply(&change);
+                if let Some((sender, answer)) = answer {
+                    // Whoever asked may be gone.
+                    let _ = sender.send(*answer);
+                }
                 Ok(())
             }
             After::Lock(sender) => {
@@ -75,7 +84,9 @@ impl Open {
         let problem = problem::stage_problem(error);
         for after in after {
             match after {
-                After::Answer(sender, _) | After::Addresses { answer: sender, .. } => {
+                After::Answer(sender, _)
+                | After::Addresses { answer: sender, .. }
+                | After::Frontends(_, Some((sender, _))) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
@@ -83,20 +94,20 @@ impl Open {
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
                 After::Paired(_) => self.pairing_failed(&problem),
-                After::Nothing => {}
+                After::Nothing | After::Frontends(_, None) => {}
             }
         }
         for write in waiting {
             match write {
-                Write::Api(.., sender) => {
+                Write::Api(.., sender) | Write::Frontends(_, Some((sender, _))) | Write::Listen(_, sender, _) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Found(..) => self.pairing_failed(&problem),
-                // The next arrival of the session, and the next start, come by there again.
-                Write::OpenAnswers(_) => {}
+                // The next arrival of the session, and the next start, come by there again; a frontend is used again.
+                Write::OpenAnswers(_) | Write::Frontends(_, None) => {}
             }
         }
     }
@@ -155,6 +166,28 @@ impl Own<'_> {
                     Err(error)
                 }
             },
+            Write::Frontends(change, answer) => {
+                let mut stored: Vec<Record> =
+                    stage.batch().reader().setting(Scope::Ours, access::SETTING)?.unwrap_or_default();
+                match change.apply(&mut stored) {
+                    Ok(()) => {
+                        stage.batch().put_setting(Scope::Ours, access::SETTING, &stored)?;
+                        Ok(After::Frontends(change, answer))
+                    }
+                    Err(problem) => {
+                        if let Some((sender, _)) = answer {
+                            // Whoever asked may be gone.
+                            let _ = sender.send(Err(problem));
+                        }
+                        Ok(After::Nothing)
+                    }
+                }
+            }
+            Write::Listen(address, sender, answer) => {
+                let address = address.map(|address| address.to_string());
+                stage.batch().put_setting(Scope::Ours, LISTEN, &address)?;
+                Ok(After::Answer(sender, answer))
+            }
             Write::Lock(sender) => Ok(After::Lock(sender)),
             Write::NewEpoch => {
                 let mut epoch = [0; 32];

@@ -7,6 +7,7 @@ use betwixt_sync::pairing::PeerIdentity;
 use betwixt_sync::roster::SignedStatement;
 use tokio::sync::oneshot;
 
+use crate::http::access::Change;
 use crate::http::{Answer, Request, Sees};
 
 /// Something to be staged.
@@ -14,6 +15,10 @@ use crate::http::{Answer, Request, Sees};
 pub(crate) enum Write {
     /// What a frontend says, who sees so much.
     Api(Sees, Request, oneshot::Sender<Answer>),
+    /// A change of the frontends that are let in, and who is answered what.
+    Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
+    /// Where frontends reach the daemon is to be remembered, and who is answered what.
+    Listen(Option<SocketAddr>, oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.
@@ -31,6 +36,8 @@ pub(crate) enum After {
     Answer(oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is locked now.
     Lock(oneshot::Sender<Answer>),
+    /// A change of the frontends counts.
+    Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// The new epoch has begun.
     NewEpoch,
     /// Nothing.

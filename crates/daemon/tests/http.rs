@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 struct Daemon {
     directory: tempfile::TempDir,
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Daemon {
@@ -203,7 +203,7 @@ async fn a_client_finds_the_daemon_that_came_after() {
     client.devices().await.expect("the first answers");
     let Daemon { directory, stop, task } = daemon;
     stop.send(()).expect("serving");
-    task.await.expect("ends").expect("without an error");
+    task.await.expect("ends");
     assert!(matches!(client.devices().await, Err(ClientError::NotRunning { .. })));
     let _second = Daemon::answering_in(directory, |call| {
         let _ = call.answer.send(Ok(Response::Devices(vec![])));
@@ -225,7 +225,7 @@ async fn what_was_asked_before_going_down_is_answered() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     call.answer.send(Ok(Response::Devices(vec![]))).expect("the caller waits");
     asked.await.expect("ran").expect("answered");
-    tokio::time::timeout(Duration::from_secs(5), daemon.task).await.expect("ends").expect("ran").expect("well");
+    tokio::time::timeout(Duration::from_secs(5), daemon.task).await.expect("ends").expect("ran");
 }
 
 #[tokio::test]

@@ -32,6 +32,9 @@ pub(crate) struct Up {
     /// Listen at this address and port only, such as 192.168.1.20:4711 (port 0: any free one).
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Let frontends in at this address of this machine, such as 127.0.0.1:4714, beside the socket (port 0: any free one).
+    #[arg(long, value_name = "ADDRESS", value_parser = crate::values::loopback)]
+    pub(crate) http: Option<SocketAddr>,
     /// Neither look for other devices on the network nor be found; addresses set by hand still work.
     #[arg(long)]
     pub(crate) no_discovery: bool,

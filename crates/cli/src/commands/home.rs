@@ -68,6 +68,9 @@ pub(super) async fn up(terminal: Terminal, up: Up) -> Result<(), CommandError> {
         if let Some(listen) = up.listen {
             flags.extend(["--listen".to_owned(), listen.to_string()]);
         }
+        if let Some(http) = up.http {
+            flags.extend(["--http".to_owned(), http.to_string()]);
+        }
         if up.no_discovery {
             flags.push("--no-discovery".to_owned());
         }
@@ -90,8 +93,8 @@ pub(super) async fn up(terminal: Terminal, up: Up) -> Result<(), CommandError> {
     } else {
         terminal.remark(&format!("Betwixt runs for {}. Ctrl-C ends it.", home.path().display()));
     }
-    let options =
-        betwixt_daemon::Options { home: home.path().to_owned(), listen: up.listen, discovery: !up.no_discovery };
+    let (listen, http, discovery) = (up.listen, up.http, !up.no_discovery);
+    let options = betwixt_daemon::Options { home: home.path().to_owned(), listen, http, discovery };
     betwixt_daemon::run(options).await.map_err(|error| CommandError::Daemon(format!("{error:#}")))
 }
 

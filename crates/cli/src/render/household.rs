@@ -41,6 +41,9 @@ pub(crate) fn status(look: &Look, status: &Status) -> String {
     if !status.addresses.is_empty() {
         line("Reached at", printable(&status.addresses.join(", ")));
     }
+    if let Some(http) = &status.http {
+        line("Frontends", format!("http://{}", printable(http)));
+    }
     match status.differences {
         0 => {}
         1 => line("To settle", "1 thing (betwixt settle list)".into()),

@@ -145,6 +145,7 @@ pub(crate) fn status() -> Status {
             last_met_days: Some(2),
         }],
         port: Some(4711),
+        http: None,
         addresses: vec!["192.168.1.20:4711".into()],
         documents: vec![],
         differences: 2,

@@ -168,7 +168,7 @@ pub(super) fn invalid_path(detail: impl Into<String>) -> Problem {
 }
 
 /// An error's words as a sentence: the errors of the other crates begin small and have no full stop.
-pub(super) fn sentence(words: impl Display) -> String {
+pub(crate) fn sentence(words: impl Display) -> String {
     let words = words.to_string();
     let mut letters = words.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();

@@ -32,6 +32,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         paused: false,
         peers: Vec::new(),
         port: None,
+        http: None,
         addresses: Vec::new(),
         documents: Vec::new(),
         differences: 0,

@@ -7,6 +7,7 @@ use betwixt_api::{Collection, NoticeKind, Problem, Scope};
 use tokio::sync::{mpsc, oneshot};
 
 use super::access::Caller;
+use super::frontends::{FrontendRequest, FrontendResponse};
 use super::past::{PastRequest, PastResponse};
 
 /// What the loop gives back.
@@ -122,6 +123,8 @@ pub enum Request {
         /// What is added.
         entry: api::ProgressEntry,
     },
+    /// What frontends there are: [`Response::Frontend`], or [`Response::Done`] when one was revoked.
+    Frontend(FrontendRequest),
     /// `GET` of what was: [`Response::Past`].
     Past(PastRequest),
     /// `POST /v1/undo`: [`Response::Past`].
@@ -235,6 +238,8 @@ pub enum Response {
     Saying(Box<api::Saying>),
     /// What was.
     Past(PastResponse),
+    /// Frontends.
+    Frontend(FrontendResponse),
     /// What takes place.
     Calendar(api::Calendar),
     /// Every question with its sealed answers.
@@ -267,7 +272,13 @@ pub enum Response {
 impl Response {
     /// Whether this tells that something was founded (201).
     pub(super) fn founded(request: &Request) -> bool {
-        matches!(request, Request::Create { .. } | Request::Init(_) | Request::Backup(_))
+        matches!(
+            request,
+            Request::Create { .. }
+                | Request::Init(_)
+                | Request::Backup(_)
+                | Request::Frontend(FrontendRequest::Add(_) | FrontendRequest::Ask(_))
+        )
     }
 }
 

@@ -12,9 +12,11 @@ use betwixt_api::{self as api, MAX_REQUEST, Problem, ProblemKind};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
+use super::BODY_TIME;
 use super::access::{Caller, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 use super::chapter;
 use super::events::EventBody;
+use super::frontends;
 use super::parse;
 use super::past;
 use super::request::{Call, Request, Response, Target};
@@ -74,6 +76,7 @@ pub(super) fn routes() -> Routes {
         .put("/v1/{collection}/{id}/{action}", WRITE, say)
         .post("/v1/{collection}/{id}/{action}", WRITE, progress)
         .merge(chapter::routes())
+        .merge(frontends::routes())
 }
 
 /// The API, for callers that somebody before it has found out ([`Caller`], among the request's extensions).
@@ -184,10 +187,11 @@ impl FromRequest<Calls> for Asking {
         if announced.is_some_and(|length: u64| length > MAX_REQUEST as u64) {
             return Ok(Self { calls: calls.clone(), caller, parts: Err(too_large()) });
         }
-        let parts = match Bytes::from_request(request, calls).await {
-            Ok(bytes) => Ok(Parts { headers, query, bytes }),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
-            Err(_) => Err(Problem::new(ProblemKind::NotUnderstood, "The body ended early.")),
+        let parts = match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, calls)).await {
+            Err(_) => Err(Problem::new(ProblemKind::TooSlow, "A request's body may take 20 seconds.")),
+            Ok(Ok(bytes)) => Ok(Parts { headers, query, bytes }),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+            Ok(Err(_)) => Err(Problem::new(ProblemKind::NotUnderstood, "The body ended early.")),
         };
         Ok(Self { calls: calls.clone(), caller, parts })
     }
@@ -263,6 +267,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::History(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
         Response::Past(body) => past::write(status, &body),
+        Response::Frontend(body) => frontends::write(status, &body),
         Response::Seals(body) => json(status, &body),
         Response::Seal(body) => json(status, &body),
         Response::Calendar(body) => json(status, &body),

@@ -5,17 +5,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::MAX_CONNECTIONS;
 
 /// The longest path that a socket can have on the systems that we know (`sun_path`, with its final zero).
 const MAX_PATH: usize = 103;
@@ -80,7 +74,6 @@ pub struct Socket {
     alive: Alive,
     path: PathBuf,
     owner: u32,
-    room: Arc<Semaphore>,
 }
 
 impl Socket {
@@ -115,13 +108,7 @@ impl Socket {
         let listener = UnixListener::bind(&path).map_err(system)?;
         // Between these two lines the directory's mode is what keeps others out.
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(system)?;
-        Ok(Self {
-            listener,
-            alive: Alive { _lock: Arc::new(lock) },
-            path,
-            owner,
-            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        })
+        Ok(Self { listener, alive: Alive { _lock: Arc::new(lock) }, path, owner })
     }
 
     /// To be kept until the daemon has closed everything.
@@ -175,16 +162,14 @@ fn make_private(directory: &Path, owner: u32) -> Result<(), BindError> {
 }
 
 impl Listener for Socket {
-    type Io = Connection;
+    type Io = UnixStream;
     type Addr = ();
 
-    async fn accept(&mut self) -> (Connection, ()) {
+    async fn accept(&mut self) -> (UnixStream, ()) {
         loop {
-            let room = Arc::clone(&self.room).acquire_owned().await;
-            let room = room.expect("the semaphore is never closed");
             match self.listener.accept().await {
                 Ok((stream, _)) => match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == self.owner => return (Connection { stream, _room: room }, ()),
+                    Ok(peer) if peer.uid() == self.owner => return (stream, ()),
                     Ok(_) => tracing::warn!("a connection of another user was refused"),
                     Err(error) => tracing::warn!(%error, "a connection whose user is not known was refused"),
                 },
@@ -198,36 +183,5 @@ impl Listener for Socket {
 
     fn local_addr(&self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A connection of the home's own user, which counts against [`MAX_CONNECTIONS`] until it is dropped.
-#[derive(Debug)]
-pub struct Connection {
-    stream: UnixStream,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -1,18 +1,19 @@
 //! Who calls.
 
-use betwixt_api::{Permission, Permissions};
+use std::sync::Arc;
+
+use betwixt_api::Permission;
 use betwixt_model::document::Scope;
 
+use super::Frontend;
+
 /// Who calls, and what they may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Caller {
     /// The home's owner, over the Unix socket: everything.
     Owner,
-    /// A frontend with a token.
-    Frontend {
-        /// What it may do.
-        permissions: Permissions,
-    },
+    /// A frontend that has shown its token.
+    Frontend(Arc<Frontend>),
     /// Nobody that is known.
     Anyone,
 }
@@ -22,7 +23,7 @@ impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
         match self {
             Self::Owner => true,
-            Self::Frontend { permissions, .. } => permissions.has(permission),
+            Self::Frontend(frontend) => frontend.permissions().has(permission),
             Self::Anyone => false,
         }
     }

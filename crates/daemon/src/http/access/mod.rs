@@ -1,8 +1,25 @@
 //! Who may do what: what each route needs, and what whoever calls it has.
+//!
+//! Over the Unix socket it is the home's owner, who may do everything. Over TCP [`Gate`] stands before the API: it takes only
+//! requests that were sent to the daemon by one of its own names, from pages that are let in or from no page, and finds out by
+//! the token which frontend calls. [`Routes`] then lets each request through that has what its route needs.
 
 mod caller;
+mod gate;
+mod origin;
+mod rate;
+mod registry;
+mod requests;
+mod revocable;
 mod routes;
+mod token;
 
 pub use caller::{Caller, Sees};
+pub(super) use gate::{Gate, enter};
+pub(super) use origin::OwnNames;
+pub(crate) use registry::{Change, Frontends, Record, SETTING};
+pub use registry::{Frontend, Registry};
+pub(crate) use requests::{LOGIN_TIME, Requests};
+pub(super) use routes::{ANYONE, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 pub use routes::{Declared, Needs};
-pub(super) use routes::{EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
+pub(crate) use token::{TokenHash, random as random_token};

@@ -23,6 +23,8 @@ pub enum Needs {
     Owner,
 }
 
+/// The ways to get a token.
+pub(in crate::http) const ANYONE: Needs = Needs::Nothing;
 /// What only reads.
 pub(in crate::http) const READ: Needs = Needs::All(&[Permission::Read]);
 /// What says something. Its answer shows what is there.
@@ -44,8 +46,13 @@ impl Needs {
     fn check(self, caller: &Caller) -> Result<(), Problem> {
         let missing = match self {
             Self::Nothing => None,
+            Self::All(_) | Self::Owner if matches!(caller, Caller::Anyone) => {
+                let detail =
+                    "Send the frontend's token: `Authorization: Bearer TOKEN`. `betwixt frontend add` makes one.";
+                return Err(Problem::new(ProblemKind::NoToken, detail));
+            }
             Self::All(permissions) => permissions.iter().find(|permission| !caller.may(**permission)),
-            Self::Owner if *caller == Caller::Owner => None,
+            Self::Owner if matches!(caller, Caller::Owner) => None,
             Self::Owner => {
                 let detail = "This is done with the `betwixt` command on this machine; no token is enough for it.";
                 return Err(Problem::new(ProblemKind::NotPermitted, detail));
@@ -153,23 +160,36 @@ async fn guard(State(needs): State<Needs>, request: Request, next: Next) -> Resp
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::body::Body;
     use axum::extract::Request;
     use axum::http::StatusCode;
-    use betwixt_api::Permissions;
     use tokio::sync::mpsc;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::http::access::{Frontend, Record, TokenHash};
     use crate::http::routes::{router, routes};
+
+    fn frontend(permissions: impl IntoIterator<Item = Permission>) -> Caller {
+        let record = Record {
+            name: "test".into(),
+            token: TokenHash::of("test"),
+            permissions: permissions.into_iter().collect(),
+            origins: Vec::new(),
+            added: jiff::civil::date(2027, 3, 1),
+            last_used: None,
+        };
+        Caller::Frontend(Arc::new(Frontend::new(&record, false)))
+    }
 
     /// What comes of calling a route, of which the loop knows nothing.
     async fn status(declared: &Declared, caller: &Caller) -> StatusCode {
-        let path: Vec<&str> =
-            declared.path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+        let parts = declared.path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
         let mut request = Request::new(Body::empty());
         *request.method_mut() = declared.method.clone();
-        *request.uri_mut() = path.join("/").parse().expect("is a path");
+        *request.uri_mut() = parts.collect::<Vec<_>>().join("/").parse().expect("is a path");
         request.extensions_mut().insert(caller.clone());
         let (calls, _) = mpsc::channel(1);
         router(calls).oneshot(request).await.expect("answers").status()
@@ -179,26 +199,25 @@ mod tests {
     async fn every_route_lets_through_whoever_has_what_it_declares_and_nobody_else() {
         let routes = routes();
         assert!(routes.declared().len() > 50);
-        let all = Permissions::all();
         for declared in routes.declared() {
             let refused = match declared.needs {
                 Needs::Nothing => {
-                    assert_ne!(status(declared, &Caller::Anyone).await, StatusCode::FORBIDDEN, "{declared:?}");
+                    assert_ne!(status(declared, &Caller::Anyone).await, StatusCode::UNAUTHORIZED, "{declared:?}");
                     continue;
                 }
-                Needs::Owner => vec![Caller::Frontend { permissions: all.clone() }],
+                Needs::Owner => vec![frontend(Permission::ALL)],
                 Needs::All(needed) => {
                     assert!(!needed.is_empty(), "{declared:?} needs nothing and does not say so");
-                    let exactly = Caller::Frontend { permissions: needed.iter().copied().collect() };
+                    let exactly = frontend(needed.iter().copied());
                     assert_ne!(status(declared, &exactly).await, StatusCode::FORBIDDEN, "{declared:?}");
-                    let without =
-                        |missing| Caller::Frontend { permissions: all.iter().filter(|one| one != missing).collect() };
+                    let without = |missing| frontend(Permission::ALL.into_iter().filter(|one| one != missing));
                     needed.iter().map(without).collect()
                 }
             };
-            for caller in refused.iter().chain([&Caller::Anyone]) {
+            for caller in &refused {
                 assert_eq!(status(declared, caller).await, StatusCode::FORBIDDEN, "{declared:?} {caller:?}");
             }
+            assert_eq!(status(declared, &Caller::Anyone).await, StatusCode::UNAUTHORIZED, "{declared:?}");
             assert_ne!(status(declared, &Caller::Owner).await, StatusCode::FORBIDDEN, "{declared:?}");
         }
     }
@@ -207,6 +226,6 @@ mod tests {
     async fn a_caller_whom_nobody_has_found_out_is_nobody() {
         let (calls, _) = mpsc::channel(1);
         let request = Request::get("/v1/status").body(Body::empty()).expect("is a request");
-        assert_eq!(router(calls).oneshot(request).await.expect("answers").status(), StatusCode::FORBIDDEN);
+        assert_eq!(router(calls).oneshot(request).await.expect("answers").status(), StatusCode::UNAUTHORIZED);
     }
 }

@@ -1,0 +1,40 @@
+//! Letting frontends in.
+
+use bytes::Bytes;
+use hyper::Method;
+
+use super::{Client, ClientError, Empty, segment};
+use crate::frontend::{AddedFrontend, ApproveFrontend, Frontend, Listen, Login, NewFrontend};
+
+impl Client {
+    /// Every frontend that is let in.
+    pub async fn frontends(&self) -> Result<Vec<Frontend>, ClientError> {
+        self.get("/v1/frontends").await
+    }
+
+    /// Lets a frontend in. Its token is told this once.
+    pub async fn frontend_add(&self, frontend: &NewFrontend) -> Result<AddedFrontend, ClientError> {
+        self.post("/v1/frontends", frontend).await
+    }
+
+    /// Lets a frontend in no more.
+    pub async fn frontend_revoke(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/frontends/{}", segment(name)?);
+        self.request::<Empty>(Method::DELETE, &path, None, Bytes::new()).await.map(drop)
+    }
+
+    /// What a frontend that shows a code asks for; approved when the request says what is granted.
+    pub async fn frontend_approve(&self, approval: &ApproveFrontend) -> Result<NewFrontend, ClientError> {
+        self.post("/v1/frontends/requests/approve", approval).await
+    }
+
+    /// Says where frontends reach the daemon over TCP.
+    pub async fn listen(&self, listen: &Listen) -> Result<Listen, ClientError> {
+        self.put("/v1/listen", listen).await
+    }
+
+    /// Makes a file that leads a browser to the daemon's page.
+    pub async fn login(&self) -> Result<Login, ClientError> {
+        self.post("/v1/login", &Empty {}).await
+    }
+}

@@ -1,0 +1,159 @@
+//! Letting frontends in: what the loop does about them.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use betwixt_api as api;
+use betwixt_api::{Problem, ProblemKind};
+use jiff::Zoned;
+use tokio::sync::oneshot;
+
+use crate::answer::problem::file_problem;
+use crate::http::access::{Change, LOGIN_TIME, TokenHash, random_token};
+use crate::http::{Answer, FrontendRequest, FrontendResponse, Response};
+use crate::open::Open;
+use crate::writes::Write;
+
+/// The file in the home's directory that leads a browser to the page.
+const LOGIN_FILE: &str = "open.html";
+
+/// Where `betwixt open` makes the daemon listen when nobody said where.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn told(response: FrontendResponse) -> Response {
+    Response::Frontend(response)
+}
+
+impl Open {
+    /// Answers a request about frontends; those about where the daemon listens are the daemon's.
+    pub(crate) fn frontend(&mut self, request: FrontendRequest, answer: oneshot::Sender<Answer>, now: Instant) {
+        let outcome = match request {
+            FrontendRequest::List => Ok(told(FrontendResponse::List(self.frontends.shown()))),
+            FrontendRequest::Add(new) => {
+                let token = random_token(&mut self.rng);
+                match self.frontends.accept(&new, TokenHash::of(token.reveal()), Zoned::now().date()) {
+                    Ok(record) => {
+                        let frontend = record.shown(false);
+                        let added = told(FrontendResponse::Added(api::AddedFrontend { frontend, token }));
+                        return self.change_frontends(Change::Add(record), added, answer);
+                    }
+                    Err(problem) => Err(problem),
+                }
+            }
+            FrontendRequest::Revoke(name) if self.frontends.revoke(&name) => {
+                return self.change_frontends(Change::Remove(name), Response::Done, answer);
+            }
+            FrontendRequest::Revoke(_) => {
+                let detail = "There is no frontend of that name: `betwixt frontend list` lists them.";
+                Err(Problem::new(ProblemKind::NotFound, detail))
+            }
+            FrontendRequest::Ask(new) => self.ask(new, now),
+            FrontendRequest::Approve(approval) => self.approve(&approval, now),
+            FrontendRequest::Claim(secret) => match self.claim(&secret, now) {
+                Ok(Some((change, claimed))) => return self.change_frontends(change, claimed, answer),
+                Ok(None) => Ok(told(FrontendResponse::Claimed(api::Claimed::Waiting))),
+                Err(problem) => Err(problem),
+            },
+            FrontendRequest::LoginToken(code) => self.log_in(&code, now),
+            FrontendRequest::Listen(_) | FrontendRequest::Login => {
+                Err(Problem::new(ProblemKind::Internal, "That is not asked of an open home."))
+            }
+        };
+        // Whoever asked may be gone.
+        let _ = answer.send(outcome);
+    }
+
+    /// Writes a change down, and answers once it is on disk.
+    fn change_frontends(&mut self, change: Change, response: Response, answer: oneshot::Sender<Answer>) {
+        self.engine.write(Write::Frontends(change, Some((answer, Box::new(Ok(response))))));
+    }
+
+    /// A frontend was used: a day is written down, and no more than that.
+    pub(crate) fn frontend_used(&mut self, name: &str) {
+        let today = Zoned::now().date();
+        if self.frontends.used(name, today) {
+            self.engine.write(Write::Frontends(Change::Used(name.to_owned(), today), None));
+        }
+    }
+
+    fn ask(&mut self, new: api::NewFrontend, now: Instant) -> Answer {
+        // What would be refused in the end is refused at once; the token is made when it is claimed.
+        self.frontends.accept(&new, TokenHash::of(""), Zoned::now().date())?;
+        self.requests.ask(new, now, &mut self.rng).map(|asked| told(FrontendResponse::Asked(asked)))
+    }
+
+    fn approve(&mut self, approval: &api::ApproveFrontend, now: Instant) -> Answer {
+        let asked = match &approval.permissions {
+            None => self.requests.asked(&approval.code, now)?,
+            Some(granted) => self.requests.approve(&approval.code, granted.clone(), now)?,
+        };
+        Ok(told(FrontendResponse::Approved(asked.clone())))
+    }
+
+    fn claim(&mut self, secret: &api::Secret, now: Instant) -> Result<Option<(Change, Response)>, Problem> {
+        let Some(granted) = self.requests.granted(secret, now)? else { return Ok(None) };
+        let token = random_token(&mut self.rng);
+        let record = self.frontends.accept(granted, TokenHash::of(token.reveal()), Zoned::now().date())?;
+        self.requests.done(secret);
+        let claimed = api::Claimed::Approved(api::AddedFrontend { frontend: record.shown(false), token });
+        Ok(Some((Change::Add(record), told(FrontendResponse::Claimed(claimed)))))
+    }
+
+    /// Makes the file that leads a browser to the page at this address.
+    pub(crate) fn begin_login(&mut self, home: &Path, address: SocketAddr, now: Instant) -> Answer {
+        let page = format!("http://{address}/");
+        let code = self.requests.begin_login(now, &mut self.rng);
+        let file = home.join(LOGIN_FILE);
+        write_login_file(&file, &page, &code).map_err(|error| file_problem(&error))?;
+        let login = api::Login { file: file.display().to_string(), page, seconds: LOGIN_TIME.as_secs() };
+        Ok(told(FrontendResponse::Login(login)))
+    }
+
+    fn log_in(&mut self, code: &api::Secret, now: Instant) -> Answer {
+        if !self.requests.end_login(code, now) {
+            let detail = "The code is not good, or no longer: run `betwixt open` once more.";
+            return Err(Problem::new(ProblemKind::NotFound, detail));
+        }
+        self.end_logins(now);
+        let token = random_token(&mut self.rng);
+        let frontend = self.frontends.open_page(TokenHash::of(token.reveal()), Zoned::now().date());
+        Ok(told(FrontendResponse::Added(api::AddedFrontend { frontend, token })))
+    }
+
+    /// Takes the file away when no code in it is good any more.
+    pub(crate) fn end_logins(&mut self, now: Instant) {
+        if self.requests.no_login_waits(now) {
+            forget_login_file(self.house.home.path());
+        }
+    }
+}
+
+/// Takes away what leads a browser to the page, also what an earlier daemon has left.
+pub(crate) fn forget_login_file(home: &Path) {
+    match fs::remove_file(home.join(LOGIN_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the file that opens the page could not be removed");
+        }
+        _ => {}
+    }
+}
+
+/// For its owner alone, and never through a link that somebody put in its place.
+fn write_login_file(path: &PathBuf, page: &str, code: &api::Secret) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(path)?;
+    // After `#` it is not sent to anybody and stands in no log: only the page reads it. Its characters need no escaping.
+    let to = format!("{page}#{}", code.reveal());
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"refresh\" content=\"0; url={to}\">\n<title>Betwixt</title>\n<p><a href=\"{to}\">Open Betwixt</a></p>\n</html>\n"
+    );
+    file.write_all(html.as_bytes())
+}

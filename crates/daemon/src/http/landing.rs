@@ -1,0 +1,24 @@
+//! Where `betwixt open` leads: a page that exchanges its code for a token, and says whether that went well.
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+const PAGE: &str = include_str!("landing/page.html");
+const SCRIPT: &str = include_str!("landing/page.js");
+
+/// Nothing but the daemon's own script, which talks to nobody else; in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The paths of the page. They show nothing of the home.
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/", get(|| async { file("text/html; charset=utf-8", PAGE) }))
+        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", SCRIPT) }))
+}
+
+fn file(media: &'static str, text: &'static str) -> impl IntoResponse {
+    let fixed = |name: HeaderName, value| (name, HeaderValue::from_static(value));
+    ([fixed(header::CONTENT_TYPE, media), fixed(header::CONTENT_SECURITY_POLICY, POLICY)], text)
+}
