@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::keys::KeyId;
 use crate::open::{PLAIN_COMMITS, PLAIN_FORMAT, PLAIN_KEYS};
 use crate::reader::Reader;
-use crate::records::{ArrivalRecord, CounterVerdict, DocumentRow, PeerRecord};
+use crate::records::{ArrivalRecord, DocumentRow, PeerRecord};
 use crate::rows::BatchRows;
 use crate::settings::EPOCH;
 use crate::source::Transaction;
@@ -212,21 +212,6 @@ impl Batch {
         record.sent = record.sent.saturating_add(1);
         self.put_peer(peer, &record)?;
         Ok(record.sent)
-    }
-
-    /// Compares a counter that a peer sent with those before. [`CounterVerdict::Repeated`] means that one of two homes was
-    /// restored or copied: the one that sent it takes a new device key, actors and sync states, and must be told so.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn observe_counter(&mut self, peer: &DeviceId, counter: u64) -> Result<CounterVerdict, StoreError> {
-        let mut record = self.reader().peer(peer)?.unwrap_or_default();
-        if counter <= record.received {
-            return Ok(CounterVerdict::Repeated { last: record.received });
-        }
-        record.received = counter;
-        self.put_peer(peer, &record)?;
-        Ok(CounterVerdict::Fresh)
     }
 
     /// Writes down when a fact arrived and from whom. The first arrival counts; later ones change nothing.

@@ -41,7 +41,7 @@ pub use meetings::Meeting;
 pub use open::{FORMAT, OpenError};
 pub use place::{Break, Continuity};
 pub use reader::{Reader, Statement};
-pub use records::{ArrivalRecord, CounterVerdict, DocumentState, MetAddress, PeerRecord, StoredDocument};
+pub use records::{ArrivalRecord, DocumentState, MetAddress, PeerRecord, StoredDocument};
 pub use rekey::RekeyError;
 pub use rows::{BatchRows, Rows};
 pub use snapshots::{DAYS, RestoreError, SnapshotError, SnapshotInfo, WEEKS};

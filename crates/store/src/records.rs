@@ -111,22 +111,8 @@ pub struct PeerRecord {
     pub by_hand: Vec<SocketAddr>,
     /// The last counter that was sent to it.
     pub sent: u64,
-    /// The last counter that it sent.
-    pub received: u64,
     /// The local date of the last meeting, as days since 1970-01-01.
     pub met: Option<i32>,
-}
-
-/// What a peer's counter says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CounterVerdict {
-    /// Greater than any before: the peer is who it was.
-    Fresh,
-    /// The peer sent this counter or a greater one before: its home was restored or copied.
-    Repeated {
-        /// The greatest that it sent before.
-        last: u64,
-    },
 }
 
 /// When and from whom a fact came.

@@ -9,7 +9,7 @@ use betwixt_model::ids::{DeviceId, EpochId, FactId};
 use betwixt_model::index::rows::{MemoryRows, ReadRows, Table, WriteRows};
 use betwixt_store::disk::MemoryDisk;
 use betwixt_store::keys::{DataKey, DataKeys};
-use betwixt_store::{ArrivalRecord, CompactError, CounterVerdict, Damage, OpenError, Store, StoreError, StoreOptions};
+use betwixt_store::{ArrivalRecord, CompactError, Damage, OpenError, Store, StoreError, StoreOptions};
 use common::{MINE, OURS, PEER, content, content_of, fill, fill_and_commit};
 use proptest::prelude::*;
 use rand_core::OsRng;
@@ -123,19 +123,15 @@ fn responses_are_bounded_and_the_oldest_go() {
 }
 
 #[test]
-fn a_repeated_counter_shows_a_restored_peer() {
+fn counters_go_on_over_transactions_and_are_each_peers_own() {
     let (store, ..) = memory();
     let mut batch = store.begin().unwrap();
     assert_eq!(batch.next_counter(&PEER).unwrap(), 1);
     assert_eq!(batch.next_counter(&PEER).unwrap(), 2);
-    assert_eq!(batch.observe_counter(&PEER, 5).unwrap(), CounterVerdict::Fresh);
-    assert_eq!(batch.observe_counter(&PEER, 6).unwrap(), CounterVerdict::Fresh);
     batch.commit().unwrap();
     let mut batch = store.begin().unwrap();
     assert_eq!(batch.next_counter(&PEER).unwrap(), 3);
-    assert_eq!(batch.observe_counter(&PEER, 6).unwrap(), CounterVerdict::Repeated { last: 6 });
-    assert_eq!(batch.observe_counter(&PEER, 2).unwrap(), CounterVerdict::Repeated { last: 6 });
-    assert_eq!(batch.observe_counter(&DeviceId::from_bytes([1; 32]), 1).unwrap(), CounterVerdict::Fresh);
+    assert_eq!(batch.next_counter(&DeviceId::from_bytes([1; 32])).unwrap(), 1);
 }
 
 #[test]
