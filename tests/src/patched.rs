@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use automerge::transaction::{CommitOptions, Transaction};
+use automerge::{ActorId, Change, ReadDoc as _};
 use betwixt_daemon::replica::Replica;
 use betwixt_model::document::{Document, DocumentId, actor_id};
 use betwixt_model::fact::SignedFact;
@@ -130,16 +132,49 @@ impl Patched {
     ///
     /// # Errors
     /// When the home cannot be written.
-    pub fn carry(&mut self, id: DocumentId, facts: &[SignedFact]) -> anyhow::Result<automerge::Change> {
+    pub fn carry(&mut self, id: DocumentId, facts: &[SignedFact]) -> anyhow::Result<Change> {
         let mut document = self.document(id)?;
-        let actor = actor_id(&self.keys.device(), &id, &self.replica.epoch());
-        let change = document.append(&actor, facts)?;
-        let mut batch = self.store.begin()?;
-        batch.append_change(id, change.raw_bytes())?;
-        batch.put_heads(id, &document.heads())?;
-        batch.commit()?;
-        self.replica.abandon()?;
+        let change = document.append(&self.actor(id), facts)?;
+        self.keep(&document, &change)?;
         Ok(change)
+    }
+
+    /// This device's own actor in a document.
+    pub fn actor(&self, id: DocumentId) -> ActorId {
+        actor_id(&self.keys.device(), &id, &self.replica.epoch())
+    }
+
+    /// The actor under which the other device writes into a document now.
+    ///
+    /// # Errors
+    /// When the roster names none.
+    pub fn other_actor(&self, id: DocumentId) -> anyhow::Result<ActorId> {
+        let entry = self.replica.roster().device(&self.other).context("they are paired")?;
+        Ok(actor_id(&self.other, &id, entry.epochs.last().context("it has begun")?))
+    }
+
+    /// Another program writes a change of its own into a document of this device's home.
+    ///
+    /// # Errors
+    /// When the home cannot be written, or nothing was written.
+    pub fn tamper(&mut self, id: DocumentId, write: impl FnOnce(&mut Transaction<'_>)) -> anyhow::Result<()> {
+        let mut document = self.document(id)?;
+        let actor = self.actor(id);
+        let automerge = document.automerge_mut();
+        automerge.set_actor(actor);
+        let mut transaction = automerge.transaction();
+        write(&mut transaction);
+        let hash = transaction.commit_with(CommitOptions::default().with_time(0)).0.context("nothing was written")?;
+        let change = document.automerge().get_change_by_hash(&hash).context("it was made just now")?;
+        self.keep(&document, &change)
+    }
+
+    fn keep(&mut self, document: &Document, change: &Change) -> anyhow::Result<()> {
+        let mut batch = self.store.begin()?;
+        batch.append_change(document.id(), change.raw_bytes())?;
+        batch.put_heads(document.id(), &document.heads())?;
+        batch.commit()?;
+        Ok(self.replica.abandon()?)
     }
 
     /// Dials until the handshake is done.

@@ -13,7 +13,7 @@ use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::gate::{self, Actors};
 use betwixt_model::ids::HouseholdId;
 use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, StreamKey, VersionRange, caps, decode_sync_message};
-use betwixt_tests::home::{Home, couple_on_loopback, in_step};
+use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
 use betwixt_tests::patched::Patched;
 use rand_core::{OsRng, RngCore as _};
 use serde_json::{Value, json};
@@ -318,7 +318,8 @@ async fn hostile_input_is_an_error_changes_that_its_documents_cannot_have() {
     };
     let refused = [
         // A number that is not the next one. (One that is taken, and one in the name of the daemon under attack, divide the
-        // document, which goes on in its next generation: `a_forged_author_and_a_doubled_sequence_number_divide_nobody_for_long`.)
+        // document, which goes on in its next generation:
+        // `no_silent_winner_a_doubled_number_and_a_change_in_the_daemons_own_name_divide_nobody`.)
         altered(&next, &|change| change.seq += 5),
         // In the name of nobody.
         altered(&next, &|change| change.actor_id = ActorId::from(vec![6; 16])),
@@ -342,6 +343,43 @@ async fn hostile_input_is_an_error_changes_that_its_documents_cannot_have() {
     attacker.hang_up(line);
     assert!(!thanks_of(&scene.victim).await.contains("next"));
     scene.survives(attacker, "changes that its pages cannot have").await;
+}
+
+/// What a peer brings under a number that is taken, or in the daemon's own name, can never go into the same document: the
+/// daemons go on in its next generation, with what either of them holds, and nothing that anybody said is gone.
+#[tokio::test]
+async fn no_silent_winner_a_doubled_number_and_a_change_in_the_daemons_own_name_divide_nobody() {
+    let mut scene = Scene::new().await;
+    for (text, in_its_name) in [("under a number that is used twice", false), ("in the daemon's own name", true)] {
+        let mut attacker = scene.attack();
+        let id = attacker.latest().unwrap();
+        let fact = thanks(&mut attacker, text).sign(attacker.keys().signing());
+        let actor = if in_its_name { attacker.other_actor(id).unwrap() } else { attacker.actor(id) };
+        // It does not keep this, so the next thing that is said on it has the same number.
+        let change = attacker.document(id).unwrap().append(&actor, &[fact]).unwrap();
+        let line = attacker.meet().await.unwrap();
+        attacker.say(line, id, with_changes(vec![change.raw_bytes().to_vec()]), false).unwrap();
+        let begun = Instant::now();
+        while !thanks_of(&scene.victim).await.contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "what was said is not shown: {text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        attacker.hang_up(line);
+        attacker.leave().await.unwrap();
+        scene.other.up_and_unlock().await.unwrap();
+        scene.share().await;
+        let shown = [shared(&scene.victim).await.unwrap(), shared(&scene.other).await.unwrap()];
+        assert_eq!(shown[0], shown[1]);
+        for home in [&scene.victim, &scene.other] {
+            assert!(thanks_of(home).await.contains(text), "{text:?} is gone");
+            let verified = home.client().verify().await.unwrap();
+            assert!(verified.damaged.is_empty(), "{text}: {verified:?}");
+            let newest = home.client().status().await.unwrap().documents;
+            let next = newest.iter().map(|document| document.id.parse::<DocumentId>().unwrap().generation).max();
+            assert!(next > Some(id.generation), "{text}: nobody went on in a new generation: {newest:?}");
+        }
+        scene.other.down().await.unwrap();
+    }
 }
 
 /// A chunk around these data; a compressed change carries the checksum of what it inflates to.

@@ -88,7 +88,7 @@ pub struct PeerStatus {
     pub own: bool,
     /// Whether a session is open.
     pub connected: bool,
-    /// Whether both had the same when last compared, and nothing has been said since.
+    /// Whether, as far as this device knows, each has on its disk everything shared that the other has.
     pub in_step: bool,
     /// Days since they last met; 0 is today, `None` never.
     pub last_met_days: Option<u32>,
