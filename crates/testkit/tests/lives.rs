@@ -1,5 +1,5 @@
 //! Thousands of random lives of two partners on two to four devices, with nothing but the model on them, judged by the
-//! oracle; 300 by default, 5,000 in continuous integration (`BETWIXT_LIVES`): partitions, crashes, copies put back, removed devices, stale and dishonest `seen`, pasts that never come.
+//! oracle; 300 by default, 5,000 in continuous integration (`BETWIXT_LIVES`): partitions, crashes, copies put back, homes copied, removed devices, stale and dishonest `seen`, pasts that never come.
 
 use std::cell::RefCell;
 
@@ -36,6 +36,7 @@ fn no_silent_winner_in_thousands_of_lives_with_stale_and_dishonest_seen() {
         partly,
         crashed,
         restored,
+        copied,
         removed,
         differing,
         agreed,
@@ -51,6 +52,7 @@ fn no_silent_winner_in_thousands_of_lives_with_stale_and_dishonest_seen() {
         ("partly", partly),
         ("crashed", crashed),
         ("restored", restored),
+        ("copied", copied),
         ("removed", removed),
         ("differing", differing),
         ("agreed", agreed),

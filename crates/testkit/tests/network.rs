@@ -33,7 +33,7 @@ fn troubled_run(seed: u64) -> Counts {
     let devices = household(&mut network);
     for _ in 0..40 {
         let (at, other) = (any(&mut network, &devices), any(&mut network, &devices));
-        match network.draw(31) {
+        match network.draw(34) {
             0..=11 => network.say_anything(at),
             12 => network.say_dishonestly(at),
             13 => network.say_privately(at),
@@ -61,6 +61,7 @@ fn troubled_run(seed: u64) -> Counts {
                 network.put_to_sleep(at, Duration::from_secs(u64::from(seconds)), clock_goes_on);
             }
             25..=27 => network.seal_something(at),
+            28..=30 => network.say_of_a_chapter(at),
             _ => network.run_for(Duration::from_secs(20)),
         }
         let pause = network.draw(400);
@@ -94,10 +95,8 @@ fn no_silent_winner_and_same_facts_same_view_over_partitions_and_crashes() {
     let total = std::cell::RefCell::new(&mut sum);
     seeds::each(40, |seed| **total.borrow_mut() += troubled_run(seed));
     println!("{sum:?}");
-    assert!(
-        sum.crashes > 0 && sum.in_commit > 0 && sum.compacted > 0 && sum.said > 0,
-        "the runs are troubled: {sum:?}"
-    );
+    let all = [sum.crashes, sum.in_commit, sum.compacted, sum.said, sum.erased, sum.opened];
+    assert!(all.iter().all(|count| *count > 0) || std::env::var(seeds::SEED).is_ok(), "the runs are troubled: {sum:?}");
 }
 
 /// One device of several has its frames altered and mixed with rubbish for a while. The others go on as if nothing were,

@@ -118,6 +118,14 @@ impl Device {
         true
     }
 
+    /// Somebody copies the home to another machine, which goes on in the same device's name.
+    pub(super) fn copy(&self) -> Self {
+        assert!(self.fresh.is_empty(), "what was said is written down before it is copied");
+        let (key, rows, durable) = (self.key.clone(), self.rows.clone(), self.durable.clone());
+        let (has, pages, copies) = (self.has.clone(), self.pages.clone(), Vec::new());
+        Self { key, id: self.id, partner: self.partner, rows, has, fresh: Vec::new(), durable, copies, pages }
+    }
+
     /// A device was removed: the index is derived anew.
     pub(super) fn membership_changed(&mut self, membership: &Membership) {
         index::rebuild(&mut self.rows, &HOUSEHOLD, membership).expect("memory does not fail");

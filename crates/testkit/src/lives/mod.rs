@@ -24,6 +24,9 @@ use device::Device;
 /// The space of all lives.
 const HOUSEHOLD: HouseholdId = HouseholdId::from_bytes([7; 32]);
 
+/// The most devices of a life, copies with them.
+const MOST_DEVICES: usize = 6;
+
 /// What happened in some lives, to see that they are of the kind that is meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Happened {
@@ -43,6 +46,8 @@ pub struct Happened {
     pub crashed: u64,
     /// Homes that were put back to an earlier copy.
     pub restored: u64,
+    /// Homes that were copied, and went on on both machines.
+    pub copied: u64,
     /// Lives at whose end a device was removed.
     pub removed: u64,
     /// Fields that differ at the end.
@@ -65,6 +70,7 @@ impl std::ops::AddAssign for Happened {
         self.partly += other.partly;
         self.crashed += other.crashed;
         self.restored += other.restored;
+        self.copied += other.copied;
         self.removed += other.removed;
         self.differing += other.differing;
         self.agreed += other.agreed;
@@ -124,12 +130,22 @@ impl Life {
                 }
                 88..92 => self.cut.clear(),
                 92..96 => self.happened.crashed += u64::from(self.devices[at].crash()),
-                96..98 => self.keep(at),
+                96 => self.keep(at),
+                97 => self.copy(at),
                 _ => {
                     self.keep(at);
                     self.happened.restored += u64::from(self.devices[at].restore());
                 }
             }
+        }
+    }
+
+    /// Somebody copies a home, and goes on on both.
+    fn copy(&mut self, at: usize) {
+        if self.devices.len() < MOST_DEVICES {
+            self.keep(at);
+            self.devices.push(self.devices[at].copy());
+            self.happened.copied += 1;
         }
     }
 

@@ -14,14 +14,25 @@ use serde_json::{Value, json};
 use super::{HOUSEHOLD, Life, draw};
 use crate::oracle::Place;
 
-/// The fields that are talked about: shared text and lines, consent, one for each partner, an owner's, and light ones.
-const TOPICS: [(&str, &[&str]); 5] = [
+/// The fields that are talked about: shared text and lines, consent, one for each partner, an owner's, and light ones; links,
+/// and occurrences, which their values name.
+const TOPICS: [(&str, &[&str]); 11] = [
     ("vision", &["draft", "wording", "wording"]),
     ("goal", &["title", "title", "until", "state", "state", "why", "rank"]),
-    ("thanks", &["what", "showed"]),
+    ("thanks", &["what", "showed", "value"]),
     ("member", &["pronouns"]),
     ("value", &["title", "draft", "wording"]),
+    // More of what is talked about most, so that they often touch the same field.
+    ("vision", &["draft", "wording"]),
+    ("goal", &["title", "state", "why"]),
+    ("value", &["title", "draft", "wording"]),
+    ("ritual", &["title", "cadence", "paused"]),
+    ("occurrence", &["mark", "mark", "skip", "moved"]),
+    ("milestone", &["goal", "title", "done"]),
 ];
+
+/// The dates of occurrences.
+const DATES: [&str; 2] = ["2026-11-29", "2026-12-06"];
 
 /// The most items of a kind that people found.
 const ITEMS: usize = 2;
@@ -38,7 +49,7 @@ impl Life {
             self.devices[at].pages.iter().filter(|(of, _)| *of == place).map(|(_, seen)| seen).collect();
         let stale = pick(&mut self.rng, &earlier).filter(|_| draw(&mut self.rng, 3) == 0).map(|seen| (*seen).clone());
         self.happened.stale += u64::from(stale.as_ref().is_some_and(|stale| *stale != now));
-        let value = if founding { words(&mut self.rng, &place.field) } else { self.value(at, &place) };
+        let Some(value) = (if founding { self.words(at, &place) } else { self.value(at, &place) }) else { return };
         let saying = Saying {
             item: (!founding).then_some(place.item),
             kind: place.kind,
@@ -70,7 +81,7 @@ impl Life {
         if draw(&mut self.rng, 40) == 0 {
             known.push(FactId::from_bytes([9; 32]));
         }
-        let value = self.value(at, &place);
+        let Some(value) = self.value(at, &place) else { return };
         let writer = self.devices[at].writer(&mut self.rng);
         let fact = Fact::write(Draft {
             household: HOUSEHOLD,
@@ -93,6 +104,12 @@ impl Life {
     fn topic(&mut self, at: usize) -> Option<(Place, bool)> {
         let (kind, fields) = *pick(&mut self.rng, &TOPICS)?;
         let known = Kind::named(kind)?;
+        if matches!(known.naming, Naming::Keyed { .. }) {
+            let (ritual, date) = (self.some_item(at, "ritual")?, pick(&mut self.rng, &DATES)?);
+            let item = known.keyed_item(&HOUSEHOLD, &json!({ "ritual": ritual, "date": date }))?;
+            let field = pick(&mut self.rng, fields)?;
+            return Some((Place { item, kind: kind.into(), field: (*field).into() }, false));
+        }
         let Naming::Founded { first } = known.naming else {
             let item = known.natural_item(&HOUSEHOLD, &self.devices[at].partner)?;
             let field = pick(&mut self.rng, fields)?;
@@ -119,8 +136,14 @@ impl Life {
         item.and_then(|item| item.fields.get(&place.field).map(|field| field.seen.clone())).unwrap_or_default()
     }
 
+    /// One of the items of a kind that are known on a device.
+    fn some_item(&mut self, at: usize, kind: &str) -> Option<ItemId> {
+        let items = view::items(&self.devices[at].rows, &self.reader(at), kind).expect("memory does not fail");
+        pick(&mut self.rng, &items).map(|item| item.id)
+    }
+
     /// Something of one's own, or what the other says.
-    fn value(&mut self, at: usize, place: &Place) -> Value {
+    fn value(&mut self, at: usize, place: &Place) -> Option<Value> {
         if draw(&mut self.rng, 3) == 0 {
             let item = view::item(&self.devices[at].rows, &self.reader(at), &place.item).expect("memory does not fail");
             let reading = item.and_then(|item| item.fields.get(&place.field).map(|field| field.reading.clone()));
@@ -128,10 +151,44 @@ impl Life {
             let standing: Vec<Value> =
                 reading.versions.into_iter().map(|version| version.value).chain(reading.value).collect();
             if let Some(value) = pick(&mut self.rng, &standing) {
-                return value.clone();
+                return Some(value.clone());
             }
         }
-        words(&mut self.rng, &place.field)
+        self.words(at, place)
+    }
+
+    /// Something of one's own; `None` where what it would be about is not there.
+    fn words(&mut self, at: usize, place: &Place) -> Option<Value> {
+        let link = match (place.kind.as_str(), place.field.as_str()) {
+            ("thanks", "value") => "value",
+            ("milestone", "goal") => "goal",
+            ("occurrence", field) => return self.about_an_occurrence(at, place, field),
+            ("ritual", "cadence") => {
+                let rule = pick(&mut self.rng, &["FREQ=WEEKLY", "FREQ=DAILY"])?;
+                return Some(json!({ "start": "2026-11-22", "zone": "Europe/Zurich", "rule": rule }));
+            }
+            ("ritual", "paused") => return Some(json!({ "from": pick(&mut self.rng, &DATES)? })),
+            ("milestone", "done") => return Some(json!(draw(&mut self.rng, 2) == 0)),
+            _ => return Some(words(&mut self.rng, &place.field)),
+        };
+        Some(json!(self.some_item(at, link)?))
+    }
+
+    /// The ritual and the date that name the occurrence are found again among those that there are.
+    fn about_an_occurrence(&mut self, at: usize, place: &Place, field: &str) -> Option<Value> {
+        let rituals = view::items(&self.devices[at].rows, &self.reader(at), "ritual").expect("memory does not fail");
+        let kind = Kind::named("occurrence")?;
+        let all = rituals.iter().flat_map(|ritual| DATES.map(|date| json!({ "ritual": ritual.id, "date": date })));
+        let mut value = all.into_iter().find(|value| kind.keyed_item(&HOUSEHOLD, value) == Some(place.item))?;
+        if draw(&mut self.rng, 14) == 0 {
+            return Some(Value::Null);
+        }
+        match field {
+            "mark" => value["is"] = json!(pick(&mut self.rng, &["done", "missed"])),
+            "skip" => value["is"] = json!(draw(&mut self.rng, 2) == 0),
+            _ => value["to"] = json!(pick(&mut self.rng, &DATES)),
+        }
+        Some(value)
     }
 }
 

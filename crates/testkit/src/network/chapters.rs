@@ -7,10 +7,12 @@ use betwixt_model::fact::SignedFact;
 use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
 
 use super::device::Input;
 use super::said::Said;
-use super::{DeviceName, Network};
+use super::sayings::pick;
+use super::{DeviceName, Network, draw};
 
 /// What somebody says about a new chapter.
 #[derive(Debug, Clone)]
@@ -39,6 +41,39 @@ impl Network {
     pub fn chapter(&mut self, device: DeviceName, wish: ChapterWish) {
         let wish = move |_: &Replica, _: &mut ChaCha20Rng| Some(Said::OfAChapter(wish));
         self.give(device.0, Input::Say(Box::new(wish)));
+    }
+
+    /// Somebody says something about a new chapter: agrees to the other's, or proposes to erase some words, or takes that
+    /// back.
+    pub fn say_of_a_chapter(&mut self, device: DeviceName) {
+        // Of text alone, so that what both agreed to, and what is computed of many words, stays.
+        let texts = ["title", "draft", "what", "meaning", "note"];
+        let places = self.oracle.places().into_iter().filter(|place| texts.contains(&place.field.as_str()));
+        let words: Vec<FactId> = places.flat_map(|place| self.oracle.said_in(&place)).collect();
+        let seed = self.rng.next_u64();
+        let thought = move |replica: &Replica, _: &mut ChaCha20Rng| {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let (view, own) = (replica.read().expect("the store is open"), replica.identity().partner());
+            let proposals = chapter::proposals(&view.reader().rows(Scope::Ours), &replica.space(Scope::Ours)?);
+            let proposals = proposals.expect("the index can be read");
+            let wish = if proposals.iter().any(|proposal| proposal.by != own) && draw(&mut rng, 8) > 0 {
+                ChapterWish::Agree
+            } else if proposals.iter().any(|proposal| proposal.by == own) && draw(&mut rng, 3) == 0 {
+                ChapterWish::Withdraw
+            } else {
+                let held =
+                    |id: &FactId| index::holds(&view.reader().rows(Scope::Ours), id).expect("the index can be read");
+                let here: Vec<FactId> = words.into_iter().filter(held).collect();
+                ChapterWish::Propose((0..2).filter_map(|_| pick(&mut rng, &here).copied()).collect())
+            };
+            Some(Said::OfAChapter(wish))
+        };
+        self.give(device.0, Input::Say(Box::new(thought)));
+    }
+
+    /// How many values the chapters erase that were agreed.
+    pub fn erased(&self) -> usize {
+        self.oracle.after_chapters().erased()
     }
 
     /// How many chapters a running device knows to be in force.

@@ -8,14 +8,14 @@ use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index;
 use betwixt_model::index::rows::{MemoryRows, ReadRows};
 use betwixt_model::ritual::{self, Calendar, Window};
-use betwixt_model::schema::{KINDS, Naming};
+use betwixt_model::schema::{KINDS, Kind, Naming};
 use betwixt_model::view::{self, FieldView, ItemView, Reader};
 use betwixt_model::{seal, settle};
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use super::{DeviceName, Network};
-use crate::oracle::{Fault, Here};
+use crate::oracle::{Fault, Here, Oracle};
 use crate::shown::without_sides;
 
 /// The day on which everything is looked at, whatever calendars say.
@@ -74,9 +74,10 @@ impl Network {
     /// # Panics
     /// With every fault and the seed.
     pub fn assert_no_silent_winner(&self) {
+        let oracle = self.oracle.after_chapters();
         for (name, device) in self.devices.iter().enumerate() {
             let Some(replica) = device.replica() else { continue };
-            let faults = self.faults(replica);
+            let faults = faults(&oracle, replica);
             let words: Vec<String> = faults.iter().map(Fault::to_string).collect();
             assert!(faults.is_empty(), "seed {}, device {name}:\n{}", self.seed, words.join("\n"));
         }
@@ -93,31 +94,35 @@ impl Network {
         let text = rendered(device.replica()?, device.partner);
         Some(serde_json::from_str(&text).expect("views render as JSON"))
     }
+}
 
-    fn faults(&self, replica: &Replica) -> Vec<Fault> {
-        let view = replica.read().expect("the store is open");
-        let rows = view.reader().rows(Scope::Ours);
-        let here = Here { facts: self.oracle.facts(), void: BTreeSet::new() };
-        let mut faults = Vec::new();
-        for place in self.oracle.places() {
-            let history = index::history(&rows, &place.item).expect("the index can be read");
-            for id in self.oracle.said_in(&place) {
-                let stored = index::fact(&rows, &id).expect("the index can be read");
-                let same = stored.is_some_and(|stored| stored.fact().value() == self.oracle.value(&id));
-                if !same || !history.iter().any(|entry| entry.fact == id) {
-                    faults.push(Fault::NotInHistory(id));
-                }
-            }
-            match shown(replica, &place.item, &place.field) {
-                None => faults.push(Fault::Shown(format!("{place:?} is not shown"))),
-                Some(field) => {
-                    let partner = replica.identity().partner();
-                    faults.extend(self.oracle.judge_view(&place, &here, partner, &field));
-                }
+fn faults(oracle: &Oracle, replica: &Replica) -> Vec<Fault> {
+    let view = replica.read().expect("the store is open");
+    let rows = view.reader().rows(Scope::Ours);
+    let here = Here { facts: oracle.facts(), void: BTreeSet::new() };
+    let mut faults = Vec::new();
+    for place in oracle.places() {
+        let history = index::history(&rows, &place.item).expect("the index can be read");
+        for id in oracle.said_in(&place) {
+            let stored = index::fact(&rows, &id).expect("the index can be read");
+            let same = stored.is_some_and(|stored| stored.fact().value() == oracle.value(&id));
+            if !same || !history.iter().any(|entry| entry.fact == id) {
+                faults.push(Fault::NotInHistory(id));
             }
         }
-        faults
+        // What the program keeps for itself is shown nowhere.
+        if Kind::named(&place.kind).is_some_and(|kind| matches!(kind.naming, Naming::Internal)) {
+            continue;
+        }
+        match shown(replica, &place.item, &place.field) {
+            None => faults.push(Fault::Shown(format!("{place:?} is not shown"))),
+            Some(field) => {
+                let partner = replica.identity().partner();
+                faults.extend(oracle.judge_view(&place, &here, partner, &field));
+            }
+        }
     }
+    faults
 }
 
 /// A field as this device shows it to its partner.

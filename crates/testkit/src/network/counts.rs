@@ -25,6 +25,10 @@ pub struct Counts {
     pub run_twice: u64,
     /// Keys and facts that came and have no meaning.
     pub meaningless: u64,
+    /// Values that chapters erase.
+    pub erased: u64,
+    /// Sealed answers that are open, on the device that shows the most.
+    pub opened: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -41,6 +45,8 @@ impl std::ops::AddAssign for Counts {
             broken,
             run_twice,
             meaningless,
+            erased,
+            opened,
         } = other;
         self.said += said;
         self.refused += refused;
@@ -53,5 +59,7 @@ impl std::ops::AddAssign for Counts {
         self.broken += broken;
         self.run_twice += run_twice;
         self.meaningless += meaningless;
+        self.erased += erased;
+        self.opened += opened;
     }
 }

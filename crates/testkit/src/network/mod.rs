@@ -213,7 +213,8 @@ impl Network {
     pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         self.devices.iter().for_each(|device| sum += device.counts);
-        sum
+        let opened = (0..self.devices.len()).map(|device| self.opened(DeviceName(device))).max();
+        Counts { erased: self.erased() as u64, opened: opened.unwrap_or(0) as u64, ..sum }
     }
 
     /// Lets simulated time pass.

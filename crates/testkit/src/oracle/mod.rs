@@ -8,8 +8,10 @@
 //! - **NoSilentWinner**: every fact is live, rightly replaced, and in the history in any case (`field`).
 //! - **SameFactsSameView** is for [`crate::network`] and [`crate::lives`] to ask, by comparing devices.
 //! - What stands agreed in a field of consent (`consent`), and what a field is said to hold (`shown`).
+//! - What a chapter in force erases (`chapters`): it is gone, and nothing else is.
 //! - That no sealed answer is opened before both have answered (`sealed`).
 
+mod chapters;
 mod consent;
 mod field;
 mod sealed;
@@ -43,13 +45,15 @@ struct Told {
     place: Place,
     founding: bool,
     value: Value,
+    /// Whether a chapter erased the value: then it stands here for what is still known of it, which facts said the same.
+    erased: bool,
     seen: Vec<FactId>,
     /// Everything reached through `seen` and `previous`.
     past: BTreeSet<FactId>,
 }
 
 /// Everything that was said.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Oracle {
     household: Option<HouseholdId>,
     told: BTreeMap<FactId, Told>,
@@ -98,6 +102,7 @@ impl Oracle {
             place: Place { item: fact.item(), kind: header.kind.clone(), field: header.field.clone() },
             founding: header.item.is_none(),
             value: fact.value().cloned().unwrap_or_default(),
+            erased: false,
             seen: header.seen.clone(),
             past: BTreeSet::new(),
         };
@@ -163,9 +168,9 @@ impl Oracle {
         self.told.values().map(|told| told.device).collect()
     }
 
-    /// What a fact says.
+    /// What a fact says; `None` when a chapter has erased that.
     pub fn value(&self, id: &FactId) -> Option<&Value> {
-        self.told.get(id).map(|told| &told.value)
+        self.told.get(id).filter(|told| !told.erased).map(|told| &told.value)
     }
 
     /// The facts of a field that a device has and that count, by id.

@@ -6,6 +6,7 @@ use betwixt_model::fact::MAX_SEEN;
 use betwixt_model::ids::{FactId, PartnerId};
 use betwixt_model::schema::{FieldKind, Owner};
 use betwixt_model::view::{FieldView, Reading, State};
+use serde_json::Value;
 
 use super::{Fault, Here, Oracle, Place, Told};
 
@@ -97,6 +98,11 @@ impl Oracle {
     }
 }
 
+/// What is shown of a word: nothing where it was erased.
+fn shown(word: &Told) -> &Value {
+    if word.erased { &Value::Null } else { &word.value }
+}
+
 fn ids(words: &[&Told]) -> BTreeSet<FactId> {
     words.iter().map(|word| word.id).collect()
 }
@@ -114,7 +120,7 @@ fn reads(place: &Place, live: &[&Told], reader: PartnerId, reading: &Reading) ->
     match reading.state {
         State::Held if same => {
             let speakers: BTreeSet<FactId> = reading.said.iter().map(|said| said.fact).collect();
-            if reading.value.as_ref() != Some(&first.value) || reading.merged {
+            if reading.value.as_ref() != Some(shown(first)) || reading.erased != first.erased || reading.merged {
                 return fault("it does not hold what everybody says");
             }
             (speakers != ids(live)).then(|| fault("who says it is told wrongly")).flatten()
@@ -127,7 +133,7 @@ fn reads(place: &Place, live: &[&Told], reader: PartnerId, reading: &Reading) ->
         State::Differing
             if !reading.versions.iter().all(|version| {
                 honest((version.fact, version.by))
-                    && live.iter().any(|word| word.id == version.fact && word.value == version.value)
+                    && live.iter().any(|word| word.id == version.fact && *shown(word) == version.value)
             }) =>
         {
             fault("a version is told wrongly")
