@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use support::plain::Plain;
 use support::{Device, Dice, HOUSEHOLD, ingest, members, partner, runs};
 
-const FIELDS: [(&str, &str); 5] =
-    [("goal", "title"), ("goal", "state"), ("goal", "rank"), ("goal", "why"), ("goal", "mystery")];
+const FIELDS: [(&str, &str); 6] =
+    [("goal", "title"), ("goal", "state"), ("goal", "rank"), ("goal", "why"), ("goal", "mystery"), ("goal", "draft")];
 
 struct Life {
     facts: Vec<SignedFact>,
@@ -94,8 +94,7 @@ fn life(seed: u64, steps: usize, fields: &[(&str, &str)]) -> Life {
 fn assert_plain(seed: u64, rows: &MemoryRows, item: &ItemId, counts: &mut [usize; 4]) {
     let mut unsettled = BTreeSet::new();
     for (key, facts) in index::fields_of_item(rows, item).unwrap() {
-        let kind = schema::field(&key.kind, &key.field).map(|field| field.kind);
-        let plain = Plain::of(&facts, kind);
+        let plain = Plain::of(&facts, schema::field(&key.kind, &key.field));
         let live: BTreeSet<FactId> = facts.live().map(|entry| entry.id).collect();
         assert_eq!(live, plain.live(), "seed {seed}: {key} has other live facts");
         let standing = index::live(rows, &key).unwrap();

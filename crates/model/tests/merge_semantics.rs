@@ -203,6 +203,16 @@ fn differing_area(world: &mut World) {
     world.meet();
 }
 
+/// As [`differing_area`], but that the other partner has seen the difference and offers Q in answer.
+fn offered_area(world: &mut World) {
+    differing_area(world);
+    let item = world.items[0];
+    world.other().say(Some(item), "goal", "area", json!("Another"));
+    world.meet();
+    world.other().say(Some(item), "goal", "area", json!("Q"));
+    world.meet();
+}
+
 /// The value in a shared field that differs which the reader's partner does not say.
 fn take_the_others(replica: &mut Replica, items: &[ItemId]) {
     let versions = field(replica, &items[0], "area").reading.versions;
@@ -367,6 +377,18 @@ const SUBJECTS: &[Subject] = &[
     Subject {
         title: "A shared field in which they differ",
         before: differing_area,
+        acts: &[
+            ("take the other's", take_the_others),
+            ("say X", SAY_X),
+            ("let go", LET_GO),
+            ("keep one's own", keep_ones_own),
+        ],
+        ordered: false,
+        read: area,
+    },
+    Subject {
+        title: "A shared field in which they differ, and Q is an offer",
+        before: offered_area,
         acts: &[
             ("take the other's", take_the_others),
             ("say X", SAY_X),

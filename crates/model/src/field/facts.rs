@@ -24,6 +24,39 @@ impl ValueHash {
     }
 }
 
+/// What a fact names of its field, directly or through what it names, where that is not simply all that is in its past: it
+/// was said on a page older than what its device had, or claims to have been.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// By branch, up to where.
+    pub(crate) clock: Clock,
+    /// What is not named of that: branches and numbers in them, sorted; at most [`MAX_EXCEPTIONS`].
+    pub(crate) except: Vec<(FactId, u32)>,
+}
+
+/// The most exceptions that are kept of what a fact names. A fact with more counts as naming nothing but what it names
+/// directly, so that less is replaced, never more.
+pub const MAX_EXCEPTIONS: usize = 64;
+
+impl Names {
+    /// Whether a fact at this place is among them.
+    pub(crate) fn contain(&self, branch: &FactId, sequence: u32) -> bool {
+        self.clock.get(branch) >= sequence && self.except.binary_search(&(*branch, sequence)).is_err()
+    }
+}
+
+/// How a fact was said to others of a shared field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What it names, if that is less than all of its past.
+    pub names: Option<Names>,
+    /// The other partner's words that it left standing, having seen them or built on its own speaker's word that had, by
+    /// id. Of what is not named directly, no more than bring it to [`MAX_SEEN`](crate::fact::MAX_SEEN).
+    pub left: Vec<Placed>,
+    /// Whether one of these says something else, in a field that is not prose. Then it goes only by its own speaker.
+    pub contested: bool,
+}
+
 /// Where a fact stands among the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -48,7 +81,7 @@ pub struct Replacers {
     /// Facts of its own partner, sorted. Nothing that arrives later takes one of these away.
     pub own: Vec<FactId>,
     /// Facts of the other partner, sorted. A contradiction that arrives later may take these away.
-    pub other: Vec<Replacer>,
+    pub other: Vec<Placed>,
 }
 
 impl Replacers {
@@ -63,9 +96,9 @@ impl Replacers {
     }
 }
 
-/// A fact that replaces one of the other partner's. Its past is here.
+/// A fact whose past is here, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Replacer {
+pub struct Placed {
     /// The fact.
     pub id: FactId,
     /// Its branch.
@@ -91,6 +124,8 @@ pub struct Entry {
     pub place: Place,
     /// What replaces it.
     pub replacers: Replacers,
+    /// How it was said to the facts of its field. Found when its past is here, and only in shared fields.
+    pub said: Said,
 }
 
 impl Entry {
@@ -116,6 +151,40 @@ impl Entry {
                 self.id != other.id && clock.get(branch) >= *sequence
             }
             _ => false,
+        }
+    }
+
+    /// Whether it names `other`, a fact of its field, directly or through what it names.
+    pub fn names(&self, other: &Self) -> bool {
+        match (&self.said.names, &other.place) {
+            (None, _) => self.has_in_past(other),
+            (Some(names), Place::Placed { branch, sequence, .. }) => {
+                self.id != other.id && (self.seen.contains(&other.id) || names.contain(branch, *sequence))
+            }
+            (Some(_), Place::Arriving | Place::Void) => false,
+        }
+    }
+
+    /// Whether both have their pasts here and neither names the other: whoever said the one had not been shown the other.
+    pub fn apart(&self, other: &Self) -> bool {
+        let placed = self.placed() && other.placed();
+        placed && self.id != other.id && !self.names(other) && !other.names(self)
+    }
+
+    /// By branch, up to where its field's facts are named, but for the exceptions.
+    pub(crate) fn named_until(&self, branch: &FactId) -> u32 {
+        match (&self.said.names, &self.place) {
+            (Some(names), _) => names.clock.get(branch),
+            (None, Place::Placed { clock, .. }) => clock.get(branch),
+            (None, Place::Arriving | Place::Void) => 0,
+        }
+    }
+
+    /// Its place, if its past is here.
+    pub(crate) fn as_placed(&self) -> Option<Placed> {
+        match self.place {
+            Place::Placed { branch, sequence, .. } => Some(Placed { id: self.id, branch, sequence }),
+            Place::Arriving | Place::Void => None,
         }
     }
 

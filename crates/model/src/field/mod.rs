@@ -12,7 +12,7 @@ use std::str::FromStr;
 use crate::ids::{FactId, ParseIdError};
 
 pub use consent::Agreed;
-pub use facts::{Entry, FieldFacts, Place, Replacer, Replacers, ValueHash};
+pub use facts::{Entry, FieldFacts, MAX_EXCEPTIONS, Names, Place, Placed, Replacers, Said, ValueHash};
 pub use live::LiveFacts;
 
 /// The token of a field: the live facts that a reader had before them, given back with what they say about the field.

@@ -3,28 +3,24 @@
 //! What a fact that arrives can change is little, and found without looking at the others:
 //! - what it names, it may replace;
 //! - it may be replaced by facts that name it and came before it;
-//! - in a shared field it may contradict, apart from them both, a fact and the other partner's fact that replaced it, if the
-//!   latter is by its own speaker: then that replacing is undone. Whatever its speaker's other devices said that it did not
-//!   have in its past may be such a replacing one, so that there is nothing to look for where it had all of that.
+//! - in a shared field it may contradict others apart from them; see [`super::contradiction`].
 //!
-//! A branch's facts follow each other. So what of a branch is concurrent with a fact is one stretch of it, which begins
-//! after what the fact has in its past, and ends before what has the fact in its own.
+//! A branch's facts follow each other. So what of a branch a fact has in its past is the branch's beginning.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
-use super::clock::Clock;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{field_name, long_name};
 use super::stored_field::{
     CHUNK, FieldRow, Head, chunk_key, decode_entries, decode_field, encode_entries, encode_head, encode_small,
 };
 use super::{FieldKey, IndexError};
-use crate::field::{Entry, LiveFacts, Place, Replacer, Replacers};
+use crate::field::{Entry, LiveFacts, Place, Placed, Replacers, Said};
 use crate::ids::{FactId, PartnerId};
-use crate::schema::{self, FieldKind};
+use crate::schema::{self, Field, FieldKind};
 
-type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
+pub(super) type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
 /// What is known of a branch's facts in one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +30,19 @@ pub(super) struct Branch {
     pub(super) count: u32,
     /// The number in the branch of the last of them.
     pub(super) last: u32,
+    /// The number in the branch of the last one that does not name all of the field that is in its past; 0 if all do.
+    pub(super) stale: u32,
     /// A bit for every chunk of them, the lowest first: whether it has a fact that the other partner replaced. No byte at
     /// its end is zero.
     pub(super) crossed: Vec<u8>,
 }
 
 impl Branch {
-    fn is_crossed(&self, chunk: u32) -> bool {
+    pub(super) fn is_crossed(&self, chunk: u32) -> bool {
         self.crossed.get(chunk as usize / 8).is_some_and(|byte| byte & (1 << (chunk % 8)) != 0)
     }
 
-    fn set_crossed(&mut self, chunk: u32, crossed: bool) {
+    pub(super) fn set_crossed(&mut self, chunk: u32, crossed: bool) {
         let at = chunk as usize / 8;
         if crossed && self.crossed.len() <= at {
             self.crossed.resize(at + 1, 0);
@@ -59,9 +57,9 @@ impl Branch {
 }
 
 #[derive(Debug, Default)]
-struct Chunk {
-    entries: Vec<Entry>,
-    dirty: bool,
+pub(super) struct Chunk {
+    pub(super) entries: Vec<Entry>,
+    pub(super) dirty: bool,
 }
 
 /// A fact without a place: arriving or void.
@@ -76,8 +74,8 @@ struct Loose {
 #[derive(Debug)]
 pub(super) struct OpenField {
     key: FieldKey,
-    kind: Option<FieldKind>,
-    head: Head,
+    pub(super) schema: Option<&'static Field>,
+    pub(super) head: Head,
     /// Whether its facts have rows of their own in the store, and of every branch how many.
     large: bool,
     stored: BTreeMap<FactId, u32>,
@@ -99,7 +97,7 @@ impl OpenField {
     pub(super) fn from_row<E: std::error::Error>(key: &FieldKey, row: Option<FieldRow>) -> Result<Self, IndexError<E>> {
         let mut field = Self {
             key: key.clone(),
-            kind: schema::field(&key.kind, &key.field).map(|field| field.kind),
+            schema: schema::field(&key.kind, &key.field),
             head: Head::default(),
             large: false,
             stored: BTreeMap::new(),
@@ -131,7 +129,11 @@ impl OpenField {
 
     /// Whether it may be one to settle.
     pub(super) fn to_settle(&self) -> bool {
-        self.standing().to_settle(self.kind)
+        self.standing().to_settle(self.kind())
+    }
+
+    pub(super) fn kind(&self) -> Option<FieldKind> {
+        self.schema.map(|field| field.kind)
     }
 
     /// What stands.
@@ -175,10 +177,15 @@ impl OpenField {
         match &entry.place {
             Place::Placed { branch, sequence, .. } => {
                 let (branch, sequence, partner) = (*branch, *sequence, entry.partner);
-                let (crossed, number) = (!entry.replacers.other.is_empty(), self.append(branch, sequence, partner)?);
+                let (crossed, stale) = (!entry.replacers.other.is_empty(), entry.said.names.is_some());
+                let number = self.append(branch, sequence, partner)?;
                 self.chunks.entry((branch, number)).or_default().entries.push(entry);
+                let of = self.head.branches.get_mut(&branch)?;
+                if stale {
+                    of.stale = sequence;
+                }
                 if crossed {
-                    self.head.branches.get_mut(&branch)?.set_crossed(number, true);
+                    of.set_crossed(number, true);
                 }
             }
             Place::Arriving => {
@@ -195,7 +202,7 @@ impl OpenField {
 
     /// Counts one more fact of a branch; answers the chunk it goes into. `None` if it does not follow the last one.
     fn append(&mut self, branch: FactId, sequence: u32, partner: PartnerId) -> Option<u32> {
-        let new = || Branch { partner, count: 0, last: 0, crossed: Vec::new() };
+        let new = || Branch { partner, count: 0, last: 0, stale: 0, crossed: Vec::new() };
         let of = self.head.branches.entry(branch).or_insert_with(new);
         (of.last < sequence && of.partner == partner).then_some(())?;
         of.last = sequence;
@@ -204,7 +211,7 @@ impl OpenField {
         Some((of.count - 1) / CHUNK)
     }
 
-    fn chunk<R: ReadRows>(&mut self, rows: &R, branch: &FactId, number: u32) -> Answer<&mut Chunk, R> {
+    pub(super) fn chunk<R: ReadRows>(&mut self, rows: &R, branch: &FactId, number: u32) -> Answer<&mut Chunk, R> {
         match self.chunks.entry((*branch, number)) {
             Slot::Occupied(slot) => Ok(slot.into_mut()),
             Slot::Vacant(slot) => {
@@ -227,7 +234,7 @@ impl OpenField {
     }
 
     /// Where the facts of a branch begin that are beyond `known`: their chunk, and their position in it.
-    fn beyond<R: ReadRows>(&mut self, rows: &R, branch: &FactId, known: u32) -> Answer<(u32, usize), R> {
+    pub(super) fn beyond<R: ReadRows>(&mut self, rows: &R, branch: &FactId, known: u32) -> Answer<(u32, usize), R> {
         let count = self.head.branches.get(branch).map_or(0, |of| of.count);
         // The chunk sought is the last one that begins with something known, or the first of all.
         let (mut low, mut high) = (0, count.div_ceil(CHUNK));
@@ -275,6 +282,13 @@ impl OpenField {
         Ok(entry)
     }
 
+    /// A fact with its place, as it was entered; `None` if it was not.
+    pub(super) fn entered<R: ReadRows>(&mut self, rows: &R, branch: &FactId, at: u32) -> Answer<Option<&Entry>, R> {
+        let (number, position) = self.beyond(rows, branch, at.saturating_sub(1))?;
+        let chunk = self.chunk(rows, branch, number)?;
+        Ok(chunk.entries.get(position).filter(|entry| sequence(entry) == at))
+    }
+
     /// Enters a fact, or gives one that arrived before its place. `named` are the facts that it names, and `naming` those of
     /// the facts here that name it, with their partners.
     pub(super) fn enter<R: ReadRows>(
@@ -311,6 +325,10 @@ impl OpenField {
             }
             arriving.retain(|_, count| *count > 0);
         }
+        let shared = self.kind() == Some(FieldKind::Shared);
+        if shared && entry.placed() {
+            self.find_said(rows, &mut entry, named)?;
+        }
         for (id, _) in naming.iter().filter(|(_, partner)| *partner == entry.partner) {
             super::stored::insert_sorted(&mut entry.replacers.own, *id);
         }
@@ -328,17 +346,31 @@ impl OpenField {
             self.put_loose(entry);
             return Ok(());
         };
-        let by = Replacer { id: entry.id, branch: *branch, sequence: *sequence };
+        let by = Placed { id: entry.id, branch: *branch, sequence: *sequence };
         for earlier in named.iter().filter(|earlier| earlier.partner != entry.partner) {
-            if self.may_replace(rows, earlier, entry.partner, clock)? {
+            let replaces = match self.kind() {
+                Some(FieldKind::Light) => true,
+                Some(FieldKind::Shared) => {
+                    !entry.said.left.iter().any(|left| left.id == earlier.id)
+                        && !self.contradicted_beside(rows, earlier, entry.partner, clock)?
+                }
+                // What this version does not know is left to its speakers.
+                Some(FieldKind::Owned(_) | FieldKind::Consent) | None => false,
+            };
+            if replaces {
                 self.replace_other(rows, earlier, by)?;
             }
         }
-        if self.kind == Some(FieldKind::Shared) {
+        if shared {
             self.undo_contradicted(rows, &entry, clock)?;
         }
         let branch = *branch;
         let number = self.append(branch, *sequence, entry.partner).ok_or(IndexError::Damaged(Table::Fields))?;
+        if entry.said.names.is_some()
+            && let Some(of) = self.head.branches.get_mut(&branch)
+        {
+            of.stale = *sequence;
+        }
         let chunk = self.chunk(rows, &branch, number)?;
         chunk.entries.push(entry);
         chunk.dirty = true;
@@ -359,7 +391,7 @@ impl OpenField {
         Ok(())
     }
 
-    fn replace_other<R: ReadRows>(&mut self, rows: &R, earlier: &Entry, by: Replacer) -> Answer<(), R> {
+    fn replace_other<R: ReadRows>(&mut self, rows: &R, earlier: &Entry, by: Placed) -> Answer<(), R> {
         let Place::Placed { branch, sequence, .. } = &earlier.place else { return Ok(()) };
         let damaged = IndexError::Damaged(Table::Entries);
         let entry = self.entry_mut(rows, &earlier.id, &earlier.place)?.ok_or(damaged)?;
@@ -370,114 +402,6 @@ impl OpenField {
         let (number, _) = self.beyond(rows, branch, sequence.saturating_sub(1))?;
         if let Some(of) = self.head.branches.get_mut(branch) {
             of.set_crossed(number, true);
-        }
-        Ok(())
-    }
-
-    /// Whether a fact of `partner` with this past, which names the other partner's fact, replaces it.
-    fn may_replace<R: ReadRows>(
-        &mut self,
-        rows: &R,
-        earlier: &Entry,
-        partner: PartnerId,
-        past: &Clock,
-    ) -> Answer<bool, R> {
-        match self.kind {
-            Some(FieldKind::Light) => return Ok(true),
-            Some(FieldKind::Shared) => {}
-            // What this version does not know is left to its speakers.
-            Some(FieldKind::Owned(_) | FieldKind::Consent) | None => return Ok(false),
-        }
-        let Place::Placed { branch: own, clock, .. } = &earlier.place else { return Ok(false) };
-        let branches: Vec<(FactId, PartnerId, u32)> =
-            self.head.branches.iter().map(|(branch, of)| (*branch, of.partner, of.last)).collect();
-        for (branch, speaker, last) in branches {
-            let known = clock.get(&branch);
-            if branch == *own || last <= known {
-                continue;
-            }
-            // Of the other partner's, only what was known contradicts; of one's own, what was said beside this, too.
-            let until = if speaker == partner { u32::MAX } else { past.get(&branch) };
-            let contradicts = |entry: &Entry| {
-                if sequence(entry) > until || entry.has_in_past(earlier) {
-                    Some(false)
-                } else {
-                    (entry.value != earlier.value).then_some(true)
-                }
-            };
-            if until > known && self.find(rows, &branch, known, contradicts)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Looks at the facts of a branch beyond `known`, in order, until one gives an answer; `false` if none does.
-    fn find<R: ReadRows>(
-        &mut self,
-        rows: &R,
-        branch: &FactId,
-        known: u32,
-        look: impl Fn(&Entry) -> Option<bool>,
-    ) -> Answer<bool, R> {
-        let (mut number, mut at) = self.beyond(rows, branch, known)?;
-        let chunks = self.head.branches.get(branch).map_or(0, |of| of.count.div_ceil(CHUNK));
-        while number < chunks {
-            let chunk = self.chunk(rows, branch, number)?;
-            if let Some(found) = chunk.entries.iter().skip(at).find_map(&look) {
-                return Ok(found);
-            }
-            (number, at) = (number + 1, 0);
-        }
-        Ok(false)
-    }
-
-    /// Undoes the replacings of facts which this one, of which that is the past, contradicts apart from them: those by its
-    /// own speaker's facts that it does not know.
-    fn undo_contradicted<R: ReadRows>(&mut self, rows: &R, new: &Entry, past: &Clock) -> Answer<(), R> {
-        let branches = &self.head.branches;
-        let beside = |(branch, of): (&FactId, &Branch)| of.partner == new.partner && of.last > past.get(branch);
-        if !branches.iter().any(beside) {
-            return Ok(());
-        }
-        let contradicted = |(branch, of): (&FactId, &Branch)| {
-            let known = past.get(branch);
-            (of.partner != new.partner && of.last > known && !of.crossed.is_empty()).then_some((*branch, known))
-        };
-        let others: Vec<(FactId, u32)> = branches.iter().filter_map(contradicted).collect();
-        let own: BTreeMap<FactId, u32> = branches
-            .iter()
-            .filter(|(_, of)| of.partner == new.partner)
-            .map(|(branch, _)| (*branch, past.get(branch)))
-            .collect();
-        for (branch, known) in others {
-            let (first, _) = self.beyond(rows, &branch, known)?;
-            let chunks = self.head.branches.get(&branch).map_or(0, |of| of.count.div_ceil(CHUNK));
-            for number in first..chunks {
-                if !self.head.branches.get(&branch).is_some_and(|of| of.is_crossed(number)) {
-                    continue;
-                }
-                let chunk = self.chunk(rows, &branch, number)?;
-                let mut revived = Vec::new();
-                for entry in &mut chunk.entries {
-                    if sequence(entry) <= known || entry.value == new.value || entry.replacers.other.is_empty() {
-                        continue;
-                    }
-                    let before = entry.replacers.other.len();
-                    entry.replacers.other.retain(|by| own.get(&by.branch).is_none_or(|known| by.sequence <= *known));
-                    if entry.replacers.other.len() < before {
-                        chunk.dirty = true;
-                        if entry.is_live() {
-                            revived.push(entry.clone());
-                        }
-                    }
-                }
-                let crossed = chunk.entries.iter().any(|entry| !entry.replacers.other.is_empty());
-                self.head.standing.live.extend(revived.into_iter().map(|entry| (entry.id, entry)));
-                if let Some(of) = self.head.branches.get_mut(&branch) {
-                    of.set_crossed(number, crossed);
-                }
-            }
         }
         Ok(())
     }
@@ -501,7 +425,7 @@ impl OpenField {
     }
 
     fn refold_all<R: ReadRows>(&mut self, rows: &R, entries: Vec<Entry>) -> Answer<(), R> {
-        let bare = |entry: Entry| (entry.id, Entry { replacers: Replacers::default(), ..entry });
+        let bare = |entry: Entry| (entry.id, Entry { replacers: Replacers::default(), said: Said::default(), ..entry });
         let all: BTreeMap<FactId, Entry> = entries.into_iter().map(bare).collect();
         self.head = Head::default();
         self.chunks.clear();
@@ -568,7 +492,7 @@ impl OpenField {
     }
 }
 
-fn sequence(entry: &Entry) -> u32 {
+pub(super) fn sequence(entry: &Entry) -> u32 {
     match &entry.place {
         Place::Placed { sequence, .. } => *sequence,
         Place::Arriving | Place::Void => 0,

@@ -12,6 +12,7 @@
 
 mod as_of;
 mod clock;
+mod contradiction;
 mod counts;
 mod erase;
 mod fold;
@@ -40,7 +41,7 @@ pub use lookup::{
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 4;
+pub const INDEX_VERSION: u32 = 5;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

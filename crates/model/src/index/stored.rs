@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::rows::Table;
 use super::{FieldKey, IndexError};
 use crate::fact::{Content, Fact, Header, Nonce, SignedFact};
-use crate::field::{Entry, Place, Replacers, ValueHash};
+use crate::field::{Entry, Place, Replacers, Said, ValueHash};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 
 /// Groups of [`Table::Derived`].
@@ -163,6 +163,7 @@ impl FactRow {
             seen: self.header.seen.clone(),
             place: self.place(),
             replacers: Replacers::default(),
+            said: Said::default(),
         }
     }
 }

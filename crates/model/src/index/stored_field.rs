@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::rows::Table;
 use super::stored::{decode, encode};
 use super::{IndexError, fold::Branch};
-use crate::field::{Entry, LiveFacts, Place, Replacer, Replacers, ValueHash};
+use crate::field::{Entry, LiveFacts, Names, Place, Placed, Replacers, Said, ValueHash};
 use crate::ids::{FactId, PartnerId};
 
 /// How many facts of a branch are in one row; and as many, of all branches, are in a row with their head.
@@ -54,13 +54,25 @@ struct StoredEntry {
     place: StoredPlace,
     own: Vec<usize>,
     other: Vec<(usize, usize, u32)>,
+    said: Option<StoredSaid>,
 }
+
+/// Most facts name all of their field that is in their past and leave nothing standing: they have none of this.
+#[derive(Serialize, Deserialize)]
+struct StoredSaid {
+    names: Option<(Counts, Counts)>,
+    left: Vec<(usize, usize, u32)>,
+    contested: bool,
+}
+
+/// Branches and numbers in them.
+type Counts = Vec<(usize, u32)>;
 
 #[derive(Serialize, Deserialize)]
 enum StoredPlace {
     Arriving,
     Void,
-    Placed { branch: usize, sequence: u32, clock: Vec<(usize, u32)> },
+    Placed { branch: usize, sequence: u32, clock: Counts },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +96,7 @@ struct StoredBranch {
     partner: usize,
     count: u32,
     last: u32,
+    stale: u32,
     crossed: Vec<u8>,
 }
 
@@ -100,6 +113,7 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
         partner: number(&of.partner),
         count: of.count,
         last: of.last,
+        stale: of.stale,
         crossed: of.crossed.clone(),
     };
     encode(&StoredField::Large(StoredHead {
@@ -138,7 +152,10 @@ fn store<'a>(entries: impl Iterator<Item = &'a Entry>) -> StoredEntries {
         ids.push(entry.id);
         ids.extend(&entry.seen);
         ids.extend(&entry.replacers.own);
-        ids.extend(entry.replacers.other.iter().flat_map(|other| [other.id, other.branch]));
+        ids.extend(entry.replacers.other.iter().chain(&entry.said.left).flat_map(|other| [other.id, other.branch]));
+        if let Some(names) = &entry.said.names {
+            ids.extend(names.clock.branches().chain(&names.except).map(|(branch, _)| *branch));
+        }
         if let Place::Placed { branch, clock, .. } = &entry.place {
             ids.push(*branch);
             ids.extend(clock.branches().map(|(branch, _)| *branch));
@@ -149,6 +166,20 @@ fn store<'a>(entries: impl Iterator<Item = &'a Entry>) -> StoredEntries {
     ids.dedup();
     let partners: Vec<PartnerId> = partners.into_iter().collect();
     let number = |id: &FactId| ids.binary_search(id).expect("every id was entered above");
+    let counts = |counts: &mut dyn Iterator<Item = &(FactId, u32)>| -> Counts {
+        counts.map(|(branch, count)| (number(branch), *count)).collect()
+    };
+    let placed = |placed: &Placed| (number(&placed.id), number(&placed.branch), placed.sequence);
+    let said = |said: &Said| {
+        (*said != Said::default()).then(|| StoredSaid {
+            names: said
+                .names
+                .as_ref()
+                .map(|names| (counts(&mut names.clock.branches()), counts(&mut names.except.iter()))),
+            left: said.left.iter().map(placed).collect(),
+            contested: said.contested,
+        })
+    };
     let stored = |entry: &&Entry| StoredEntry {
         id: number(&entry.id),
         partner: partners.binary_search(&entry.partner).expect("every partner was entered above"),
@@ -161,11 +192,12 @@ fn store<'a>(entries: impl Iterator<Item = &'a Entry>) -> StoredEntries {
             Place::Placed { branch, sequence, clock } => StoredPlace::Placed {
                 branch: number(branch),
                 sequence: *sequence,
-                clock: clock.branches().map(|(branch, count)| (number(branch), *count)).collect(),
+                clock: counts(&mut clock.branches()),
             },
         },
         own: entry.replacers.own.iter().map(number).collect(),
-        other: entry.replacers.other.iter().map(|by| (number(&by.id), number(&by.branch), by.sequence)).collect(),
+        other: entry.replacers.other.iter().map(placed).collect(),
+        said: said(&entry.said),
     };
     let entries = entries.iter().map(stored).collect();
     StoredEntries { ids, partners, entries }
@@ -175,17 +207,34 @@ fn read(stored: StoredEntries) -> Option<Vec<Entry>> {
     let StoredEntries { ids, partners, entries } = stored;
     let id = |number: usize| ids.get(number).copied();
     let listed = |numbers: Vec<usize>| numbers.into_iter().map(id).collect::<Option<Vec<FactId>>>();
+    let counts = |counts: Counts| -> Option<Vec<(FactId, u32)>> {
+        counts.into_iter().map(|(branch, count)| Some((id(branch)?, count))).collect()
+    };
+    let placed = |facts: Vec<(usize, usize, u32)>| -> Option<Vec<Placed>> {
+        let one = |(fact, branch, sequence)| Some(Placed { id: id(fact)?, branch: id(branch)?, sequence });
+        facts.into_iter().map(one).collect()
+    };
     let entry = |entry: StoredEntry| {
         let place = match entry.place {
             StoredPlace::Arriving => Place::Arriving,
             StoredPlace::Void => Place::Void,
             StoredPlace::Placed { branch, sequence, clock } => {
-                let counts = clock.into_iter().map(|(branch, count)| Some((id(branch)?, count)));
-                let clock = Clock::from_sorted(counts.collect::<Option<_>>()?)?;
-                Place::Placed { branch: id(branch)?, sequence, clock }
+                Place::Placed { branch: id(branch)?, sequence, clock: Clock::from_sorted(counts(clock)?)? }
             }
         };
-        let other = |(by, branch, sequence)| Some(Replacer { id: id(by)?, branch: id(branch)?, sequence });
+        let said = match entry.said {
+            None => Said::default(),
+            Some(StoredSaid { names, left, contested }) => {
+                let read = |(clock, except)| {
+                    Some(Names { clock: Clock::from_sorted(counts(clock)?)?, except: counts(except)? })
+                };
+                let names = match names {
+                    Some(names) => Some(read(names)?),
+                    None => None,
+                };
+                Said { names, left: placed(left)?, contested }
+            }
+        };
         Some(Entry {
             id: id(entry.id)?,
             partner: *partners.get(entry.partner)?,
@@ -193,10 +242,8 @@ fn read(stored: StoredEntries) -> Option<Vec<Entry>> {
             null: entry.null,
             seen: listed(entry.seen)?,
             place,
-            replacers: Replacers {
-                own: listed(entry.own)?,
-                other: entry.other.into_iter().map(other).collect::<Option<_>>()?,
-            },
+            replacers: Replacers { own: listed(entry.own)?, other: placed(entry.other)? },
+            said,
         })
     };
     entries.into_iter().map(entry).collect()
@@ -209,8 +256,9 @@ fn read_head(stored: StoredHead) -> Option<Head> {
     let arriving = arriving.collect::<Option<BTreeMap<_, _>>>()?;
     let branch = |of: StoredBranch| {
         let partner = speaker(of.partner)?;
-        (of.count > 0 && of.count <= of.last).then_some(())?;
-        Some((of.branch, Branch { partner, count: of.count, last: of.last, crossed: of.crossed }))
+        let StoredBranch { branch, count, last, stale, crossed, .. } = of;
+        (count > 0 && count <= last && stale <= last).then_some(())?;
+        Some((branch, Branch { partner, count, last, stale, crossed }))
     };
     let branches = branches.into_iter().map(branch).collect::<Option<BTreeMap<_, _>>>()?;
     let live = read(live)?.into_iter().map(|entry| (entry.id, entry)).collect();

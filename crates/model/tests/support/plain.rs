@@ -1,21 +1,26 @@
 //! The fold of one field, plainly: every fact compared with every other, as the rules are worded. The model's own fold looks
 //! at as little as it can; this one is what it has to agree with.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use betwixt_model::field::{Entry, FieldFacts};
 use betwixt_model::ids::FactId;
-use betwixt_model::schema::FieldKind;
+use betwixt_model::schema::{Field, FieldKind, Shape};
 
 pub struct Plain<'a> {
     pub entries: &'a [Entry],
     kind: Option<FieldKind>,
+    prose: bool,
+    /// Everything that a fact names, directly or not.
+    closure: BTreeMap<FactId, BTreeSet<FactId>>,
+    left: RefCell<BTreeMap<FactId, BTreeSet<FactId>>>,
     /// Who names whom, with what void facts name in their place.
     named: BTreeMap<FactId, BTreeSet<FactId>>,
 }
 
 impl<'a> Plain<'a> {
-    pub fn of(facts: &'a FieldFacts, kind: Option<FieldKind>) -> Self {
+    pub fn of(facts: &'a FieldFacts, schema: Option<&Field>) -> Self {
         let entries = facts.entries();
         let find = |id: &FactId| entries.iter().find(|entry| entry.id == *id);
         let mut named = BTreeMap::new();
@@ -32,7 +37,13 @@ impl<'a> Plain<'a> {
             }
             named.insert(entry.id, all);
         }
-        Self { entries, kind, named }
+        let kind = schema.map(|field| field.kind);
+        let prose = schema.is_some_and(|field| field.shape == Shape::Prose);
+        let (closure, left) = (BTreeMap::new(), RefCell::default());
+        let mut plain = Self { entries, kind, prose, closure, left, named };
+        let counting = entries.iter().filter(|entry| entry.counts());
+        plain.closure = counting.map(|entry| (entry.id, plain.all_named(entry))).collect();
+        plain
     }
 
     fn entry(&self, id: &FactId) -> &'a Entry {
@@ -43,7 +54,56 @@ impl<'a> Plain<'a> {
         self.named.get(&later.id).is_some_and(|named| named.contains(&earlier.id))
     }
 
-    /// The replacing rule, as design.md words it.
+    /// Everything that a fact names, directly or through what it names, of facts that have their place.
+    fn all_named(&self, later: &Entry) -> BTreeSet<FactId> {
+        let mut all = BTreeSet::new();
+        let mut open = vec![later.id];
+        while let Some(id) = open.pop() {
+            let named = self.named.get(&id).into_iter().flatten();
+            open.extend(named.filter(|earlier| all.insert(**earlier)));
+        }
+        all
+    }
+
+    fn apart(&self, one: &Entry, other: &Entry) -> bool {
+        let placed = one.placed() && other.placed() && one.id != other.id;
+        placed && !self.closure[&one.id].contains(&other.id) && !self.closure[&other.id].contains(&one.id)
+    }
+
+    /// Whether something else was said apart from `earlier` that `later` has in its past, or `earlier` is contested.
+    fn knowingly_contradicted(&self, later: &Entry, earlier: &Entry) -> bool {
+        let contradicts = |other: &&Entry| other.value != earlier.value && self.apart(other, earlier);
+        self.is_contested(earlier) || self.entries.iter().filter(contradicts).any(|other| later.has_in_past(other))
+    }
+
+    /// What a fact left standing of the other partner's: what it names and does not replace, and what its own partner's
+    /// word that it names left, unless it names who answered that.
+    fn left(&self, entry: &Entry) -> BTreeSet<FactId> {
+        if let Some(left) = self.left.borrow().get(&entry.id) {
+            return left.clone();
+        }
+        let named: Vec<&Entry> = self.named[&entry.id].iter().map(|id| self.entry(id)).collect();
+        let (own, other): (Vec<&Entry>, Vec<&Entry>) =
+            named.into_iter().partition(|earlier| earlier.partner == entry.partner);
+        let mut left: BTreeSet<FactId> = other
+            .iter()
+            .filter(|earlier| earlier.placed() && self.knowingly_contradicted(entry, earlier))
+            .map(|earlier| earlier.id)
+            .collect();
+        for standing in own.into_iter().flat_map(|earlier| self.left(earlier)) {
+            if !other.iter().any(|later| later.id == standing || self.closure[&later.id].contains(&standing)) {
+                left.insert(standing);
+            }
+        }
+        self.left.borrow_mut().insert(entry.id, left.clone());
+        left
+    }
+
+    fn is_contested(&self, entry: &Entry) -> bool {
+        !self.prose && self.left(entry).iter().any(|id| self.entry(id).value != entry.value)
+    }
+
+    /// The replacing rule: apart goes by what facts name.
     pub fn replaces(&self, later: &Entry, earlier: &Entry) -> bool {
         if !self.names(later, earlier) {
             return false;
@@ -51,14 +111,14 @@ impl<'a> Plain<'a> {
         if later.partner == earlier.partner {
             return true;
         }
-        let contradicts = |other: &&Entry| other.value != earlier.value && other.concurrent(earlier);
+        let contradicts = |other: &&Entry| other.value != earlier.value && self.apart(other, earlier);
         match self.kind {
             _ if !later.placed() => false,
             Some(FieldKind::Light) => true,
             Some(FieldKind::Shared) => {
-                !self.entries.iter().filter(contradicts).any(|other| {
-                    later.has_in_past(other) || (other.partner == later.partner && other.concurrent(later))
-                })
+                let beside =
+                    |other: &Entry| other.partner == later.partner && other.id != later.id && !other.has_in_past(later);
+                !self.knowingly_contradicted(later, earlier) && !self.entries.iter().filter(contradicts).any(beside)
             }
             Some(FieldKind::Owned(_) | FieldKind::Consent) | None => false,
         }

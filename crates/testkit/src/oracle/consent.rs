@@ -71,7 +71,7 @@ impl Oracle {
             let own = said.iter().filter(|other| other.partner == word.partner && other.value != word.value);
             // Another one that they said apart, or that they left standing although they had it.
             let mut beside = own.filter(|other| {
-                self.apart(other, word, here)
+                self.concurrent(other, word, here)
                     || (word.past.contains(&other.id) && live.iter().any(|live| live.id == other.id))
             });
             !word.value.is_null() && beside.next().is_none()

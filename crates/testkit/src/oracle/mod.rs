@@ -81,6 +81,13 @@ pub enum Fault {
         /// What replaced it.
         by: FactId,
     },
+    /// It differed from what the other partner had said when they replaced it, and its own partner has not spoken again.
+    EndedAlone {
+        /// What should still be live.
+        fact: FactId,
+        /// What ended the difference.
+        by: FactId,
+    },
     /// DurableBeforeTold, NothingDeleted: it was said and is not in the history, or says something else there.
     NotInHistory(FactId),
     /// What the field is shown to hold is not what its live facts say.
@@ -201,13 +208,38 @@ impl Oracle {
         false
     }
 
+    /// Whether a fact names another, directly or through what it names in this field.
+    fn names_at_last(&self, later: &Told, earlier: &FactId, here: &Here) -> bool {
+        let mut done = BTreeSet::new();
+        let mut open = later.seen.clone();
+        while let Some(id) = open.pop() {
+            let told = self.told.get(&id).filter(|told| told.place == later.place && here.facts.contains(&told.id));
+            if let Some(told) = told.filter(|told| done.insert(told.id)) {
+                if told.id == *earlier {
+                    return true;
+                }
+                open.extend(&told.seen);
+            }
+        }
+        false
+    }
+
     /// Neither was in the other's past, as far as a device knows both pasts.
-    fn apart(&self, left: &Told, right: &Told, here: &Here) -> bool {
+    fn concurrent(&self, left: &Told, right: &Told, here: &Here) -> bool {
         left.id != right.id
             && self.complete(left, here)
             && self.complete(right, here)
             && !left.past.contains(&right.id)
             && !right.past.contains(&left.id)
+    }
+
+    /// Whoever said the one had not been shown the other, whatever their devices had; as far as a device knows both pasts.
+    fn apart(&self, left: &Told, right: &Told, here: &Here) -> bool {
+        left.id != right.id
+            && self.complete(left, here)
+            && self.complete(right, here)
+            && !self.names_at_last(left, &right.id, here)
+            && !self.names_at_last(right, &left.id, here)
     }
 
     /// Whose word counts in a field; `None` for one that this version does not know.
@@ -242,6 +274,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Lost(fact) => write!(formatter, "{fact:?} is not live and was never rightly replaced"),
             Self::NotReplaced { fact, by } => write!(formatter, "{fact:?} is live although {by:?} replaced it"),
+            Self::EndedAlone { fact, by } => write!(formatter, "{by:?} ended alone that {fact:?} differed"),
             Self::NotInHistory(fact) => write!(formatter, "{fact:?} was said and is not in the history"),
             Self::OpenedEarly(fact) => write!(formatter, "{fact:?} opens an answer before both have answered"),
             Self::Shown(what) | Self::Agreed(what) => formatter.write_str(what),
