@@ -50,6 +50,8 @@ struct Told {
     seen: Vec<FactId>,
     /// Everything reached through `seen` and `previous`.
     past: BTreeSet<FactId>,
+    /// Everything of its field reached through `seen`.
+    named: BTreeSet<FactId>,
 }
 
 /// Everything that was said.
@@ -112,6 +114,7 @@ impl Oracle {
             erased: false,
             seen: header.seen.clone(),
             past: BTreeSet::new(),
+            named: BTreeSet::new(),
         };
         self.household = Some(header.household);
         self.previous.insert(fact.id(), header.previous);
@@ -134,8 +137,18 @@ impl Oracle {
                 }
             }
         }
+        let mut named = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(at) = open.pop() {
+            for earlier in self.told.get(&at).into_iter().flat_map(|told| &told.seen) {
+                let same = self.told.get(earlier).is_some_and(|told| told.place == self.told[&id].place);
+                if same && named.insert(*earlier) {
+                    open.push(*earlier);
+                }
+            }
+        }
         if let Some(told) = self.told.get_mut(&id) {
-            told.past = past;
+            (told.past, told.named) = (past, named);
         }
     }
 
@@ -208,22 +221,6 @@ impl Oracle {
         false
     }
 
-    /// Whether a fact names another, directly or through what it names in this field.
-    fn names_at_last(&self, later: &Told, earlier: &FactId, here: &Here) -> bool {
-        let mut done = BTreeSet::new();
-        let mut open = later.seen.clone();
-        while let Some(id) = open.pop() {
-            let told = self.told.get(&id).filter(|told| told.place == later.place && here.facts.contains(&told.id));
-            if let Some(told) = told.filter(|told| done.insert(told.id)) {
-                if told.id == *earlier {
-                    return true;
-                }
-                open.extend(&told.seen);
-            }
-        }
-        false
-    }
-
     /// Neither was in the other's past, as far as a device knows both pasts.
     fn concurrent(&self, left: &Told, right: &Told, here: &Here) -> bool {
         left.id != right.id
@@ -238,8 +235,8 @@ impl Oracle {
         left.id != right.id
             && self.complete(left, here)
             && self.complete(right, here)
-            && !self.names_at_last(left, &right.id, here)
-            && !self.names_at_last(right, &left.id, here)
+            && !left.named.contains(&right.id)
+            && !right.named.contains(&left.id)
     }
 
     /// Whose word counts in a field; `None` for one that this version does not know.
