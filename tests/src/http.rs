@@ -157,7 +157,7 @@ impl Stream {
                 let known = String::from_utf8_lossy(&self.read).into_owned();
                 if let Some(at) = known.find(text) {
                     let end = at + text.len();
-                    self.read = known[end..].as_bytes().to_vec();
+                    self.read = known.as_bytes()[end..].to_vec();
                     return Ok(known[..end].to_owned());
                 }
                 ensure!(self.stream.read_buf(&mut self.read).await? > 0, "it ended: {known:?}");

@@ -89,6 +89,12 @@ async fn private_stays_home_a_frontend_without_the_permission_finds_nothing_priv
     let reader = let_in(&home, "reader", &[Read, Write], &[]).await.unwrap();
     home.create(Collection::Goals, "k1", "title", "A garden".into()).await.unwrap();
     in_step(&home, &other, Duration::from_secs(20)).await.unwrap();
+    let mut since = get(address, &reader, "/v1/since").await.json().unwrap();
+    while since["waiting"] != json!([]) {
+        // What the other has is written down a little later.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        since = get(address, &reader, "/v1/since").await.json().unwrap();
+    }
     let paths = [
         "/v1/status",
         "/v1/goals",

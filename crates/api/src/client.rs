@@ -279,11 +279,16 @@ impl Client {
         self.post("/v1/restore", request).await
     }
 
-    /// Follows what changes, from after this notice on, over a connection of its own.
-    pub async fn events(&self, after: Option<u64>) -> Result<Events, ClientError> {
-        let path = after.map_or_else(|| "/v1/events".to_owned(), |id| format!("/v1/events?after={id}"));
+    /// Follows what changes, from after this notice on, over a connection of its own. With `snapshot` it begins with
+    /// everything that is there.
+    pub async fn events(&self, after: Option<&str>, snapshot: bool) -> Result<Events, ClientError> {
+        let path = if snapshot { "/v1/events?snapshot=true" } else { "/v1/events" };
         let mut sender = self.connect().await?;
-        let mut request = build(Method::GET, &path, None, Bytes::new())?;
+        let mut request = build(Method::GET, path, None, Bytes::new())?;
+        if let Some(after) = after {
+            let after = HeaderValue::from_str(after).map_err(|error| ClientError::NotUnderstood(error.into()))?;
+            request.headers_mut().insert("last-event-id", after);
+        }
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let response = sender.send_request(request).await.map_err(disconnected)?;
         if !response.status().is_success() {

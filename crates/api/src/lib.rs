@@ -28,7 +28,7 @@ pub mod upkeep;
 
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Events};
-pub use event::{Notice, NoticeKind};
+pub use event::{Notice, NoticeKind, SnapshotItem};
 pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
 pub use frontend::{
     AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendRequest, Listen, Login, LoginCode,

@@ -87,7 +87,7 @@ pub(crate) async fn measure(edits: usize, runs: usize, idle: u64) -> anyhow::Res
             edit.taken.push(couple.edit().await?);
         }
         couple.meet().await?;
-        let mut events = couple.second.client().events(None).await?;
+        let mut events = couple.second.client().events(None, false).await?;
         for _ in 0..edits {
             visible.syncs.push(disk.sync()?);
             visible.round_trips.push(echo.round_trip()?);

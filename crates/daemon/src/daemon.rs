@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use betwixt_api::{self as api, Phase, Problem, ProblemKind};
+use betwixt_api::{self as api, NoticeKind, Phase, Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_net::NetEvent;
 use jiff::Zoned;
@@ -21,6 +21,7 @@ use crate::http::{
 use crate::open::{HERE, LISTEN, Open, Waiter};
 use crate::options::Options;
 use crate::staging::moment;
+use crate::telling;
 use crate::writes::Write;
 
 /// How long `sync` waits until everybody is in step.
@@ -438,6 +439,7 @@ impl Daemon {
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 if outcome.is_ok() {
                     open.private_opened();
+                    open.tell_unlocked();
                 }
                 let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));
             }
@@ -480,6 +482,7 @@ impl Daemon {
                 None => break,
             }
         }
+        open.tell_farewell();
         open.engine.end_all(now);
         open.carry_out(now);
         if let Some(stage) = open.engine.stage_last(&mut open.house.replica, moment(now))
@@ -488,7 +491,12 @@ impl Daemon {
             tracing::warn!(%error, "what may be lost was lost");
         }
         let Open { net, house, notices, waiters, .. } = *open;
-        drop((notices, waiters));
+        let store = house.store.clone();
+        let kept = tokio::task::spawn_blocking(move || telling::keep(&store, &notices)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "readers of events will have to read everything again");
+        }
+        drop(waiters);
         if tokio::time::timeout(FAREWELL, net.shut_down()).await.is_err() {
             tracing::info!("the other devices were not waited for");
         }
@@ -551,6 +559,7 @@ impl Open {
             }
             Request::Pause => {
                 self.paused = true;
+                self.notices.tell_all(NoticeKind::Paused);
                 self.engine.dialer().set_enabled(false, now);
                 self.engine.end_all(now);
                 self.set_discovery(now);
@@ -558,6 +567,7 @@ impl Open {
             }
             Request::Resume => {
                 self.paused = false;
+                self.notices.tell_all(NoticeKind::Resumed);
                 self.engine.dialer().set_enabled(true, now);
                 self.engine.dialer().handle_network_changed(now);
                 self.set_discovery(now);
@@ -595,7 +605,23 @@ impl Open {
                 });
                 return None;
             }
-            Request::Events { after } => Ok(Response::Events(self.notices.subscribe(after))),
+            Request::Events { after, snapshot: false } => {
+                Ok(Response::Events(self.notices.subscribe(sees, after.as_deref())))
+            }
+            Request::Events { after, snapshot: true } => {
+                // What comes from now on follows what is read now or a little later: nothing falls between the two.
+                let mut events = self.notices.subscribe(sees, after.as_deref());
+                let (store, readers) = (self.house.store.clone(), telling::readers(replica, sees));
+                tokio::task::spawn_blocking(move || {
+                    let snapshot = telling::snapshot(&store, &readers).map_err(|error| problem::unreadable(&error));
+                    // Whoever asked may be gone.
+                    let _ = answer.send(snapshot.map(|snapshot| {
+                        events.begin_with(snapshot);
+                        Response::Events(events)
+                    }));
+                });
+                return None;
+            }
             request => {
                 if self.engine.is_recovering() {
                     self.engine.recover(&mut self.house.replica, now);

@@ -23,6 +23,7 @@ mod socket;
 mod tcp;
 
 pub use access::{Caller, Declared, Needs, Registry, Sees};
+pub use events::{EventStream, Told};
 pub use frontends::{FrontendRequest, FrontendResponse};
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
@@ -45,7 +46,7 @@ pub const MAX_CONNECTIONS: usize = 384;
 /// How long a request's body may take.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
 
-/// How many notices may wait for a reader of the event stream before it is dropped (and told so by a gap).
+/// How many notices a reader of the event stream may be behind before some are left out for it (and it is told to resync).
 pub const MAX_WAITING_NOTICES: usize = 256;
 
 /// Every route of the API, and what each needs.

@@ -17,6 +17,7 @@ mod options;
 mod pairing;
 pub mod replica;
 mod staging;
+mod telling;
 mod words;
 mod writes;
 

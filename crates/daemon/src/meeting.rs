@@ -80,13 +80,16 @@ impl Open {
                         self.trouble(&words);
                     }
                 }
-                Output::PeerChanged => self.notices.tell(NoticeKind::Peer, None, None),
+                Output::Peer { peer, change } => self.tell_peer(peer, change),
                 Output::Trouble(trouble) => self.trouble(words::of_trouble(trouble)),
                 Output::Meaningless { keys, facts, .. } => {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
                     self.trouble(words::MEANINGLESS);
                 }
-                Output::RosterChanged => self.roster_changed(now),
+                Output::RosterChanged => {
+                    self.roster_changed(now);
+                    self.notices.tell_all(NoticeKind::Devices);
+                }
                 Output::Committed(committed) => {
                     self.tell_items(&committed);
                     self.look_at_seals(&committed);

@@ -23,6 +23,7 @@ use crate::http::access::{self, Frontends, Record, Requests};
 use crate::http::{Answer, Registry};
 use crate::notices::Notices;
 use crate::pairing::Pairing;
+use crate::telling::{self, Differing};
 use crate::writes::{After, Write};
 
 /// For how long `here` takes any network for a home.
@@ -60,6 +61,7 @@ pub(crate) struct Open {
     pub(crate) engine: Engine<Write, After>,
     pub(crate) pairing: Pairing,
     pub(crate) notices: Notices,
+    pub(crate) differing: Differing,
     pub(crate) frontends: Frontends,
     pub(crate) requests: Requests,
     pub(crate) waiters: Vec<Waiter>,
@@ -99,6 +101,8 @@ impl Open {
         };
         let (net, events) = Net::start(config)?;
         let mut rng = ChaCha20Rng::from_rng(OsRng)?;
+        let [everything, shared] = telling::take_kept(&house.store)?;
+        let differing = Differing::new(&house.replica)?;
         let dialer = Dialer::new(keys.device(), ChaCha20Rng::from_rng(&mut rng)?);
         let home_networks = networks.unwrap_or_default().into_iter().map(NetworkId::from_bytes).collect();
         let engine = Engine::new(dialer, net.networks(), knocks);
@@ -108,7 +112,8 @@ impl Open {
             net,
             engine,
             pairing: Pairing::default(),
-            notices: Notices::default(),
+            notices: Notices::new(everything, shared, &mut rng),
+            differing,
             frontends: Frontends::new(stored.unwrap_or_default(), registry),
             requests: Requests::default(),
             waiters: Vec::new(),

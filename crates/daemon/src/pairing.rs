@@ -306,7 +306,7 @@ impl Open {
             self.pairing.dial_at = Some(now + std::time::Duration::from_secs(1));
         }
         if told {
-            self.notices.tell(NoticeKind::Pairing, None, None);
+            self.notices.tell_all(NoticeKind::Pairing);
         }
     }
 

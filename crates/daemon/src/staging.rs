@@ -115,7 +115,10 @@ impl Open {
     /// Locks the private part. Only while no stage is on its way.
     pub(crate) fn lock(&mut self, answer: oneshot::Sender<Answer>) {
         let home = self.house.home.path().to_owned();
-        let locked = self.house.lock_mine().and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);
+        let locked = self.house.lock_mine();
+        self.differing.forget(Scope::Mine);
+        self.notices.tell_all(NoticeKind::Locked);
+        let locked = locked.and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);
         // Whoever asked may be gone.
         let _ = answer.send(locked);
     }
@@ -136,13 +139,6 @@ impl Open {
     /// The private part was opened: answers that wait for their texts may be due.
     pub(crate) fn private_opened(&mut self) {
         self.engine.write(Write::OpenAnswers(None));
-    }
-
-    /// Tells event streams which items changed.
-    pub(crate) fn tell_items(&mut self, committed: &crate::replica::Committed) {
-        for (_, key) in &committed.fields {
-            self.notices.tell(NoticeKind::Item, Some(key.item.to_string()), Some(key.field.clone()));
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use betwixt_api as api;
 use betwixt_api::{Client, ClientError, Collection, ProblemKind};
-use betwixt_daemon::http::{self, Answer, BindError, Call, Request, Response, Socket, Target};
+use betwixt_daemon::http::{self, Answer, BindError, Call, EventStream, Request, Response, Socket, Target, Told};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 struct Daemon {
     directory: tempfile::TempDir,
@@ -231,18 +231,20 @@ async fn what_was_asked_before_going_down_is_answered() {
 #[tokio::test]
 async fn notices_arrive_in_order_and_the_end_is_seen() {
     let daemon = Daemon::answering(|request| match request {
-        Request::Events { after: Some(6) } => {
-            let (sender, receiver) = mpsc::channel(http::MAX_WAITING_NOTICES);
-            for id in [7, 8] {
-                let notice = api::Notice { id, kind: api::NoticeKind::Item, item: Some("abc".into()), field: None };
-                sender.try_send(notice).expect("room");
-            }
-            Ok(Response::Events(receiver))
+        Request::Events { after: Some(after), snapshot: false } if after == "a-6" => {
+            let (sender, coming) = broadcast::channel(http::MAX_WAITING_NOTICES);
+            let told = |number| {
+                let notice = api::Notice { item: Some("abc".into()), ..api::Notice::new(api::NoticeKind::Item) };
+                Told::new(format!("a-{number}"), number, notice)
+            };
+            let events = EventStream::new("a-6".into(), vec![told(7)], coming);
+            sender.send(told(8)).expect("somebody reads");
+            Ok(Response::Events(events))
         }
         other => panic!("not expected: {other:?}"),
     });
-    let mut events = daemon.client().events(Some(6)).await.expect("answers");
-    assert_eq!(events.next().await.expect("reads").map(|notice| notice.id), Some(7));
-    assert_eq!(events.next().await.expect("reads").map(|notice| notice.id), Some(8));
+    let mut events = daemon.client().events(Some("a-6"), false).await.expect("answers");
+    assert_eq!(events.next().await.expect("reads").map(|notice| notice.id).as_deref(), Some("a-7"));
+    assert_eq!(events.next().await.expect("reads").map(|notice| notice.id).as_deref(), Some("a-8"));
     assert_eq!(events.next().await.expect("reads"), None);
 }

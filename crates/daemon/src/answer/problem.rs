@@ -28,7 +28,7 @@ pub(crate) fn storage_problem(error: &StoreError) -> Problem {
 }
 
 /// Why the index cannot be read.
-pub(super) fn unreadable(error: &IndexError<StoreError>) -> Problem {
+pub(crate) fn unreadable(error: &IndexError<StoreError>) -> Problem {
     match error {
         IndexError::Rows(error) => storage_problem(error),
         IndexError::Damaged(_) => says(ProblemKind::Damaged, error),

@@ -14,7 +14,7 @@ use betwixt_sync::session::{
 };
 use betwixt_sync::wire::{GoodbyeReason, IncomingStream, SharedDocumentId, VERSIONS};
 
-use super::{Engine, LAZY, Output, Talk, Trouble, Write};
+use super::{Engine, LAZY, Output, PeerChange, Talk, Trouble, Write};
 use crate::replica::{Replica, StageError};
 
 /// The name of the setting that holds the counters that a peer told.
@@ -54,8 +54,11 @@ impl<W, A> Engine<W, A> {
 
     /// A connection is gone.
     pub fn handle_lost(&mut self, connection: ConnectionId, now: Instant) {
-        if self.talks.remove(&connection).is_some() {
-            self.outputs.push_back(Output::PeerChanged);
+        let lost = self.talks.remove(&connection).filter(|talk| talk.was_met);
+        if let Some(peer) = lost.map(|talk| talk.peer)
+            && !self.talks.values().any(|talk| talk.peer == peer && talk.is_met())
+        {
+            self.outputs.push_back(Output::Peer { peer, change: PeerChange::Parted });
         }
         self.dialer.handle_lost(connection, now);
     }
@@ -188,7 +191,7 @@ impl<W, A> Engine<W, A> {
                     self.lazy_at.get_or_insert(now + LAZY);
                 }
                 dialer::Output::Verify { peer, address } => self.outputs.push_back(Output::Verify { peer, address }),
-                dialer::Output::Use { .. } => self.outputs.push_back(Output::PeerChanged),
+                dialer::Output::Use { .. } => {}
             }
         }
     }
@@ -213,16 +216,19 @@ impl<W, A> Engine<W, A> {
                 self.lazy_at.get_or_insert(now + LAZY);
             }
             session::Output::Event(Event::Met { counter, .. }) => {
+                talk.was_met = true;
                 self.lazy.counters.push((peer, counter));
                 self.lazy_at.get_or_insert(now + LAZY);
                 self.dialer.handle_connected(peer, connection, direction, now);
-                self.outputs.push_back(Output::PeerChanged);
+                self.outputs.push_back(Output::Peer { peer, change: PeerChange::Met });
             }
             session::Output::Event(Event::InStep) => {
                 self.in_step.push(peer);
-                self.outputs.push_back(Output::PeerChanged);
+                self.outputs.push_back(Output::Peer { peer, change: PeerChange::InStep });
             }
-            session::Output::Event(Event::Synced { .. }) => {}
+            session::Output::Event(Event::Synced { document }) => {
+                self.outputs.push_back(Output::Peer { peer, change: PeerChange::Synced(document) });
+            }
             session::Output::Event(Event::PeerNewerProtocol { .. }) => {
                 self.outputs.push_back(Output::Trouble(Trouble::PeerNewer));
             }

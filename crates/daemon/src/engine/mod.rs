@@ -40,7 +40,7 @@ use crate::replica::Replica;
 pub use knocks::Knocks;
 pub use meeting::peers;
 pub use networks::ports;
-pub use output::{Output, Trouble};
+pub use output::{Output, PeerChange, Trouble};
 pub(crate) use staging::days;
 pub use talk::Talk;
 

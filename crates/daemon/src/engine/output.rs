@@ -6,7 +6,7 @@ use betwixt_model::ids::DeviceId;
 use betwixt_net::CloseCode;
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::session::CloseReason;
-use betwixt_sync::wire::StreamKey;
+use betwixt_sync::wire::{SharedDocumentId, StreamKey};
 
 use crate::replica::{Committed, StageError};
 
@@ -54,8 +54,13 @@ pub enum Output<W, A> {
         /// Why.
         reason: CloseReason,
     },
-    /// A peer was met, lost, or is in step now.
-    PeerChanged,
+    /// How it stands with a peer has changed.
+    Peer {
+        /// Whom.
+        peer: DeviceId,
+        /// How.
+        change: PeerChange,
+    },
     /// Somebody is to know of this.
     Trouble(Trouble),
     /// A peer brought what has no meaning: it is kept, and counts for nothing.
@@ -82,6 +87,19 @@ pub enum Output<W, A> {
         /// Why.
         error: StageError,
     },
+}
+
+/// What changed between this device and a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerChange {
+    /// It was met.
+    Met,
+    /// It is gone.
+    Parted,
+    /// A document is the same on both.
+    Synced(SharedDocumentId),
+    /// Everything is the same on both.
+    InStep,
 }
 
 /// Something that a person should know.

@@ -23,13 +23,15 @@ pub struct Talk {
     pub(super) generate: Vec<SharedDocumentId>,
     /// Persists without changes, to be answered once no stage is open.
     pub(super) settled: Vec<(PersistId, SharedDocumentId)>,
+    /// Whether the peer ever answered.
+    pub(super) was_met: bool,
     pub(super) closed: bool,
 }
 
 impl Talk {
     pub(super) fn new(peer: DeviceId, direction: Direction) -> Self {
         let (early, generate, settled) = (Vec::new(), Vec::new(), Vec::new());
-        Self { peer, direction, session: None, early, generate, settled, closed: false }
+        Self { peer, direction, session: None, early, generate, settled, was_met: false, closed: false }
     }
 
     /// The device at the other end.

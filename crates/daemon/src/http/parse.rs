@@ -115,13 +115,17 @@ pub(super) fn scope(query: Option<&str>) -> Result<Option<Scope>, Problem> {
     }
 }
 
-/// `?after=`.
-pub(super) fn after(query: Option<&str>, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    // A reader that reconnects by itself names the last event in a header of the standard's.
+/// The last notice that a reader knows: `?after=`, or the header in which a browser names it when it reconnects.
+pub(super) fn after(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let Some(text) = parameter(query, "after").or(header) else { return Ok(None) };
-    match text.parse() {
-        Ok(id) => Ok(Some(id)),
-        Err(_) => Err(Problem::new(ProblemKind::Invalid, "A notice's id is a number.").about("after")),
+    parameter(query, "after").or(header).map(str::to_owned)
+}
+
+/// A parameter that is `true`, `false` or not there.
+pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, Problem> {
+    match parameter(query, name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::new(ProblemKind::Invalid, format!("`{name}` is `true` or `false`.")).about(name)),
     }
 }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use betwixt_api as api;
-use betwixt_api::{Collection, NoticeKind, Problem, Scope};
-use tokio::sync::{mpsc, oneshot};
+use betwixt_api::{Collection, Problem, Scope};
+use tokio::sync::oneshot;
 
 use super::access::Caller;
+use super::events::EventStream;
 use super::frontends::{FrontendRequest, FrontendResponse};
 use super::past::{PastRequest, PastResponse};
 
@@ -203,7 +204,9 @@ pub enum Request {
     /// `GET /v1/events`: [`Response::Events`].
     Events {
         /// The last notice that the reader knows; `None` for what comes from now on.
-        after: Option<u64>,
+        after: Option<String>,
+        /// Whether to begin with everything that is there.
+        snapshot: bool,
     },
 }
 
@@ -264,9 +267,8 @@ pub enum Response {
     Backup(api::Backup),
     /// A backup was put in place.
     Restored(api::Restored),
-    /// Notices from now on (after those that were asked for). The loop keeps the sender, with room for
-    /// [`super::MAX_WAITING_NOTICES`], and drops it when that is full: the reader comes back and sees the gap.
-    Events(mpsc::Receiver<api::Notice>),
+    /// Notices from now on, after those that were asked for.
+    Events(EventStream),
 }
 
 impl Response {
@@ -279,16 +281,5 @@ impl Response {
                 | Request::Backup(_)
                 | Request::Frontend(FrontendRequest::Add(_) | FrontendRequest::Ask(_))
         )
-    }
-}
-
-/// The name of a kind of notice on the event stream.
-pub(super) fn notice_name(kind: NoticeKind) -> &'static str {
-    match kind {
-        NoticeKind::Item => "item",
-        NoticeKind::Peer => "peer",
-        NoticeKind::Pairing => "pairing",
-        NoticeKind::Home => "home",
-        NoticeKind::Resync => "resync",
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::BODY_TIME;
 use super::access::{Caller, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 use super::chapter;
-use super::events::EventBody;
 use super::frontends;
 use super::parse;
 use super::past;
@@ -56,7 +55,9 @@ pub(super) fn routes() -> Routes {
         // It may name a path.
         .post("/v1/backups", OWNER, |call: Asking| call.with(|parts| Ok(Request::Backup(parts.body()?))))
         .post("/v1/restore", OWNER, |call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?))))
-        .get("/v1/events", READ, |call: Asking| call.with(|parts| Ok(Request::Events { after: parts.after()? })))
+        .get("/v1/events", READ, |call: Asking| {
+            call.with(|parts| Ok(Request::Events { after: parts.after(), snapshot: parts.flag("snapshot")? }))
+        })
         .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
         .get("/v1/vision/history", READ, |call: Asking| {
             call.with(|parts| Ok(Request::History(Target::Vision(parts.scope()?))))
@@ -222,8 +223,12 @@ impl Parts {
         parse::scope(self.query.as_deref())
     }
 
-    fn after(&self) -> Result<Option<u64>, Problem> {
+    fn after(&self) -> Option<String> {
         parse::after(self.query.as_deref(), &self.headers)
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Problem> {
+        parse::flag(self.query.as_deref(), name)
     }
 }
 
@@ -280,7 +285,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Backups(body) => json(status, &body),
         Response::Backup(body) => json(status, &body),
         Response::Restored(body) => json(status, &body),
-        Response::Events(notices) => with_type(StatusCode::OK, "text/event-stream", Body::new(EventBody::new(notices))),
+        Response::Events(events) => with_type(StatusCode::OK, "text/event-stream", events.into_body()),
     }
 }
 

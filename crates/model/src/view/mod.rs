@@ -302,6 +302,17 @@ pub fn differences<R: ReadRows>(rows: &R, reader: &Reader) -> Result<Vec<ItemVie
     Ok(views.into_values().filter(|view| !view.fields.is_empty()).collect())
 }
 
+/// The fields of one item that wait to be settled: what [`differences`] has of it.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn to_settle<R: ReadRows>(rows: &R, reader: &Reader, id: &ItemId) -> Result<Vec<String>, IndexError<R::Error>> {
+    let Some(view) = item(rows, reader, id)? else { return Ok(Vec::new()) };
+    let (kind, owner) = (view.kind, view.owner);
+    let waiting = view.fields.into_iter().filter(|(name, field)| is_to_settle(reader, &kind, name, owner, field));
+    Ok(waiting.map(|(name, _)| name).collect())
+}
+
 fn is_to_settle(reader: &Reader, kind: &str, name: &str, owner: Option<PartnerId>, field: &FieldView) -> bool {
     let own = |state| state == State::Differing;
     // What is said about a difference waits with the difference.

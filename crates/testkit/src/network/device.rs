@@ -449,7 +449,7 @@ impl Device {
                 }
                 Output::Lost { error, .. } => panic!("a stage failed: {error}"),
                 // Dials fail by themselves; who is in step is asked for when it counts.
-                Output::Cancel(_) | Output::Verify { .. } | Output::PeerChanged => {}
+                Output::Cancel(_) | Output::Verify { .. } | Output::Peer { .. } => {}
             }
         }
         any

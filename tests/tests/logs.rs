@@ -1,0 +1,63 @@
+//! What a daemon logs, at its most talkative, while it is used in every way: no text, no name, no token, no id.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use betwixt_api::Permission::{Private, Read, Write};
+use betwixt_api::{Collection, Secret, UnlockRequest};
+use betwixt_tests::home::Home;
+use betwixt_tests::http::{Request, let_in, listen};
+use serde_json::json;
+
+#[tokio::test]
+async fn private_stays_home_no_text_name_or_token_is_logged() {
+    let mut home = Home::on_loopback().unwrap();
+    home.set_environment("BETWIXT_LOG", "trace");
+    home.found("Quentin").await.unwrap();
+    let address = listen(&home).await.unwrap();
+    let token = let_in(&home, "marmalade", &[Read, Write, Private], &["http://localhost:5173"]).await.unwrap();
+    let request = |line: &str| Request::new(address, line).token(&token);
+    let made = request("POST /v1/journal").json(&json!({ "fields": { "text": "xylophone" } }));
+    let made = made.send(address).await.unwrap();
+    let id = made.json().unwrap()["id"].as_str().unwrap().to_owned();
+    let wrong = "betwixt_wrongwrongwrong";
+    let requests = [
+        request(&format!("GET /v1/journal/{id}")),
+        request("GET /v1/goals/xylophone?scope=zither"),
+        request("POST /v1/journal").body("text/plain", "xylophone"),
+        request("POST /v1/journal").body("application/json", "{\"xylophone\": "),
+        request("PUT /v1/vision/draft").json(&json!({ "value": 7, "seen": "xylophone" })),
+        request("GET /v1/goals").header("Origin", "http://zither.example"),
+        request("GET /v1/goals").host("zither.example"),
+        Request::new(address, "GET /v1/goals").token(wrong),
+        Request::new(address, "POST /v1/frontends/requests")
+            .json(&json!({ "name": "bassoon", "permissions": ["read"] })),
+        Request::new(address, "POST /v1/login/token").json(&json!({ "code": wrong })),
+    ];
+    for request in requests {
+        request.send(address).await.unwrap();
+    }
+    let stream = request("GET /v1/events").open(address).await.unwrap();
+    home.create(Collection::Goals, "oboe", "title", "xylophone".into()).await.unwrap();
+    home.client().frontend_revoke("marmalade").await.unwrap();
+    drop(stream);
+    home.client().lock().await.unwrap();
+    let passphrase = Secret::from("clavichord clavichord".to_owned());
+    home.client().unlock(&UnlockRequest { passphrase }).await.expect_err("is not the passphrase");
+    home.down().await.unwrap();
+    let printed = home.printed();
+    assert!(printed.lines().count() > 10, "it is talkative: {printed}");
+    for word in [
+        "Quentin",
+        "marmalade",
+        "xylophone",
+        "zither",
+        "bassoon",
+        "oboe",
+        "clavichord",
+        &token,
+        wrong,
+        &id,
+        "localhost:5173",
+    ] {
+        assert!(!printed.contains(word), "{word}: {printed}");
+    }
+}
