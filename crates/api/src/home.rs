@@ -60,6 +60,9 @@ pub struct Status {
     /// The documents that it holds.
     #[serde(default)]
     pub documents: Vec<DocumentStatus>,
+    /// How far its index is that has to be built anew before it is open, as after an update; `None` when none has to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuilding: Option<Rebuilding>,
     /// How many fields wait to be settled.
     #[serde(default)]
     pub differences: u64,
@@ -75,6 +78,15 @@ pub struct Status {
     /// What went wrong lately and still stands, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+}
+
+/// How many documents an index was built from already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilding {
+    /// So many are done.
+    pub done: u64,
+    /// So many there are.
+    pub of: u64,
 }
 
 /// Another device of the household, as this one sees it.

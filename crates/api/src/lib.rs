@@ -34,7 +34,9 @@ pub use frontend::{
     AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendRequest, Listen, Login, LoginCode,
     MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
 };
-pub use home::{DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Status, UnlockRequest};
+pub use home::{
+    DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Rebuilding, Status, UnlockRequest,
+};
 pub use item::{
     Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,
     ProgressEntry, Review, ReviewAnswer, Say, Scope, Tally, Thread,

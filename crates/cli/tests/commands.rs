@@ -129,6 +129,7 @@ fn status(phase: Phase) -> api::Status {
         http: None,
         addresses: vec![],
         documents: vec![],
+        rebuilding: None,
         differences: 0,
         arriving: 0,
         protocol: vec![1],

@@ -8,7 +8,7 @@ use betwixt_api::{self as api, NoticeKind, Phase, Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_net::NetEvent;
 use jiff::Zoned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::answer::problem::sentence;
 use crate::answer::{backups, chapter, doctor, items, past, problem, settle, status, verify};
@@ -20,6 +20,7 @@ use crate::http::{
 };
 use crate::open::{HERE, LISTEN, Open, Waiter};
 use crate::options::Options;
+use crate::replica::{Built, Progress};
 use crate::staging::moment;
 use crate::telling;
 use crate::writes::Write;
@@ -50,6 +51,8 @@ pub(crate) struct Daemon {
     registry: Registry,
     listening: Option<Listening>,
     state: State,
+    /// How far the index is that has to be built before the home is open.
+    rebuilding: watch::Sender<Option<Built>>,
     net: Option<mpsc::Receiver<NetEvent>>,
     finished: mpsc::UnboundedSender<Finished>,
     /// The day on which the home was last looked after.
@@ -83,6 +86,7 @@ impl Daemon {
             registry,
             listening,
             state,
+            rebuilding: watch::Sender::new(None),
             net: None,
             finished,
             looked_after: None,
@@ -249,6 +253,8 @@ impl Daemon {
             State::Locked | State::Busy => status::closed(&self.options.home, Phase::Locked),
             State::Open(open) => open.status(&self.options.home, sees)?,
         };
+        let rebuilding = |Built { done, of }| api::Rebuilding { done: done as u64, of: of as u64 };
+        status.rebuilding = self.rebuilding.borrow().map(rebuilding);
         status.http = self.listening.as_ref().map(|listening| listening.address().to_string());
         Ok(status)
     }
@@ -349,8 +355,12 @@ impl Daemon {
             State::Busy => drop(answer.send(Err(busy()))),
             State::Locked => {
                 self.state = State::Busy;
-                let home = self.options.home.clone();
-                self.beside(move || Some(Finished::Unlocked(house::unlock(&home, &request.passphrase), answer)));
+                let (home, rebuilding) = (self.options.home.clone(), self.rebuilding.clone());
+                let progress = Progress::told_to(move |built| {
+                    rebuilding.send_replace(built);
+                });
+                let unlock = move || house::unlock(&home, &request.passphrase, progress);
+                self.beside(move || Some(Finished::Unlocked(unlock(), answer)));
             }
             State::Open(open) => {
                 let handle = open.house.handle();

@@ -13,7 +13,7 @@ use rand_core::{OsRng, RngCore};
 
 use crate::answer::problem::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
 use crate::http::access;
-use crate::replica::{OpenError, Replica};
+use crate::replica::{OpenError, Progress, Replica};
 
 /// How many characters a passphrase has at least.
 const SHORTEST_PASSPHRASE: usize = 8;
@@ -134,14 +134,14 @@ fn accepted_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Problem> {
 ///
 /// # Errors
 /// [`ProblemKind::NotSetUp`], [`ProblemKind::WrongPassphrase`], or what the disk says.
-pub(crate) fn unlock(path: &Path, secret: &api::Secret) -> Result<Opened, Problem> {
+pub(crate) fn unlock(path: &Path, secret: &api::Secret, progress: Progress) -> Result<Opened, Problem> {
     let home = Home::open(path).map_err(|error| home_problem(&error))?;
     let keys = open_keys(&home, secret)?;
-    open(Arc::new(home), keys)
+    open(Arc::new(home), keys, progress)
 }
 
 /// Opens a home with keys that are there already.
-fn open(home: Arc<Home>, keys: DataKeys) -> Result<Opened, Problem> {
+fn open(home: Arc<Home>, keys: DataKeys, progress: Progress) -> Result<Opened, Problem> {
     let opened = home.open_store(&keys, StoreOptions::default());
     let (store, continuity) = opened.map_err(|error| opening_problem(&error))?;
     let mut troubles = Vec::new();
@@ -160,7 +160,7 @@ fn open(home: Arc<Home>, keys: DataKeys) -> Result<Opened, Problem> {
         tracing::warn!(?why, "the home goes on under a new epoch");
         troubles.push(broken(why).to_owned());
     }
-    let replica = Replica::open(store.clone()).map_err(|error| replica_problem(&error))?;
+    let replica = Replica::open_showing(store.clone(), progress).map_err(|error| replica_problem(&error))?;
     let house = House { home, store, replica, keys };
     house.settle_or_warn();
     Ok(Opened { house, troubles })
@@ -312,7 +312,7 @@ pub(crate) mod tests {
         let (device, epoch) = (house.replica.identity().device(), house.replica.epoch());
         house.close().expect("closes");
         for right in [secret(PASSPHRASE), code.clone(), secret(&code.reveal().to_lowercase().replace('-', " "))] {
-            let Opened { house, troubles } = unlock(&path, &right).expect("opens");
+            let Opened { house, troubles } = unlock(&path, &right, Progress::default()).expect("opens");
             assert_eq!(troubles, Vec::<String>::new());
             assert_eq!((house.replica.identity().device(), house.replica.epoch()), (device, epoch));
             assert_eq!(house.replica.identity().name(), "Ada");
@@ -320,7 +320,7 @@ pub(crate) mod tests {
         }
         let other_code = RecoveryCode::random(&mut OsRng).reveal().to_string();
         for wrong in ["wrong horse battery", "", &other_code] {
-            let problem = unlock(&path, &secret(wrong)).expect_err("is refused");
+            let problem = unlock(&path, &secret(wrong), Progress::default()).expect_err("is refused");
             assert_eq!(problem.kind, ProblemKind::WrongPassphrase, "{problem}");
         }
     }
@@ -332,7 +332,7 @@ pub(crate) mod tests {
         let mut slipped = code.reveal().to_owned();
         let last = slipped.pop().expect("is not empty");
         slipped.push(if last == '0' { '2' } else { '0' });
-        let problem = unlock(&path, &secret(&slipped)).expect_err("is refused");
+        let problem = unlock(&path, &secret(&slipped), Progress::default()).expect_err("is refused");
         assert_eq!(problem.kind, ProblemKind::WrongPassphrase);
         assert!(problem.detail.contains("slip"), "{problem}");
     }
@@ -348,9 +348,10 @@ pub(crate) mod tests {
         assert_eq!(same.kind, ProblemKind::AlreadySetUp);
         let other = api::InitRequest { passphrase: secret("another passphrase"), ..request() };
         assert_eq!(found_at(&path, &other, Cost::FLOOR).expect_err("is there").kind, ProblemKind::AlreadySetUp);
-        let opened = unlock(&path, &secret(PASSPHRASE)).expect("opens as before");
+        let opened = unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens as before");
         assert_eq!(opened.house.replica.identity().device(), device);
-        let nowhere = unlock(&directory.path().join("nowhere"), &secret(PASSPHRASE)).expect_err("is not there");
+        let nowhere = unlock(&directory.path().join("nowhere"), &secret(PASSPHRASE), Progress::default())
+            .expect_err("is not there");
         assert_eq!(nowhere.kind, ProblemKind::NotSetUp);
     }
 
@@ -380,11 +381,17 @@ pub(crate) mod tests {
         let (home, keys) = Home::init(&path, &cost, &mut OsRng).expect("makes the keys");
         let unseen = home.add_recovery_code(&keys, &mut OsRng).expect("adds one").reveal().to_string();
         drop(home);
-        assert_eq!(unlock(&path, &secret(PASSPHRASE)).expect_err("is not founded").kind, ProblemKind::NotSetUp);
+        assert_eq!(
+            unlock(&path, &secret(PASSPHRASE), Progress::default()).expect_err("is not founded").kind,
+            ProblemKind::NotSetUp
+        );
         let (house, code) = found_at(&path, &request(), Cost::FLOOR).expect("completes it");
         house.close().expect("closes");
-        assert_eq!(unlock(&path, &secret(&unseen)).expect_err("opens nothing").kind, ProblemKind::WrongPassphrase);
-        unlock(&path, &code).expect("opens");
+        assert_eq!(
+            unlock(&path, &secret(&unseen), Progress::default()).expect_err("opens nothing").kind,
+            ProblemKind::WrongPassphrase
+        );
+        unlock(&path, &code, Progress::default()).expect("opens");
     }
 
     #[test]
@@ -400,7 +407,7 @@ pub(crate) mod tests {
         let other = api::InitRequest { passphrase: secret("quite another one"), ..request() };
         let (house, _) = found_at(&path, &other, Cost::FLOOR).expect("founds");
         house.close().expect("closes");
-        unlock(&path, &secret("quite another one")).expect("opens");
+        unlock(&path, &secret("quite another one"), Progress::default()).expect("opens");
     }
 
     #[test]
@@ -411,15 +418,18 @@ pub(crate) mod tests {
         let copy = directory.path().join("copy");
         let copied = std::process::Command::new("cp").arg("-r").arg(&path).arg(&copy).status();
         assert!(copied.expect("copies").success());
-        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE)).expect("opens");
+        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE), Progress::default()).expect("opens");
         assert_eq!(troubles.len(), 1);
         let renewed = house.replica.epoch();
         assert_ne!(renewed, epoch);
         house.close().expect("closes");
-        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE)).expect("opens again");
+        let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE), Progress::default()).expect("opens again");
         assert!(troubles.is_empty());
         assert_eq!(house.replica.epoch(), renewed);
-        assert_eq!(unlock(&path, &secret(PASSPHRASE)).expect("opens").house.replica.epoch(), epoch);
+        assert_eq!(
+            unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens").house.replica.epoch(),
+            epoch
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The home, its devices, and pairing.
 
-use betwixt_api::{Address, Device, Phase, Status, SyncReport};
+use betwixt_api::{Address, Device, Phase, Rebuilding, Status, SyncReport};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
@@ -25,6 +25,9 @@ pub(crate) fn status(look: &Look, status: &Status) -> String {
         Phase::Open => "open",
     };
     line("State", state.into());
+    if let Some(Rebuilding { done, of }) = status.rebuilding {
+        line("Opening", format!("everything is read anew: {done} of {of} documents so far"));
+    }
     match &status.partner {
         Some(partner) => line("Partner", printable(&partner.name)),
         None if status.phase == Phase::Open => line("Partner", "not paired yet (betwixt pair)".into()),
@@ -130,6 +133,21 @@ mod tests {
         Device      Sam's laptop (last met: 2 days ago)
         Reached at  192.168.1.20:4711
         To settle   2 things (betwixt settle list)
+        ");
+        let opening = Status {
+            phase: Phase::Locked,
+            partner: None,
+            peers: vec![],
+            addresses: vec![],
+            differences: 0,
+            rebuilding: Some(Rebuilding { done: 3, of: 30 }),
+            ..sample()
+        };
+        insta::assert_snapshot!(status(&look(), &opening), @r"
+        Home of     Robin
+        In          /home/robin/.local/share/betwixt
+        State       locked (betwixt unlock)
+        Opening     everything is read anew: 3 of 30 documents so far
         ");
         let new = Status {
             phase: Phase::Open,

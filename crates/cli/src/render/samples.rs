@@ -148,6 +148,7 @@ pub(crate) fn status() -> Status {
         http: None,
         addresses: vec!["192.168.1.20:4711".into()],
         documents: vec![],
+        rebuilding: None,
         differences: 2,
         arriving: 0,
         protocol: vec![1],

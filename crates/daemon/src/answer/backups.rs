@@ -202,6 +202,7 @@ mod tests {
     use crate::answer::verify::verify;
     use crate::house::tests::{PASSPHRASE, founded};
     use crate::house::{Opened, unlock};
+    use crate::replica::Progress;
 
     fn today() -> Date {
         "2027-01-31".parse().expect("a date")
@@ -225,7 +226,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Opened {
-        unlock(path, &Secret::from(PASSPHRASE.to_owned())).expect("opens")
+        unlock(path, &Secret::from(PASSPHRASE.to_owned()), Progress::default()).expect("opens")
     }
 
     #[test]
@@ -269,7 +270,7 @@ mod tests {
         snapshot_if_due(&house.handle(), today()).expect("is taken");
         house.close().expect("closes");
         std::fs::write(path.join("betwixt.redb"), vec![7; 9000]).expect("writes");
-        let problem = unlock(&path, &Secret::from(PASSPHRASE.to_owned())).expect_err("is damaged");
+        let problem = unlock(&path, &Secret::from(PASSPHRASE.to_owned()), Progress::default()).expect_err("is damaged");
         assert_eq!(problem.kind, ProblemKind::Damaged);
         let snapshot = list(&path).expect("are listed").remove(0).snapshot.expect("is a snapshot");
         assert!(problem.detail.contains(&format!("--snapshot {snapshot}`")), "{problem}");

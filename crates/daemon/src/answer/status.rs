@@ -35,6 +35,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         http: None,
         addresses: Vec::new(),
         documents: Vec::new(),
+        rebuilding: None,
         differences: 0,
         arriving: 0,
         protocol: (VERSIONS.oldest..=VERSIONS.newest).collect(),

@@ -9,7 +9,7 @@ use betwixt_store::Reader;
 use betwixt_sync::roster::{Roster, SignedStatement};
 
 use super::carrying::salvage;
-use super::{OpenError, Replica, Stage, StageError};
+use super::{Built, OpenError, Replica, Stage, StageError};
 
 /// The name of the setting that holds the household's id, once there is one.
 pub(super) const HOUSEHOLD: &str = "household";
@@ -94,12 +94,18 @@ impl Replica {
     }
 
     /// Drops a scope's index and builds it anew from the documents, all generations together. One that cannot be read is
-    /// carried on before, with what the index holds of it. One document after the other is in memory, and the log tells how
-    /// far it is.
+    /// carried on before, with what the index holds of it. One document after the other is in memory; the log and
+    /// [`Progress`](super::Progress) tell how far it is.
     ///
     /// # Errors
     /// [`StageError`].
     pub fn rebuild(&mut self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
+        let built = self.build_anew(stage, scope);
+        self.progress.tell(None);
+        built
+    }
+
+    fn build_anew(&mut self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
         let years: BTreeSet<i16> = stage.batch.reader().documents(scope)?.into_keys().map(|id| id.year).collect();
         for year in years {
             self.carrier(stage, scope, year)?;
@@ -108,6 +114,7 @@ impl Replica {
         let known = stage.batch.reader().documents(scope)?;
         let of = known.len();
         for (done, id) in known.into_keys().enumerate() {
+            self.progress.tell(Some(Built { done, of }));
             let (changes, _) = salvage(&stage.batch.reader(), id)?;
             let read = changes.iter().flat_map(|change| read_changes(id, std::slice::from_ref(change)));
             let facts = read.flatten().collect();

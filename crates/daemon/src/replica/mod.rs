@@ -22,6 +22,7 @@ mod identity;
 mod meetings;
 mod membership;
 mod overlay;
+mod progress;
 mod say;
 mod seals;
 
@@ -42,6 +43,7 @@ pub use arrive::Arrived;
 pub use error::{ActError, ArriveError, OpenError, StageError};
 pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;
+pub use progress::{Built, Progress};
 pub use say::Act;
 pub use seals::SealedAnswer;
 
@@ -76,6 +78,7 @@ pub struct Replica {
     private_space: Option<HouseholdId>,
     documents: BTreeMap<DocumentId, Document>,
     staged: bool,
+    progress: Progress,
 }
 
 /// What is to become durable together: one transaction. `Send`, so that a blocking thread can commit it.
@@ -195,6 +198,14 @@ impl Replica {
     /// # Errors
     /// [`OpenError`].
     pub fn open(store: Store) -> Result<Self, OpenError> {
+        Self::open_showing(store, Progress::default())
+    }
+
+    /// The same, telling how far an index is that has to be built: that of a long life takes half a minute.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_showing(store: Store, progress: Progress) -> Result<Self, OpenError> {
         let view = store.read()?;
         let reader = view.reader();
         let stored: StoredIdentity = reader.setting(Scope::Ours, IDENTITY)?.ok_or(OpenError::NotFounded)?;
@@ -210,7 +221,7 @@ impl Replica {
         let roster = membership::stored_roster(&reader, identity.partner)?;
         drop(view);
         let documents = BTreeMap::new();
-        let mut replica = Self { store, identity, roster, private_space: None, documents, staged: false };
+        let mut replica = Self { store, identity, roster, private_space: None, documents, staged: false, progress };
         replica.read_private_space()?;
         replica.announce_epoch()?;
         for scope in [Scope::Ours, Scope::Mine] {
