@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use betwixt_model::fact::MAX_SEEN;
 use betwixt_model::ids::{FactId, PartnerId};
-use betwixt_model::schema::{FieldKind, Owner};
+use betwixt_model::schema::{FieldKind, Kind, Naming, Owner};
 use betwixt_model::view::{FieldView, Reading, State};
 use serde_json::Value;
 
@@ -69,9 +69,21 @@ impl Oracle {
 }
 
 impl Oracle {
-    /// Whether anything that counts was said in a field.
+    /// Whether anything that counts was said in a field, of an item of which it is known what it is. An occurrence is named
+    /// by what its values say. Letting go says none of that; so where nothing else of it is here, or what is was said by a
+    /// device that was removed, nobody can tell what was let go, and nothing is shown. (Seed 192 of the lives: a patched
+    /// program let go of what nobody had named.)
     pub fn is_said(&self, place: &Place, here: &Here) -> bool {
-        !self.said(place, here).is_empty()
+        let Some(kind) = Kind::named(&place.kind).filter(|kind| matches!(kind.naming, Naming::Keyed { .. })) else {
+            return !self.said(place, here).is_empty();
+        };
+        let names = |word: &Told| {
+            self.household.is_some_and(|household| kind.keyed_item(&household, &word.value) == Some(place.item))
+        };
+        let of_item = |told: &&Told| told.place.item == place.item && told.place.kind == place.kind;
+        let here_and_counting = |told: &&Told| here.facts.contains(&told.id) && !here.void.contains(&told.id);
+        let named = self.told.values().filter(of_item).filter(here_and_counting).any(names);
+        named && !self.said(place, here).is_empty()
     }
 
     /// Judges whether a field is rightly listed as one to settle, or left out: "differing fields and wordings that wait";
