@@ -414,22 +414,29 @@ pub(crate) mod tests {
     fn a_copied_home_goes_on_under_a_new_epoch_and_says_so_once() {
         let (directory, path, house, _) = founded();
         let epoch = house.replica.epoch();
+        let let_in = |house: &House| {
+            let view = house.store.read().expect("reads");
+            view.reader().setting::<Vec<access::Record>>(Scope::Ours, access::SETTING).expect("reads")
+        };
+        let mut batch = house.store.begin().expect("begins");
+        batch.put_setting(Scope::Ours, access::SETTING, &Vec::<access::Record>::new()).expect("puts");
+        batch.commit().expect("commits");
         house.close().expect("closes");
         let copy = directory.path().join("copy");
         let copied = std::process::Command::new("cp").arg("-r").arg(&path).arg(&copy).status();
         assert!(copied.expect("copies").success());
         let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE), Progress::default()).expect("opens");
         assert_eq!(troubles.len(), 1);
+        assert_eq!(let_in(&house), None, "a copy lets in nobody whom the home let in");
         let renewed = house.replica.epoch();
         assert_ne!(renewed, epoch);
         house.close().expect("closes");
         let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE), Progress::default()).expect("opens again");
         assert!(troubles.is_empty());
         assert_eq!(house.replica.epoch(), renewed);
-        assert_eq!(
-            unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens").house.replica.epoch(),
-            epoch
-        );
+        let Opened { house, .. } = unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens");
+        assert_eq!(house.replica.epoch(), epoch);
+        assert_eq!(let_in(&house), Some(Vec::new()));
     }
 
     #[test]
