@@ -1,11 +1,11 @@
 //! Telling readers of the event stream what changed. Always after it is durable (DurableBeforeTold), and never what it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use betwixt_api::{Collection, Notice, NoticeKind, SnapshotItem};
 use betwixt_model::document::Scope;
 use betwixt_model::ids::{DeviceId, ItemId};
-use betwixt_model::index::{self, IndexError};
+use betwixt_model::index::{self, FieldKey, IndexError};
 use betwixt_model::settle::SETTLEMENT;
 use betwixt_model::view;
 use betwixt_store::{Store, StoreError};
@@ -15,9 +15,6 @@ use crate::http::{Sees, shown};
 use crate::notices::{self, KeptLedger, Notices};
 use crate::open::Open;
 use crate::replica::{Committed, Replica};
-
-/// How many items of a commit are looked at one by one; where more changed, everything that waits is read anew.
-const MANY: usize = 32;
 
 /// How many items a part of a snapshot has.
 const PART: usize = 256;
@@ -36,7 +33,7 @@ impl Differing {
     pub(crate) fn new(replica: &Replica) -> Result<Self, IndexError<StoreError>> {
         let mut differing = Self::default();
         for scope in [Scope::Ours, Scope::Mine] {
-            differing.look(replica, scope, None)?;
+            differing.read(replica, scope)?;
         }
         Ok(differing)
     }
@@ -46,38 +43,50 @@ impl Differing {
         self.fields.retain(|(of, ..)| *of != scope);
     }
 
-    /// Looks at these items of a scope, or at all: which fields wait now and did not, and which did and do not.
-    fn look(
+    /// Reads everything that waits in a scope, as from now on.
+    fn read(&mut self, replica: &Replica, scope: Scope) -> Result<(), IndexError<StoreError>> {
+        let Some(reader) = replica.reader(scope) else { return Ok(()) };
+        let store = replica.read().map_err(IndexError::Rows)?;
+        for view in view::differences(&store.reader().rows(scope), &reader)? {
+            self.fields.extend(view.fields.into_keys().map(|field| (scope, view.id, field)));
+        }
+        Ok(())
+    }
+
+    /// After these fields of a scope changed: which of them, or of their items, wait now and did not, and which did and do
+    /// not. Costs a row a field, and reads the items that wait or did.
+    fn look<'f>(
         &mut self,
         replica: &Replica,
         scope: Scope,
-        items: Option<&BTreeSet<ItemId>>,
+        changed: impl Iterator<Item = &'f FieldKey>,
     ) -> Result<Vec<(NoticeKind, ItemId, String)>, IndexError<StoreError>> {
         let Some(reader) = replica.reader(scope) else { return Ok(Vec::new()) };
         let store = replica.read().map_err(IndexError::Rows)?;
         let rows = store.reader().rows(scope);
-        let mut now = BTreeSet::new();
-        match items {
-            Some(items) => {
-                for item in items {
-                    let fields = view::to_settle(&rows, &reader, item)?;
-                    now.extend(fields.into_iter().map(|field| (scope, *item, field)));
-                }
-            }
-            None => {
-                for view in view::differences(&rows, &reader)? {
-                    now.extend(view.fields.into_keys().map(|field| (scope, view.id, field)));
-                }
+        let waited: BTreeSet<ItemId> =
+            self.fields.iter().filter(|(of, ..)| *of == scope).map(|(_, item, _)| *item).collect();
+        let mut items = BTreeSet::new();
+        for key in changed {
+            if waited.contains(&key.item) || index::may_be_unsettled(&rows, key)? {
+                items.insert(key.item);
             }
         }
-        let looked_at =
-            |(of, item, _): &&(Scope, ItemId, String)| *of == scope && items.is_none_or(|items| items.contains(item));
-        let before: BTreeSet<_> = self.fields.iter().filter(looked_at).cloned().collect();
-        let told = |kind| move |(_, item, field): &(Scope, ItemId, String)| (kind, *item, field.clone());
-        let mut changes: Vec<_> = now.difference(&before).map(told(NoticeKind::Differs)).collect();
-        changes.extend(before.difference(&now).map(told(NoticeKind::Settled)));
-        self.fields.retain(|field| !before.contains(field));
-        self.fields.extend(now);
+        let mut changes = Vec::new();
+        for item in items {
+            let now: BTreeSet<String> = view::to_settle(&rows, &reader, &item)?.into_iter().collect();
+            let of_item = |(of, known, _): &&(Scope, ItemId, String)| *of == scope && *known == item;
+            let before: BTreeSet<String> =
+                self.fields.iter().filter(of_item).map(|(.., field)| field.clone()).collect();
+            for field in now.difference(&before) {
+                self.fields.insert((scope, item, field.clone()));
+                changes.push((NoticeKind::Differs, item, field.clone()));
+            }
+            for field in before.difference(&now) {
+                self.fields.remove(&(scope, item, field.clone()));
+                changes.push((NoticeKind::Settled, item, field.clone()));
+            }
+        }
         Ok(changes)
     }
 }
@@ -102,18 +111,13 @@ impl Open {
             self.notices.tell(*scope, notice);
         }
         for scope in [Scope::Ours, Scope::Mine] {
-            let kinds: std::collections::BTreeMap<ItemId, Option<Collection>> = committed
-                .items()
-                .into_iter()
-                .filter(|(of, ..)| *of == scope)
-                .map(|(_, kind, item)| (item, shown::collection_of(&kind)))
-                .collect();
+            let changed = || committed.fields.iter().filter(|(of, _)| *of == scope).map(|(_, key)| key);
+            let kinds: BTreeMap<ItemId, Option<Collection>> =
+                changed().map(|key| (key.item, shown::collection_of(&key.kind))).collect();
             if kinds.is_empty() {
                 continue;
             }
-            let items: BTreeSet<ItemId> = kinds.keys().copied().collect();
-            let some = (items.len() <= MANY).then_some(&items);
-            let changes = self.differing.look(&self.house.replica, scope, some).unwrap_or_else(|error| {
+            let changes = self.differing.look(&self.house.replica, scope, changed()).unwrap_or_else(|error| {
                 tracing::error!(%error, "the index cannot be read");
                 Vec::new()
             });
@@ -140,7 +144,7 @@ impl Open {
 
     /// The private part was unlocked.
     pub(crate) fn tell_unlocked(&mut self) {
-        if let Err(error) = self.differing.look(&self.house.replica, Scope::Mine, None) {
+        if let Err(error) = self.differing.read(&self.house.replica, Scope::Mine) {
             tracing::error!(%error, "the index cannot be read");
         }
         self.notices.tell_all(NoticeKind::Unlocked);
@@ -168,7 +172,7 @@ pub(crate) fn snapshot(
     let mut items = Vec::new();
     for (scope, reader) in readers {
         let rows = view.reader().rows(*scope);
-        let mut waiting = std::collections::BTreeMap::new();
+        let mut waiting = BTreeMap::new();
         for view in view::differences(&rows, reader)? {
             waiting.insert(view.id, view.fields.into_keys().collect::<Vec<String>>());
         }

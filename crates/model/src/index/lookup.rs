@@ -8,7 +8,7 @@ use super::fold::OpenField;
 use super::rows::{ReadRows, Table};
 use super::stored::{
     ABOUT, CHAIN, ChainRow, ERASED, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
-    links_group, parse_field_name, parse_long_name, parse_tip_key,
+    links_group, long_name, parse_field_name, parse_long_name, parse_tip_key,
 };
 use super::stored_field::decode_field;
 use super::{FieldKey, INDEX_VERSION, IndexError};
@@ -263,6 +263,14 @@ pub fn links_to<R: ReadRows>(rows: &R, target: &ItemId) -> Answer<Vec<FieldKey>,
 pub(crate) fn unsettled<R: ReadRows>(rows: &R) -> Answer<Vec<FieldKey>, R> {
     let fields = rows.group(Table::Derived, SETTLE)?;
     fields.iter().map(|(name, _)| parse_long_name(name).ok_or(IndexError::Damaged(Table::Derived))).collect()
+}
+
+/// Whether a field may be to settle. Costs one row; see [`crate::view::to_settle`].
+///
+/// # Errors
+/// [`IndexError`].
+pub fn may_be_unsettled<R: ReadRows>(rows: &R, field: &FieldKey) -> Answer<bool, R> {
+    Ok(rows.get(Table::Derived, SETTLE, &long_name(field))?.is_some())
 }
 
 /// A fact of a newer format, and the facts that wait for it.

@@ -35,8 +35,8 @@ pub use ingest::{ingest, note_newer, rebuild};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
     HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, erased, fact, field, fields_of_item, forked, header,
-    history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, newer, owner, tip, tips,
-    year,
+    history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, may_be_unsettled, newer,
+    owner, tip, tips, year,
 };
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
