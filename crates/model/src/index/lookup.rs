@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::fold::OpenField;
+use super::listing::Position;
 use super::rows::{ReadRows, Table};
 use super::stored::{
     ABOUT, CHAIN, ChainRow, ERASED, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
@@ -188,6 +189,13 @@ pub struct ItemEntry {
     pub earliest: Date,
 }
 
+impl ItemEntry {
+    /// Where it stands in lists.
+    pub fn position(&self) -> Position {
+        (self.founding.map_or(self.earliest, |(_, date)| date), self.item)
+    }
+}
+
 /// The items of a kind, by founding date (or the earliest one known), then by id. Items of which the founding fact has not
 /// arrived are among them; whether a natural item is one that the schema names is the caller's to check.
 ///
@@ -197,16 +205,28 @@ pub fn items<R: ReadRows>(rows: &R, kind: &str) -> Answer<Vec<ItemEntry>, R> {
     let mut items = Vec::new();
     for (item, bytes) in rows.group(Table::Items, kind.as_bytes())? {
         let item: [u8; 32] = item.try_into().map_err(|_| IndexError::Damaged(Table::Items))?;
-        let item = ItemId::from_bytes(item);
-        let row: ItemRow = decode(Table::Items, &bytes)?;
-        // Facts may name an item of another kind; only its founding fact says what it is.
-        if row.founding.is_none() && holds(rows, &FactId::from_bytes(*item.as_bytes()))? {
-            continue;
-        }
-        items.push(ItemEntry { item, founding: row.founding, earliest: row.earliest.0 });
+        items.extend(read_entry(rows, ItemId::from_bytes(item), &bytes)?);
     }
-    items.sort_by_key(|entry| (entry.founding.map_or(entry.earliest, |(_, date)| date), entry.item));
+    items.sort_by_key(ItemEntry::position);
     Ok(items)
+}
+
+/// What [`items`] would hold of an item.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn entry<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Answer<Option<ItemEntry>, R> {
+    let bytes = rows.get(Table::Items, kind.as_bytes(), item.as_bytes())?;
+    bytes.map_or(Ok(None), |bytes| read_entry(rows, *item, &bytes))
+}
+
+fn read_entry<R: ReadRows>(rows: &R, item: ItemId, row: &[u8]) -> Answer<Option<ItemEntry>, R> {
+    let row: ItemRow = decode(Table::Items, row)?;
+    // Facts may name an item of another kind; only its founding fact says what it is.
+    if row.founding.is_none() && holds(rows, &FactId::from_bytes(*item.as_bytes()))? {
+        return Ok(None);
+    }
+    Ok(Some(ItemEntry { item, founding: row.founding, earliest: row.earliest.0 }))
 }
 
 /// An item's kind and entry; `None` when nothing that counts is known of it. Where several kinds are claimed, the first of

@@ -17,6 +17,7 @@ mod counts;
 mod erase;
 mod fold;
 mod ingest;
+mod listing;
 mod lookup;
 pub mod rows;
 mod stored;
@@ -32,16 +33,17 @@ pub use as_of::{as_of, past};
 pub use clock::Clock;
 pub use counts::{Counts, counts};
 pub use ingest::{ingest, note_newer, rebuild};
+pub use listing::{Position, Window, each_item};
 pub(crate) use lookup::unsettled;
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, erased, fact, field, fields_of_item, forked, header,
-    history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, may_be_unsettled, newer,
-    owner, tip, tips, year,
+    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, entry, erased, fact, field, fields_of_item, forked,
+    header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, may_be_unsettled,
+    newer, owner, tip, tips, year,
 };
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 5;
+pub const INDEX_VERSION: u32 = 6;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -220,6 +220,13 @@ pub(super) struct ItemRow {
     pub(super) earliest: (Date, FactId),
 }
 
+impl ItemRow {
+    /// The date that the item is listed under.
+    pub(super) fn listed_on(&self) -> Date {
+        self.founding.map_or(self.earliest.0, |(_, date)| date)
+    }
+}
+
 /// A device's group in [`Table::Chains`].
 pub(super) fn chain_group(device: &DeviceId) -> &[u8] {
     device.as_bytes()

@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::counts::{COUNTS, Changes};
 use super::fold::OpenField;
 use super::ingest::fact_groups;
+use super::listing::{self, listed_group, years_group};
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
     CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, encode, fact_group, insert_sorted,
@@ -444,8 +445,10 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 _ => {}
             }
         }
+        let mut listing = listing::Changes::default();
         for ((kind, item), cached) in &self.items {
             if let Cached { row: Some(row), dirty: true } = cached {
+                listing.put(self.rows, kind, item, row)?;
                 self.rows.put(Table::Items, kind.as_bytes(), item.as_bytes(), &encode(row))?;
             }
         }
@@ -457,6 +460,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 self.rows.put(Table::Waiting, id.as_bytes(), new.as_bytes(), &[])?;
             }
         }
+        listing.write(self.rows)?;
         self.counts.write(self.rows)?;
         Ok(changed)
     }
@@ -485,6 +489,8 @@ impl<'a, R: WriteRows> Work<'a, R> {
             groups.insert((Table::Fields, key.item.as_bytes().to_vec()));
             groups.insert((Table::Entries, long_name(&key)));
             groups.insert((Table::Items, key.kind.clone().into_bytes()));
+            groups.insert((Table::Derived, years_group(&key.kind)));
+            groups.insert((Table::Derived, listed_group(&key.kind, row.header.date.year())));
             groups.insert((Table::Chains, chain_group(&row.header.device).to_vec()));
             groups.extend(row.past().map(|past| (Table::Waiting, past.as_bytes().to_vec())));
             if let Some(field) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) {

@@ -5,6 +5,7 @@
 
 mod difference;
 mod fields;
+mod page;
 mod prose;
 mod review;
 
@@ -22,6 +23,7 @@ use crate::schema::{FieldKind, Kind, Naming, Shape};
 
 pub use difference::{Between, Difference, Spoken};
 pub(crate) use fields::{unsaid as unsaid_field, value as value_of};
+pub use page::{Page, page, page_linked};
 pub use prose::{PassageVersion, PassageView};
 pub use review::{Review, ReviewAnswer};
 
