@@ -12,5 +12,6 @@ pub mod namespaces;
 pub mod patched;
 #[cfg(target_os = "linux")]
 pub mod slow_disk;
+pub mod socket;
 #[cfg(target_os = "linux")]
 pub mod terminal;

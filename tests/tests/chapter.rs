@@ -17,7 +17,7 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
     first.say(Collection::Goals, &goal.id, "area", json!("outside")).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     let told = async |home: &Home| {
-        let history = home.client().history(Collection::Goals, &goal.id).await.unwrap();
+        let history = home.client().timeline(&goal.id).await.unwrap();
         serde_json::to_string(&history).unwrap().contains("regretted")
     };
     assert!(told(&first).await && told(&second).await);

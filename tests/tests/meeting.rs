@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use betwixt_api::{Collection, FieldState, NewItem, Scope};
+use betwixt_api::{Collection, Event, FieldState, NewItem, Scope, Standing};
 use betwixt_tests::home::{Home, contains, couple_on_loopback, in_step, shared};
 use serde_json::json;
 
@@ -49,8 +49,9 @@ async fn no_silent_winner_edits_made_apart_merge_and_differences_are_kept_from_b
     for home in [&first, &second] {
         let shown = home.client().item(Collection::Goals, &goal.id).await.unwrap();
         assert_eq!(shown.fields["until"].held(), Some(&json!("2027-09-01")));
-        let history = home.client().history(Collection::Goals, &goal.id).await.unwrap();
-        assert!(history.iter().any(|entry| entry.value == Some(json!("2027-06-01")) && !entry.live));
+        let said = home.client().timeline(&goal.id).await.unwrap().events;
+        let before = |event: &Event| event.value == Some(json!("2027-06-01")) && event.standing == Standing::Replaced;
+        assert!(said.iter().any(before));
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use betwixt_api::{Act, Between, Change, ClientError, Collection, FieldState, ProblemKind, Say, Seen};
+use betwixt_api::{
+    Act, Between, Change, ClientError, Collection, FieldState, Paging, ProblemKind, Say, Seen, SinceRequest,
+};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step};
 use serde_json::{Value, json};
 
@@ -29,6 +31,10 @@ async fn together(homes: [&Home; 2]) {
     }
     homes[0].client().sync().await.unwrap();
     in_step(homes[0], homes[1], PATIENCE).await.unwrap();
+}
+
+fn meetings(limit: u32) -> SinceRequest {
+    SinceRequest { paging: Paging { limit: Some(limit), after: None }, ..SinceRequest::default() }
 }
 
 #[tokio::test]
@@ -109,22 +115,22 @@ async fn since_we_last_met_is_told_exactly() {
     apart([&first, &second]).await;
     let ours = first.create(Collection::Goals, "goal-1", "title", json!("Cycle")).await.unwrap();
     let theirs = second.create(Collection::Goals, "goal-1", "title", json!("Sail")).await.unwrap();
-    let waiting = first.client().since(1).await.unwrap().waiting;
+    let waiting = first.client().since(&meetings(1)).await.unwrap().waiting;
     assert_eq!(waiting.iter().map(|told| told.item.id.as_str()).collect::<Vec<_>>(), [ours.id.as_str()]);
     together([&first, &second]).await;
     second.say(Collection::Goals, &theirs.id, "area", json!("sea")).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
 
     // What went is written down a little later.
-    let mut since = first.client().since(1).await.unwrap();
+    let mut since = first.client().since(&meetings(1)).await.unwrap();
     for _ in 0..40 {
-        if !since.meetings[0].went.is_empty() && since.waiting.is_empty() {
+        if !since.items[0].went.is_empty() && since.waiting.is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        since = first.client().since(1).await.unwrap();
+        since = first.client().since(&meetings(1)).await.unwrap();
     }
-    let [met] = since.meetings.as_slice() else { panic!("{since:#?}") };
+    let [met] = since.items.as_slice() else { panic!("{since:#?}") };
     let values = |told: &[betwixt_api::Told]| -> Vec<(bool, Value)> {
         told.iter().map(|told| (told.event.said.own, told.event.value.clone().unwrap())).collect()
     };
@@ -133,10 +139,10 @@ async fn since_we_last_met_is_told_exactly() {
     assert_eq!((met.came_more, met.went_more, met.own), (0, 0, false));
     assert_eq!(since.waiting, []);
     // The meeting before is the one at which they paired: the names came and went.
-    let all = first.client().since(10).await.unwrap();
-    assert_eq!(all.meetings.len(), 2, "{all:#?}");
-    assert_eq!(all.meetings[1].came.iter().map(|told| told.event.field.as_str()).collect::<Vec<_>>(), ["name"]);
-    assert_eq!(all.meetings[1].went.iter().map(|told| told.event.field.as_str()).collect::<Vec<_>>(), ["name"]);
+    let all = first.client().since(&meetings(10)).await.unwrap();
+    assert_eq!(all.items.len(), 2, "{all:#?}");
+    assert_eq!(all.items[1].came.iter().map(|told| told.event.field.as_str()).collect::<Vec<_>>(), ["name"]);
+    assert_eq!(all.items[1].went.iter().map(|told| told.event.field.as_str()).collect::<Vec<_>>(), ["name"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn asked(from: &str, to: &str) -> CalendarRequest {
-    CalendarRequest { from: Some(from.into()), to: Some(to.into()), zone: Some("Europe/Berlin".into()) }
+    CalendarRequest { from: Some(from.into()), until: Some(to.into()), zone: Some("Europe/Berlin".into()) }
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn knows(home: &Home, id: &str, text: &str) -> bool {
     let said = [
         serde_json::to_string(&client.seals().await.unwrap()).unwrap(),
         serde_json::to_string(&client.item(Collection::Sealed, id).await.unwrap()).unwrap(),
-        serde_json::to_string(&client.history(Collection::Sealed, id).await.unwrap()).unwrap(),
+        serde_json::to_string(&client.timeline(id).await.unwrap()).unwrap(),
         shared(home).await.unwrap().to_string(),
     ];
     said.iter().any(|said| said.contains(text))
@@ -135,8 +135,8 @@ async fn answer(home: &Home, id: &str, text: &str) -> SealedSession {
 }
 
 async fn openings(home: &Home, id: &str) -> usize {
-    let history = home.client().history(Collection::Sealed, id).await.unwrap();
-    history.iter().filter(|entry| entry.field == "opening").count()
+    let said = home.client().timeline(id).await.unwrap().events;
+    said.iter().filter(|entry| entry.field == "opening").count()
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::Said;
 
 /// How it stands with chapters, and what a new one would keep: what every path under `/v1/chapter` answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Chapters {
     /// How many were made by both.
     pub made: u64,
@@ -23,7 +24,7 @@ pub struct Chapters {
 }
 
 /// A chapter that one partner proposes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChapterProposal {
     /// Who proposes it, and when.
     pub said: Said,
@@ -36,7 +37,7 @@ pub struct ChapterProposal {
 }
 
 /// A fact whose value is to go.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ErasedFact {
     /// Who said it, and when; absent while it is still arriving.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,7 @@ pub struct ErasedFact {
 }
 
 /// Proposes a new chapter, in the place of what was proposed before: `POST /v1/chapter`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChapterRequest {
     /// The ids of the facts whose values it leaves out. Facts of the same field that say the same go with them.
     #[serde(default)]

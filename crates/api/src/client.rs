@@ -2,7 +2,9 @@
 
 mod events;
 mod frontends;
+mod pages;
 mod past;
+mod query;
 mod rituals;
 mod seals;
 
@@ -22,6 +24,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 pub use self::events::Events;
+use self::query::{Query, escaped};
 use crate::*;
 
 /// How long connecting to a socket may take. A daemon that lives accepts at once.
@@ -67,6 +70,11 @@ impl Client {
     /// The socket's path.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// What the daemon speaks and knows.
+    pub async fn about(&self) -> Result<About, ClientError> {
+        self.get("/v1").await
     }
 
     /// How the home is.
@@ -131,22 +139,23 @@ impl Client {
 
     /// Every device of the household.
     pub async fn devices(&self) -> Result<Vec<Device>, ClientError> {
-        self.get("/v1/devices").await
+        self.list("/v1/devices").await
     }
 
     /// Every address that is known.
     pub async fn addresses(&self) -> Result<Vec<Address>, ClientError> {
-        self.get("/v1/peers").await
+        self.list("/v1/addresses").await
     }
 
     /// Adds an address by hand.
     pub async fn address_add(&self, request: &AddressRequest) -> Result<Vec<Address>, ClientError> {
-        self.post("/v1/peers", request).await
+        Ok(self.post::<_, Page<Address>>("/v1/addresses", request).await?.items)
     }
 
     /// Forgets an address.
     pub async fn address_remove(&self, request: &AddressRequest) -> Result<Vec<Address>, ClientError> {
-        self.post("/v1/peers/remove", request).await
+        let path = format!("/v1/addresses/{}", escaped(&request.address));
+        Ok(self.request::<Page<Address>>(Method::DELETE, &path, None, Bytes::new()).await?.items)
     }
 
     /// Takes this network for a home for a while.
@@ -161,37 +170,17 @@ impl Client {
 
     /// Looks for what keeps things from working.
     pub async fn doctor(&self) -> Result<Vec<Finding>, ClientError> {
-        self.get("/v1/doctor").await
-    }
-
-    /// The items of a collection; of both scopes unless told.
-    pub async fn items(&self, collection: Collection, scope: Option<Scope>) -> Result<Vec<Item>, ClientError> {
-        self.get(&format!("/v1/{}{}", collection.name(), query(scope))).await
+        self.list("/v1/doctor").await
     }
 
     /// The vision: the shared one once there is one, the private one before, unless told.
     pub async fn vision(&self, scope: Option<Scope>) -> Result<Item, ClientError> {
-        self.get(&format!("/v1/vision{}", query(scope))).await
+        self.get(&format!("/v1/vision{}", scoped(scope))).await
     }
 
     /// One item, by its id or the unique beginning of one.
     pub async fn item(&self, collection: Collection, id: &str) -> Result<Item, ClientError> {
         self.get(&format!("/v1/{}/{}", collection.name(), segment(id)?)).await
-    }
-
-    /// What was ever said about an item.
-    pub async fn history(&self, collection: Collection, id: &str) -> Result<Vec<HistoryEntry>, ClientError> {
-        self.get(&format!("/v1/{}/{}/history", collection.name(), segment(id)?)).await
-    }
-
-    /// What was ever said about the vision; the scope as in [`Self::vision`].
-    pub async fn vision_history(&self, scope: Option<Scope>) -> Result<Vec<HistoryEntry>, ClientError> {
-        self.get(&format!("/v1/vision/history{}", query(scope))).await
-    }
-
-    /// Everything to settle.
-    pub async fn to_settle(&self) -> Result<ToSettle, ClientError> {
-        self.get("/v1/settle").await
     }
 
     /// Says "we see this differently" of a field that waits. The item is named by its id, or `vision`.
@@ -216,7 +205,7 @@ impl Client {
 
     /// Says something about a field of the vision; the scope as in [`Self::vision`].
     pub async fn say_vision(&self, scope: Option<Scope>, field: &str, say: &Say) -> Result<Saying, ClientError> {
-        self.put(&format!("/v1/vision/{}{}", segment(field)?, query(scope)), say).await
+        self.put(&format!("/v1/vision/{}{}", segment(field)?, scoped(scope)), say).await
     }
 
     /// Adds to a milestone. The same key adds once.
@@ -224,14 +213,9 @@ impl Client {
         self.post_once(&format!("/v1/milestones/{}/progress", segment(milestone)?), key, entry).await
     }
 
-    /// What waits to be settled.
-    pub async fn differences(&self) -> Result<Differences, ClientError> {
-        self.get("/v1/differences").await
-    }
-
     /// What is private and could be brought over.
     pub async fn bring_choices(&self) -> Result<Vec<BringChoice>, ClientError> {
-        self.get("/v1/bring").await
+        self.list("/v1/bring").await
     }
 
     /// Brings private items to the household.
@@ -266,7 +250,7 @@ impl Client {
 
     /// The backups in the home, newest first.
     pub async fn backups(&self) -> Result<Vec<Backup>, ClientError> {
-        self.get("/v1/backups").await
+        self.list("/v1/backups").await
     }
 
     /// Writes a backup.
@@ -299,6 +283,11 @@ impl Client {
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
         self.request(Method::GET, path, None, Bytes::new()).await
+    }
+
+    /// A list that is on one page.
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
+        Ok(self.get::<Page<T>>(path).await?.items)
     }
 
     async fn post<B: Serialize, A: DeserializeOwned>(&self, path: &str, body: &B) -> Result<A, ClientError> {
@@ -408,12 +397,8 @@ fn segment(text: &str) -> Result<&str, ClientError> {
     }
 }
 
-fn query(scope: Option<Scope>) -> &'static str {
-    match scope {
-        None => "",
-        Some(Scope::Ours) => "?scope=ours",
-        Some(Scope::Mine) => "?scope=mine",
-    }
+fn scoped(scope: Option<Scope>) -> Query {
+    Query::default().with("scope", scope.map(Scope::name))
 }
 
 fn build(method: Method, path: &str, key: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {

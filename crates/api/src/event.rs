@@ -1,11 +1,12 @@
 //! What changed: ids and kinds, never content (`GET /v1/events`, server-sent events).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::item::Collection;
 
 /// Something changed, durably (DurableBeforeTold).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
     /// Its name on the stream, which means something to the daemon only. A reader that was away hands back the last one that
     /// it knows (`Last-Event-ID`, or `?after=`) and gets what it missed, or [`NoticeKind::Resync`].
@@ -49,7 +50,7 @@ impl Notice {
 }
 
 /// An item that was there when the stream began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotItem {
     /// Which.
     pub id: String,
@@ -61,7 +62,7 @@ pub struct SnapshotItem {
 }
 
 /// What kind of thing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
     /// Something was said about an item, here or elsewhere.

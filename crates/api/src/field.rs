@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What a reader had before them: the ids of the field's live facts, joined by commas; empty where nothing was said.
 /// Opaque to frontends, which hand it back with what they say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Seen(pub String);
 
 /// Whose word counts in a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldKind {
     /// Only its owner's.
@@ -24,7 +25,7 @@ pub enum FieldKind {
 }
 
 /// Who differs with whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Between {
     /// The two partners: theirs to settle together.
@@ -36,7 +37,7 @@ pub enum Between {
 }
 
 /// One field of an item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Field {
     /// Whose word counts.
     pub kind: FieldKind,
@@ -127,7 +128,7 @@ impl Field {
 }
 
 /// What a field holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum FieldState {
     /// Nothing was said.
@@ -159,7 +160,7 @@ pub enum FieldState {
 }
 
 /// Who said something, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Said {
     /// The partner's id.
     pub by: String,
@@ -173,7 +174,7 @@ pub struct Said {
 }
 
 /// A value that somebody said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// What was said.
     pub value: Value,
@@ -183,7 +184,7 @@ pub struct Version {
 }
 
 /// A stretch of merged prose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum Passage {
     /// Everybody's text, or one's that the others left alone.
@@ -202,7 +203,7 @@ pub enum Passage {
 }
 
 /// One version of a differing passage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassageState {
     /// The text; empty where it was removed.
     pub text: String,
@@ -214,7 +215,7 @@ pub struct PassageState {
 }
 
 /// The answer to something said: durable by the time it is given (DurableBeforeTold).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Saying {
     /// The item that it is about.
     pub item: String,

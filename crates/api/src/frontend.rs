@@ -1,6 +1,7 @@
 //! Frontends: programs and pages that talk to the daemon with a token of their own.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::permission::Permissions;
 use crate::secret::Secret;
@@ -15,7 +16,7 @@ pub const MAX_ORIGINS: usize = 8;
 pub const MAX_FRONTENDS: usize = 64;
 
 /// A frontend that is to be let in: `POST /v1/frontends`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewFrontend {
     /// What to call it, see [`MAX_FRONTEND_NAME`].
     pub name: String,
@@ -27,7 +28,7 @@ pub struct NewFrontend {
 }
 
 /// A frontend was let in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddedFrontend {
     /// Which.
     pub frontend: Frontend,
@@ -36,7 +37,7 @@ pub struct AddedFrontend {
 }
 
 /// A frontend that is let in: `GET /v1/frontends`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Frontend {
     /// What it is called.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct Frontend {
 }
 
 /// What a frontend that asks to be let in gets to know: `POST /v1/frontends/requests`, with a [`NewFrontend`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FrontendRequest {
     /// The code that the frontend shows, for the person to type after `betwixt frontend approve`.
     pub code: String,
@@ -66,14 +67,14 @@ pub struct FrontendRequest {
 }
 
 /// `POST /v1/frontends/requests/token`: whether a request was approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClaimToken {
     /// Of the request.
     pub secret: Secret,
 }
 
 /// How far a request is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum Claimed {
     /// Nobody has approved it yet: ask again in a second or more.
@@ -83,7 +84,7 @@ pub enum Claimed {
 }
 
 /// `POST /v1/frontends/requests/approve`: what to approve. Without permissions it only shows what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApproveFrontend {
     /// The code, as the frontend shows it.
     pub code: String,
@@ -93,14 +94,14 @@ pub struct ApproveFrontend {
 }
 
 /// Where pages and programs reach the daemon: `PUT /v1/listen`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Listen {
     /// A loopback address and port, such as `127.0.0.1:4714`; port 0 takes any free one. `None`: nowhere.
     pub address: Option<String>,
 }
 
 /// A way for a page to log in was made: `POST /v1/login`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Login {
     /// A file that only the home's owner can read. Opened in a browser it leads to the page, with a code that is good once.
     pub file: String,
@@ -111,7 +112,7 @@ pub struct Login {
 }
 
 /// `POST /v1/login/token`: exchanges the code for a token. Answered with an [`AddedFrontend`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoginCode {
     /// From the fragment of the page's URL.
     pub code: Secret,

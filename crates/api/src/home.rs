@@ -1,11 +1,12 @@
 //! The home itself: founding it, opening and locking it, and how it is.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::secret::Secret;
 
 /// How far a home is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The directory holds nothing yet: `POST /v1/home` founds it.
@@ -17,7 +18,7 @@ pub enum Phase {
 }
 
 /// A person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Partner {
     /// The partner's id.
     pub id: String,
@@ -26,7 +27,7 @@ pub struct Partner {
 }
 
 /// How a home is: `GET /v1/status`. Answered in every phase; what is not known while locked is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The daemon's version.
     pub version: String,
@@ -81,7 +82,7 @@ pub struct Status {
 }
 
 /// How many documents an index was built from already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rebuilding {
     /// So many are done.
     pub done: u64,
@@ -90,7 +91,7 @@ pub struct Rebuilding {
 }
 
 /// Another device of the household, as this one sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerStatus {
     /// The device's id.
     pub device: String,
@@ -107,7 +108,7 @@ pub struct PeerStatus {
 }
 
 /// A document, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DocumentStatus {
     /// `ours/2027`, `mine/2027`.
     pub id: String,
@@ -118,7 +119,7 @@ pub struct DocumentStatus {
 }
 
 /// Founds a home: `POST /v1/home`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InitRequest {
     /// The name that one goes by.
     pub name: String,
@@ -129,7 +130,7 @@ pub struct InitRequest {
 }
 
 /// A home that was founded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Initialised {
     /// How it is now.
     pub status: Status,
@@ -138,7 +139,7 @@ pub struct Initialised {
 }
 
 /// Opens a home: `POST /v1/unlock`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnlockRequest {
     /// The passphrase, or the recovery code.
     pub passphrase: Secret,

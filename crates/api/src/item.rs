@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::field::{Field, Seen};
 
+/// How much of its progress a milestone shows.
+pub const MAX_PARTS: usize = 50;
+
 /// Who may see an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Both partners.
@@ -17,8 +21,18 @@ pub enum Scope {
     Mine,
 }
 
+impl Scope {
+    /// Its name in queries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Mine => "mine",
+        }
+    }
+}
+
 /// The collections: `/v1/{collection}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Collection {
     /// The one vision: `/v1/vision`, without an id.
@@ -98,7 +112,7 @@ impl Collection {
 }
 
 /// An item as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Item {
     /// Its id.
     pub id: String,
@@ -117,7 +131,9 @@ pub struct Item {
     pub on: Option<String>,
     /// Its fields, those included about which nothing was said yet.
     pub fields: BTreeMap<String, Field>,
-    /// What belongs to it: a goal's `milestones`, for one.
+    /// What belongs to it: a goal's `milestones`, and the latest of a milestone's `progress` ([`MAX_PARTS`] entries; the others
+    /// are at `GET /v1/progress?of=ID`). A milestone in a list has none.
+    #[schema(no_recursion)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Vec<Item>>,
     /// For a milestone of counts or amounts: how far it is.
@@ -132,7 +148,7 @@ pub struct Item {
 }
 
 /// When a statement is to be looked at again, by both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Review {
     /// The date, `YYYY-MM-DD`. Where the two named different ones, the earliest that not both answered for.
     pub on: String,
@@ -141,7 +157,7 @@ pub struct Review {
 }
 
 /// What one partner answered when a statement was looked at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewAnswer {
     /// `still_true`, `reword` or `retire`.
     pub outcome: String,
@@ -151,7 +167,7 @@ pub struct ReviewAnswer {
 }
 
 /// The sum over a milestone's progress entries, which both partners may add to apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
     /// The sum, in the smallest unit.
     pub sum: i64,
@@ -169,7 +185,7 @@ pub struct Tally {
 }
 
 /// Founds an item: `POST /v1/{collection}`, with an `Idempotency-Key` so that it may be repeated.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewItem {
     /// Who may see it; by default both partners once paired, and oneself before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,7 +195,7 @@ pub struct NewItem {
 }
 
 /// Says something about a field: `PUT /v1/{collection}/{id}/{field}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Say {
     /// What is said. `null` takes back what one said before.
     pub value: Value,
@@ -190,7 +206,7 @@ pub struct Say {
 }
 
 /// An entry of progress: `POST /v1/milestones/{id}/progress`, with an `Idempotency-Key`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProgressEntry {
     /// How much was added, in the smallest unit; 1 for a milestone of yes or no.
     pub amount: i64,
@@ -200,7 +216,7 @@ pub struct ProgressEntry {
 }
 
 /// An item by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ItemReference {
     /// Its id.
     pub id: String,
@@ -212,7 +228,7 @@ pub struct ItemReference {
     pub title: String,
 }
 
-/// What waits to be settled: `GET /v1/differences`.
+/// What differs or waits, as [`Client::differences`](crate::Client::differences) gathers it from `GET /v1/settle`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Differences {
     /// One thread an item.
@@ -228,22 +244,8 @@ pub struct Thread {
     pub fields: BTreeMap<String, Field>,
 }
 
-/// What was ever said about an item, oldest first: `GET /v1/{collection}/{id}/history`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// The field.
-    pub field: String,
-    /// What was said; `None` when it was erased by both.
-    pub value: Option<Value>,
-    /// Who said it, and when.
-    #[serde(flatten)]
-    pub said: crate::field::Said,
-    /// Whether it still stands.
-    pub live: bool,
-}
-
 /// What is private and could be brought over: `GET /v1/bring`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BringChoice {
     /// The private item.
     pub item: ItemReference,
@@ -253,17 +255,37 @@ pub struct BringChoice {
 }
 
 /// Brings private items to the household, as new facts: `POST /v1/bring`. Bringing twice is harmless.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "what", rename_all = "lowercase")]
 pub enum Bring {
-    /// Everything but journal entries.
+    /// Everything but journal entries, and what one goes by.
     All,
-    /// These, by id or the unique beginning of one.
-    Items(Vec<String>),
+    /// These.
+    Items {
+        /// Which.
+        items: Vec<BringItem>,
+    },
+}
+
+impl Bring {
+    /// These items whole, by id or the unique beginning of one.
+    pub fn whole(items: impl IntoIterator<Item = String>) -> Self {
+        Self::Items { items: items.into_iter().map(|id| BringItem { id, fields: None }).collect() }
+    }
+}
+
+/// A private item to be brought over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BringItem {
+    /// Its id, or the unique beginning of one.
+    pub id: String,
+    /// The fields that come along, the one among them that it begins with; all when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
 }
 
 /// What was brought over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BringReport {
     /// Now.
     pub brought: Vec<Brought>,
@@ -272,7 +294,7 @@ pub struct BringReport {
 }
 
 /// One item that was brought over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Brought {
     /// The private item.
     pub from: String,

@@ -8,6 +8,7 @@
 //! Everything is JSON under `/v1`. What is read carries a [`Seen`] token a field; what is said about a field that was said
 //! before carries one back. Everything that goes wrong is a [`Problem`].
 
+pub mod about;
 pub mod chapter;
 pub mod client;
 pub mod event;
@@ -15,6 +16,8 @@ pub mod field;
 pub mod frontend;
 pub mod home;
 pub mod item;
+pub mod openapi;
+pub mod page;
 pub mod pairing;
 pub mod past;
 pub mod peer;
@@ -26,6 +29,7 @@ pub mod secret;
 pub mod settle;
 pub mod upkeep;
 
+pub use about::{About, CollectionAbout, FieldAbout, Limits};
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Events};
 pub use event::{Notice, NoticeKind, SnapshotItem};
@@ -38,13 +42,16 @@ pub use home::{
     DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Rebuilding, Status, UnlockRequest,
 };
 pub use item::{
-    Bring, BringChoice, BringReport, Brought, Collection, Differences, HistoryEntry, Item, ItemReference, NewItem,
-    ProgressEntry, Review, ReviewAnswer, Say, Scope, Tally, Thread,
+    Bring, BringChoice, BringItem, BringReport, Brought, Collection, Differences, Item, ItemReference, MAX_PARTS,
+    NewItem, ProgressEntry, Review, ReviewAnswer, Say, Scope, Tally, Thread,
+};
+pub use page::{
+    DEFAULT_PAGE, HistoryRequest, ItemsRequest, MAX_PAGE, Order, Page, Paging, SettleRequest, SinceRequest,
 };
 pub use pairing::{ConfirmPairing, EnterCode, Pairing, Purpose, StartPairing};
 pub use past::{
-    Act, Before, Change, Compared, Comparison, Event, LastAct, Meeting, Part, Provenance, Since, Standing, Step, Then,
-    Timeline, Told, Undone, Words,
+    Act, Before, Change, Compared, Comparison, Event, History, LastAct, Meeting, Part, Provenance, Since, Standing,
+    Step, Then, Timeline, Told, Undone, Words,
 };
 pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
 pub use permission::{Permission, Permissions, UnknownPermission};

@@ -1,12 +1,13 @@
 //! Pairing: two devices in the same room, one of which shows a code that the other enters.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::home::Partner;
 use crate::secret::Secret;
 
 /// Whose the other device is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The partner's: founds the household.
@@ -17,7 +18,7 @@ pub enum Purpose {
 }
 
 /// Shows a code: `POST /v1/pairing`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StartPairing {
     /// Whose the other device is.
     #[serde(default)]
@@ -25,7 +26,7 @@ pub struct StartPairing {
 }
 
 /// Enters the code that the other device shows: `POST /v1/pairing/code`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EnterCode {
     /// The code as typed, or the text of the QR code.
     pub code: Secret,
@@ -38,7 +39,7 @@ pub struct EnterCode {
 }
 
 /// Answers the question of [`Pairing::Asking`]: `POST /v1/pairing/confirm`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfirmPairing {
     /// Whether it is so.
     pub yes: bool,
@@ -48,7 +49,7 @@ pub struct ConfirmPairing {
 }
 
 /// How far pairing is: `GET /v1/pairing`, to be asked again a few times a second.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Pairing {
     /// No pairing goes on.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::field::{Said, Saying};
 use crate::item::{Item, ItemReference};
 
 /// What somebody did by saying something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// Founded the item.
@@ -40,7 +41,7 @@ pub enum Act {
 }
 
 /// How something said counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// It stands.
@@ -52,7 +53,7 @@ pub enum Standing {
 }
 
 /// A stretch of two compared texts, by whole words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "is", content = "text", rename_all = "lowercase")]
 pub enum Change {
     /// In both.
@@ -64,7 +65,7 @@ pub enum Change {
 }
 
 /// What a writer had before them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Before {
     /// Its value; `null` if it was let go of, or erased.
     pub value: Value,
@@ -78,7 +79,7 @@ pub struct Before {
 }
 
 /// Something that was said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// The field.
     pub field: String,
@@ -100,7 +101,7 @@ pub struct Event {
 }
 
 /// One step on the way to a wording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// `proposed`, `reworded`, `agreed` or `withdrew`.
     pub how: String,
@@ -114,8 +115,8 @@ pub struct Step {
     pub fact: String,
 }
 
-/// Where a wording comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a wording comes from that stands agreed or waits: `GET /v1/history/{item}/provenance`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Provenance {
     /// The field.
     pub field: String,
@@ -127,8 +128,20 @@ pub struct Provenance {
     pub steps: Vec<Step>,
 }
 
-/// Everything that was said about an item: `GET /v1/history/{item}`, where an item is `vision` or the unique beginning of an
-/// id.
+/// What was said about an item, a page of it: `GET /v1/history/{item}`, where an item is `vision` or the unique beginning of
+/// an id. Nothing comes before what it builds on; from the latest on, nothing after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// The item.
+    pub item: ItemReference,
+    /// What was said.
+    pub items: Vec<Event>,
+    /// As [`Page::next`](crate::Page::next).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Everything that was said about an item, as [`Client::timeline`](crate::Client::timeline) gathers it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// The item.
@@ -142,7 +155,7 @@ pub struct Timeline {
 
 /// How an item stood: `GET /v1/history/{item}/at/{when}`, after a fact (by the beginning of its id), or at the end of a day
 /// (`YYYY-MM-DD`) as far as this device knew it then.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Then {
     /// The fact, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,7 +168,7 @@ pub struct Then {
 }
 
 /// One of two compared versions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Compared {
     /// What was said.
     pub value: Value,
@@ -165,7 +178,7 @@ pub struct Compared {
 }
 
 /// What changed between two versions of a field: `GET /v1/history/{item}/from/{fact}/to/{fact}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// The field.
     pub field: String,
@@ -179,7 +192,7 @@ pub struct Comparison {
 }
 
 /// A stretch of a text and who said its words first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Part {
     /// The words.
     pub text: String,
@@ -190,7 +203,7 @@ pub struct Part {
 
 /// Who said which words of the texts of an item: `GET /v1/history/{item}/words`. By field, each text as it is held, or every
 /// version where it differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Words {
     /// The item.
     pub item: ItemReference,
@@ -199,7 +212,7 @@ pub struct Words {
 }
 
 /// Something that was said, with the item that it is about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Told {
     /// The item.
     pub item: ItemReference,
@@ -209,7 +222,7 @@ pub struct Told {
 }
 
 /// One's own last act: `GET /v1/undo`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LastAct {
     /// What was said in it.
     pub said: Vec<Told>,
@@ -219,7 +232,7 @@ pub struct LastAct {
 }
 
 /// The last act was taken back: `POST /v1/undo`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Undone {
     /// What had been said.
     pub took_back: Vec<Told>,
@@ -228,10 +241,13 @@ pub struct Undone {
 }
 
 /// What came and went since two devices last met, and in meetings before: `GET /v1/since`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Since {
     /// The meetings, latest first.
-    pub meetings: Vec<Meeting>,
+    pub items: Vec<Meeting>,
+    /// As [`Page::next`](crate::Page::next).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// What was said here that no device of the partner has got yet.
     pub waiting: Vec<Told>,
     /// How many more of these there are than are shown.
@@ -240,7 +256,7 @@ pub struct Since {
 }
 
 /// A connection on which two devices greeted each other, and something came or went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Meeting {
     /// The other device.
     pub device: String,

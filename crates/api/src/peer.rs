@@ -1,9 +1,10 @@
 //! Devices, where they are, and meeting them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A device of the household: `GET /v1/devices`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
     /// Its id.
     pub id: String,
@@ -24,8 +25,8 @@ pub struct Device {
     pub removed: bool,
 }
 
-/// An address that devices of the household may be at: `GET /v1/peers`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// An address that devices of the household may be at: `GET /v1/addresses`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Address {
     /// `host:port`.
     pub address: String,
@@ -36,29 +37,29 @@ pub struct Address {
     pub device: Option<String>,
 }
 
-/// Adds or removes an address: `POST /v1/peers`, `POST /v1/peers/remove`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Adds or removes an address: `POST /v1/addresses`, `DELETE /v1/addresses/{address}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddressRequest {
     /// `host:port`.
     pub address: String,
 }
 
 /// That this network is taken for a home for a while: the answer of `POST /v1/here`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Here {
     /// For how many minutes.
     pub minutes: u32,
 }
 
 /// What came of trying to meet everybody now: the answer of `POST /v1/sync`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SyncReport {
     /// Every other device.
     pub peers: Vec<SyncedPeer>,
 }
 
 /// One device, tried now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SyncedPeer {
     /// Its id.
     pub device: String,

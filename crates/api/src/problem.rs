@@ -3,9 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A problem document. `detail` is a sentence for people; it never holds private text or keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 #[error("{title}: {detail}")]
 pub struct Problem {
     /// What kind of problem it is: stable, and all that a program should look at.
@@ -192,6 +195,18 @@ impl fmt::Display for ProblemKind {
         write!(formatter, "{PREFIX}{}", self.slug())
     }
 }
+
+impl PartialSchema for ProblemKind {
+    fn schema() -> RefOr<Schema> {
+        let known: Vec<serde_json::Value> = Self::ALL.iter().map(|kind| kind.to_string().into()).collect();
+        let description =
+            "Which kind of problem it is. A newer daemon may have more of them; `status` says enough then.";
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(format!("^{PREFIX}[a-z-]+$")));
+        text.description(Some(description)).examples(known).into()
+    }
+}
+
+impl ToSchema for ProblemKind {}
 
 impl Serialize for ProblemKind {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,24 +1,25 @@
 //! Rituals: what takes place when, and how each occurrence stands.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::field::Field;
 use crate::item::ItemReference;
 
 /// The occurrences of one ritual, or of all, in a window of days: `GET /v1/calendar` and `GET /v1/rituals/{id}/calendar`,
-/// with `?from=DATE&to=DATE&zone=NAME`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// with `?from=DATE&until=DATE&zone=NAME`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Calendar {
     /// The first day.
     pub from: String,
     /// The last day, included.
-    pub to: String,
+    pub until: String,
     /// One entry a ritual.
     pub rituals: Vec<RitualCalendar>,
 }
 
 /// One ritual's part of a [`Calendar`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RitualCalendar {
     /// The ritual.
     pub ritual: ItemReference,
@@ -33,7 +34,7 @@ pub struct RitualCalendar {
 }
 
 /// How an occurrence stands, taken together. What each said is beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OccurrenceStatus {
     /// Nothing was said that ends it.
@@ -51,7 +52,7 @@ pub enum OccurrenceStatus {
 }
 
 /// One occurrence, named for good by the date that the rule gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Occurrence {
     /// Its id, in the collection `occurrences` once something was said about it.
     pub id: String,
@@ -76,7 +77,7 @@ pub struct Occurrence {
 }
 
 /// The occurrence to come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NextOccurrence {
     /// The date that the rule gave.
     pub date: String,
@@ -88,7 +89,7 @@ pub struct NextOccurrence {
 }
 
 /// Whose turn it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Leader {
     /// The partner's id.
     pub partner: String,
@@ -97,7 +98,7 @@ pub struct Leader {
 }
 
 /// When something takes place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct When {
     /// The day, in the ritual's time zone.
     pub date: String,
@@ -127,7 +128,7 @@ pub struct CalendarRequest {
     /// The first day, `YYYY-MM-DD`; today when not given.
     pub from: Option<String>,
     /// The last day, included, at most 400 days on; the first when not given.
-    pub to: Option<String>,
+    pub until: Option<String>,
     /// The time zone whose days are meant, such as `Europe/Berlin`; each ritual's own when not given.
     pub zone: Option<String>,
 }

@@ -1,12 +1,13 @@
 //! Sealed answers: both answer a question before either reads the other's answer.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::field::{Field, Seen};
 
 /// A question and both answers: `GET /v1/seals`, `GET /v1/seals/{id}`. A question is asked by `POST /v1/sealed` with the field
 /// `prompt`, `{"text": TEXT}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SealedSession {
     /// Its id, in the collection `sealed`.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct SealedSession {
 }
 
 /// How an answer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SealState {
     /// Not answered yet.
@@ -44,7 +45,7 @@ pub enum SealState {
 }
 
 /// One partner's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SealedAnswer {
     /// Whose, by partner id.
     pub by: String,
@@ -66,8 +67,8 @@ pub struct SealedAnswer {
     pub other_question: bool,
 }
 
-/// Seals an answer: `POST /v1/seals/{id}/answer`. It may be changed until the other's is open.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Seals an answer: `PUT /v1/seals/{id}/answer`. It may be changed until the other's is open.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SealAnswer {
     /// The answer. Nothing of it leaves the own devices until both have answered.
     pub answer: String,

@@ -1,6 +1,9 @@
 //! Text that must not be printed: passphrases, pairing codes, recovery codes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 use zeroize::Zeroizing;
 
 /// A text that is overwritten in memory when dropped and that `Debug` does not show.
@@ -32,6 +35,15 @@ impl Serialize for Secret {
         serializer.serialize_str(self.reveal())
     }
 }
+
+impl PartialSchema for Secret {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Password);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Secret {}
 
 #[cfg(test)]
 mod tests {

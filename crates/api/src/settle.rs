@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::field::{Field, Said, Seen};
 use crate::item::{ItemReference, Review};
 
-/// Everything to settle: `GET /v1/settle`.
+/// Everything to settle, as [`Client::to_settle`](crate::Client::to_settle) gathers it from `GET /v1/settle`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ToSettle {
     /// One thread an item; those that rest come last.
     pub threads: Vec<SettleThread>,
 }
 
-/// One item that waits for the two.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One item that waits for the two: `GET /v1/settle`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SettleThread {
     /// The item.
     pub item: ItemReference,
@@ -34,7 +35,7 @@ pub struct SettleThread {
 }
 
 /// A field that waits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WaitingField {
     /// As it stands, with the token to say something about it.
     #[serde(flatten)]
@@ -57,7 +58,7 @@ pub struct WaitingField {
 }
 
 /// "We see this differently", with a date to look again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Differently {
     /// The date, `YYYY-MM-DD`.
     pub again: String,
@@ -68,7 +69,7 @@ pub struct Differently {
 }
 
 /// What one partner reads in the other's version: an item of the collection `sayings-back`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SaidBack {
     /// The item's id.
     pub id: String,
@@ -94,7 +95,7 @@ pub struct SaidBack {
 
 /// Says "we see this differently" of a field: `PUT /v1/settle/{item}/{field}/differently`. It counts once both say so of the
 /// same versions with the same date, and until anybody says something else in the field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SayDifferently {
     /// When to look again, `YYYY-MM-DD`; `None` takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +108,7 @@ pub struct SayDifferently {
 }
 
 /// Leaves a field alone for a while: `PUT /v1/settle/{item}/{field}/parked`. It rests for oneself; the other's list is theirs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Park {
     /// Until when, `YYYY-MM-DD`; `None` takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

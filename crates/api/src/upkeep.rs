@@ -1,9 +1,10 @@
 //! Keeping a home well: what is wrong and how to mend it, checking what is on disk, backups.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it should be.
@@ -15,7 +16,7 @@ pub enum Level {
 }
 
 /// Something that `GET /v1/doctor` looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// How much it matters.
     pub level: Level,
@@ -29,7 +30,7 @@ pub struct Finding {
 }
 
 /// What `POST /v1/verify` read and checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VerifyReport {
     /// Whether the private part was locked and is therefore not among what was read.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub struct VerifyReport {
 }
 
 /// Something on disk that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Damage {
     /// What it is.
     pub what: String,
@@ -55,7 +56,7 @@ pub struct Damage {
 }
 
 /// Writes a backup: `POST /v1/backups`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BackupRequest {
     /// An absolute path of a file that does not exist yet; without one it goes beside the others in the home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +65,7 @@ pub struct BackupRequest {
 
 /// A backup, or a snapshot that was taken by itself: encrypted, as the home is. `GET /v1/backups` lists those in the home,
 /// newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Backup {
     /// Its absolute path.
     pub path: String,
@@ -81,7 +82,7 @@ pub struct Backup {
 /// Puts a backup in the place of what the home holds, which is kept aside: `POST /v1/restore`.
 ///
 /// On the wire `{"path": "/..."}` or `{"snapshot": "2027-01-31"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RestoreRequest {
     /// A backup's, or a snapshot's, absolute path.
@@ -91,7 +92,7 @@ pub enum RestoreRequest {
 }
 
 /// What restoring did. The home is locked afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Restored {
     /// Where the home's former content is.
     pub kept_aside: Option<String>,

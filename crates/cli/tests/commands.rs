@@ -178,27 +178,16 @@ fn saying(name: &str, now: api::Field) -> Answer {
     Ok(Response::Saying(Box::new(saying)))
 }
 
-fn waiting_date() -> api::Differences {
+fn to_settle() -> api::Page<api::SettleThread> {
     let item = api::ItemReference {
         id: "k3j4k3j4".into(),
         collection: Collection::Goals,
         scope: Scope::Ours,
         title: "Cycle along the coast".into(),
     };
-    let fields = [("until".to_owned(), differing("2027-06-01", "2027-09-01"))].into();
-    api::Differences { threads: vec![api::Thread { item, fields }] }
-}
-
-fn to_settle() -> api::ToSettle {
-    let threads = waiting_date().threads.into_iter().map(|thread| api::SettleThread {
-        item: thread.item,
-        kind: "goal".into(),
-        waits: true,
-        fields: thread.fields.into_iter().map(|(name, field)| (name, waiting(field))).collect(),
-        review: None,
-        said_back: vec![],
-    });
-    api::ToSettle { threads: threads.collect() }
+    let fields = [("until".to_owned(), waiting(differing("2027-06-01", "2027-09-01")))].into();
+    let thread = api::SettleThread { item, kind: "goal".into(), waits: true, fields, review: None, said_back: vec![] };
+    api::Page::whole(vec![thread])
 }
 
 fn waiting(field: api::Field) -> api::WaitingField {
@@ -254,7 +243,7 @@ fn every_problem_has_its_exit_code() {
 
 #[test]
 fn programs_get_json_on_success_and_as_an_error() {
-    let home = open(|_| Ok(Response::Differences(waiting_date())));
+    let home = open(|_| Ok(Response::ToSettle(to_settle())));
     let ran = home.run(&["--json", "differences"]);
     assert_eq!(ran.code(), 0);
     assert_eq!(ran.json()["threads"][0]["fields"]["until"]["state"], "differing");
@@ -266,7 +255,7 @@ fn programs_get_json_on_success_and_as_an_error() {
 #[test]
 fn settling_by_taking_says_the_others_version_having_seen_both() {
     let home = open(|request| match request {
-        Request::ToSettle => Ok(Response::ToSettle(to_settle())),
+        Request::ToSettle(_) => Ok(Response::ToSettle(to_settle())),
         _ => saying("until", field(FieldKind::Shared, held("2027-09-01"), "n")),
     });
     let ran = home.run(&["settle", "take", "k3", "until"]);

@@ -555,8 +555,8 @@ impl Open {
         if let Some(read) = read.or_else(|| chapter::read(replica, &request)) {
             return Some((answer, read));
         }
-        if matches!(request, Request::ToSettle) {
-            return Some((answer, settle::read(replica, sees, Zoned::now().date())));
+        if let Request::ToSettle(list) = &request {
+            return Some((answer, settle::read(replica, sees, list, Zoned::now().date())));
         }
         let outcome = match request {
             Request::Lock => {

@@ -8,11 +8,14 @@
 //! of every peer is checked besides (`SO_PEERCRED`). They may do everything. Over TCP every process and every page of this
 //! machine can connect; what stands before the API there is in [`access`].
 
+mod about;
 pub mod access;
 mod chapter;
+pub(crate) mod cursor;
 mod events;
 mod frontends;
 mod landing;
+pub(crate) mod lists;
 mod parse;
 mod past;
 mod request;
@@ -21,10 +24,12 @@ mod server;
 pub mod shown;
 mod socket;
 mod tcp;
+mod values;
 
 pub use access::{Caller, Declared, Needs, Registry, Sees};
 pub use events::{EventStream, Told};
 pub use frontends::{FrontendRequest, FrontendResponse};
+pub use lists::{HistoryList, ItemPlace, ItemsList, MeetingPlace, MeetingsList, Paging, SettleList, ThreadPlace};
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};

@@ -96,7 +96,7 @@ async fn every_path_asks_for_what_it_says() {
             Ok(Response::Item(Box::new(vision())))
         }
         Request::AddressAdd(address) if address == ([127, 0, 0, 1], 4711).into() => Ok(Response::Addresses(vec![])),
-        Request::Bring(api::Bring::Items(items)) if items == ["a", "b"] => {
+        Request::Bring(bring) if bring == api::Bring::whole(["a".into(), "b".into()]) => {
             Ok(Response::BringReport(api::BringReport { brought: vec![], already: vec![] }))
         }
         Request::Down => Ok(Response::Done),
@@ -111,7 +111,7 @@ async fn every_path_asks_for_what_it_says() {
     let thanks = api::NewItem { scope: None, fields: [("what".to_owned(), "tea".into())].into() };
     client.create(Collection::Thanks, "k1", &thanks).await.expect("answers");
     client.address_add(&api::AddressRequest { address: "127.0.0.1:4711".into() }).await.expect("answers");
-    client.bring(&api::Bring::Items(vec!["a".into(), "b".into()])).await.expect("answers");
+    client.bring(&api::Bring::whole(["a".into(), "b".into()])).await.expect("answers");
     client.down().await.expect("answers");
 }
 

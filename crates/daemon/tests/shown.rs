@@ -114,9 +114,10 @@ fn what_differs_is_shown_own_first_on_both_sides() {
         assert!(matches!(item.fields["area"].state, FieldState::Empty));
 
         let waiting = view::differences(&couple.rows, &couple.reader(who)).expect("reads");
-        let threads = shown::threads(&couple.reader(who), Scope::Ours, &waiting);
-        assert_eq!(threads.len(), 1);
-        assert_eq!(threads[0].fields.keys().collect::<Vec<_>>(), ["until"]);
+        assert_eq!(waiting.len(), 1);
+        let named = shown::reference(Scope::Ours, &waiting[0]).expect("is shown");
+        assert_eq!((named.id, named.collection), (goal.to_string(), api::Collection::Goals));
+        assert_eq!(waiting[0].fields.keys().collect::<Vec<_>>(), ["until"]);
     }
     // Taking the other's version settles it: both say the same.
     couple.says(0, Some(goal), "goal", "until", json!("2027-09-01"), &[first, second]);

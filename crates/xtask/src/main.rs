@@ -34,6 +34,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Write the OpenAPI document and the page that is rendered from it anew, into docs.
+    Openapi,
     /// Run the seeded and crashing tests for long: thousands of simulated networks, hundreds of kill -9.
     Soak(soak::Options),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Bench { arguments } => bench(&arguments),
+        Task::Openapi => openapi(),
         Task::Soak(options) => soak::run(&options),
     };
     match outcome {
@@ -58,4 +61,10 @@ fn bench(arguments: &[String]) -> anyhow::Result<bool> {
     let (daemon, bench) = cargo::benchmarks()?;
     let mut command = std::process::Command::new(bench);
     Ok(command.args(arguments).env("BETWIXT_BIN", daemon).status()?.success())
+}
+
+/// The test that compares both with what the types say writes them when told to.
+fn openapi() -> anyhow::Result<bool> {
+    let mut command = cargo::command(&["test", "--locked", "--quiet", "--package", "betwixt-api", "--test", "openapi"]);
+    Ok(command.env("BETWIXT_RENEW", "1").status()?.success())
 }

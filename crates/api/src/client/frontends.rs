@@ -9,7 +9,7 @@ use crate::frontend::{AddedFrontend, ApproveFrontend, Frontend, Listen, Login, N
 impl Client {
     /// Every frontend that is let in.
     pub async fn frontends(&self) -> Result<Vec<Frontend>, ClientError> {
-        self.get("/v1/frontends").await
+        self.list("/v1/frontends").await
     }
 
     /// Lets a frontend in. Its token is told this once.

@@ -1,12 +1,33 @@
 //! Asking for the past.
 
+use super::pages::widest;
+use super::query::Query;
 use super::{Client, ClientError, Empty, segment};
-use crate::past::{Comparison, LastAct, Since, Then, Timeline, Undone, Words};
+use crate::page::{HistoryRequest, SinceRequest};
+use crate::past::{Comparison, History, LastAct, Provenance, Since, Then, Timeline, Undone, Words};
 
 impl Client {
-    /// Everything that was said about an item: `vision`, or the unique beginning of an id.
+    /// A page of what was said about an item: `vision`, or the unique beginning of an id.
+    pub async fn history(&self, item: &str, request: &HistoryRequest) -> Result<History, ClientError> {
+        self.get(&format!("/v1/history/{}{}", segment(item)?, Query::from(request))).await
+    }
+
+    /// Where the wordings of an item come from that stand agreed or wait.
+    pub async fn provenance(&self, item: &str) -> Result<Vec<Provenance>, ClientError> {
+        self.list(&format!("/v1/history/{}/provenance", segment(item)?)).await
+    }
+
+    /// Everything that was said about an item, and where its wordings come from.
     pub async fn timeline(&self, item: &str) -> Result<Timeline, ClientError> {
-        self.get(&format!("/v1/history/{}", segment(item)?)).await
+        let first = self.history(item, &HistoryRequest { paging: widest(None), ..HistoryRequest::default() }).await?;
+        let History { item: reference, items: mut events, mut next } = first;
+        while let Some(after) = next.take() {
+            let request = HistoryRequest { paging: widest(Some(after)), ..HistoryRequest::default() };
+            let page = self.history(item, &request).await?;
+            events.extend(page.items);
+            next = page.next;
+        }
+        Ok(Timeline { item: reference, events, provenance: self.provenance(item).await? })
     }
 
     /// How an item stood after a fact, or at the end of a day.
@@ -34,8 +55,8 @@ impl Client {
         self.post("/v1/undo", &Empty {}).await
     }
 
-    /// What came and went in the latest meetings, as many as asked for.
-    pub async fn since(&self, meetings: u32) -> Result<Since, ClientError> {
-        self.get(&format!("/v1/since?meetings={meetings}")).await
+    /// A page of meetings, latest first, and what waits for the next one.
+    pub async fn since(&self, request: &SinceRequest) -> Result<Since, ClientError> {
+        self.get(&format!("/v1/since{}", Query::from(request))).await
     }
 }

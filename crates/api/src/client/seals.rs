@@ -4,11 +4,6 @@ use super::{Client, ClientError, segment};
 use crate::seal::{SealAnswer, SealedSession};
 
 impl Client {
-    /// Every question with its answers, oldest first.
-    pub async fn seals(&self) -> Result<Vec<SealedSession>, ClientError> {
-        self.get("/v1/seals").await
-    }
-
     /// One question with its answers, by its id or the unique beginning of one.
     pub async fn seal(&self, id: &str) -> Result<SealedSession, ClientError> {
         self.get(&format!("/v1/seals/{}", segment(id)?)).await
@@ -16,6 +11,6 @@ impl Client {
 
     /// Seals an answer.
     pub async fn seal_answer(&self, id: &str, request: &SealAnswer) -> Result<SealedSession, ClientError> {
-        self.post(&format!("/v1/seals/{}/answer", segment(id)?), request).await
+        self.put(&format!("/v1/seals/{}/answer", segment(id)?), request).await
     }
 }

@@ -1,6 +1,6 @@
 //! What was: histories, earlier states, differences between versions, meetings, and taking back.
 
-use betwixt_api::{Collection, Event, Item};
+use betwixt_api::{Collection, Event, Item, Paging, SinceRequest};
 
 use super::what::{What, told};
 use crate::arguments::History;
@@ -62,7 +62,9 @@ async fn restore(opened: &Opened, item: &str, fact: &str) -> Result<(), CommandE
 
 /// `betwixt since`.
 pub(super) async fn since(opened: &Opened, meetings: u32) -> Result<(), CommandError> {
-    let since = opened.client.since(meetings).await?;
+    let paging = Paging { limit: Some(meetings), after: None };
+    let request = SinceRequest { paging, ..SinceRequest::default() };
+    let since = opened.client.since(&request).await?;
     opened.terminal.result(&since, || past::since(&opened.look(), &since))
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn ritual(opened: &Opened, ritual: Ritual) -> Result<(), Comman
 pub(super) async fn today_and_after(opened: &Opened, days: i32) -> Result<(), CommandError> {
     let from = today();
     let to = from.saturating_add((days - 1).days());
-    let asked = CalendarRequest { from: Some(from.to_string()), to: Some(to.to_string()), zone: zone() };
+    let asked = CalendarRequest { from: Some(from.to_string()), until: Some(to.to_string()), zone: zone() };
     let calendar = opened.client.calendar(&asked).await?;
     opened.terminal.result(&calendar, || shown::days(&opened.look(), &calendar))
 }
@@ -162,7 +162,7 @@ async fn show(opened: &Opened, id: String, from: Option<&str>, days: i32) -> Res
 }
 
 async fn window(opened: &Opened, id: &str, from: Date, to: Date) -> Result<RitualCalendar, CommandError> {
-    let asked = CalendarRequest { from: Some(from.to_string()), to: Some(to.to_string()), zone: zone() };
+    let asked = CalendarRequest { from: Some(from.to_string()), until: Some(to.to_string()), zone: zone() };
     let calendar = opened.client.ritual_calendar(id, &asked).await?;
     let missing = || CommandError::NotFound { what: format!("no ritual's id begins with `{id}`") };
     calendar.rituals.into_iter().next().ok_or_else(missing)

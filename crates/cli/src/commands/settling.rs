@@ -14,7 +14,7 @@ pub(super) async fn bring(opened: &Opened, bring: Bring) -> Result<(), CommandEr
             let choices = opened.client.bring_choices().await?;
             return opened.terminal.result(&choices, || item::bring_choices(&opened.look(), &choices));
         }
-        (false, items) => BringRequest::Items(items),
+        (false, items) => BringRequest::whole(items),
     };
     let report = opened.client.bring(&request).await?;
     opened.terminal.result(&report, || item::bring_report(&report))

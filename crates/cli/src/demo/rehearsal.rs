@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use betwixt_api as api;
-use betwixt_api::{Problem, ProblemKind, Scope};
-use betwixt_daemon::http::{self, Answer, Call, Request, Response, Socket, Target, shown};
+use betwixt_api::{Collection, Problem, ProblemKind, Scope};
+use betwixt_daemon::http::{
+    self, Answer, Call, Named, PastRequest, PastResponse, Request, Response, Socket, Target, shown,
+};
 use betwixt_model::fact::{Nonce, SignedFact};
 use betwixt_model::ids::{DeviceId, HouseholdId, ItemId, PartnerId};
 use betwixt_model::index::{self, rows::MemoryRows};
@@ -273,11 +275,12 @@ impl World {
                 Ok(Response::Pairing(self.pairing(side)))
             }
             Request::AddressAdd(_) => Ok(Response::Addresses(vec![])),
-            Request::Items { collection, scope } => {
-                let scope = scope.expect("the story says which");
+            Request::Items { collection, list } => {
+                let scope = list.scope.expect("the story says which");
                 let (rows, reader) = (self.rows(side, scope), self.reader(side, scope));
                 let views = view::items(rows, &reader, shown::kind_of(collection)).expect("reads");
-                Ok(Response::Items(views.iter().filter_map(|view| shown::alone(&reader, scope, view)).collect()))
+                let items = views.iter().filter_map(|view| shown::alone(&reader, scope, view)).collect();
+                Ok(Response::Items(api::Page::whole(items)))
             }
             Request::Item(target) => {
                 let (scope, _, id) = self.find(side, &target);
@@ -306,10 +309,11 @@ impl World {
                 self.create(side, scope, "progress", fields)?;
                 self.item(side, scope, id)
             }
-            Request::Differences => {
+            Request::ToSettle(_) => {
                 let reader = self.reader(side, Scope::Ours);
                 let views = view::differences(&self.sides[side].ours, &reader).expect("reads");
-                Ok(Response::Differences(api::Differences { threads: shown::threads(&reader, Scope::Ours, &views) }))
+                let threads = views.iter().map(|view| thread(&reader, view));
+                Ok(Response::ToSettle(api::Page::whole(threads.collect())))
             }
             Request::BringChoices => {
                 let reader = self.reader(side, Scope::Mine);
@@ -324,23 +328,58 @@ impl World {
             Request::Bring(bring) => {
                 match bring {
                     api::Bring::All => self.bring(side, None),
-                    api::Bring::Items(items) => self.bring(side, Some(&items)),
+                    api::Bring::Items { items } => {
+                        let ids: Vec<String> = items.into_iter().map(|item| item.id).collect();
+                        self.bring(side, Some(&ids));
+                    }
                 }
                 Ok(Response::BringReport(api::BringReport { brought: vec![], already: vec![] }))
             }
-            Request::History(target) => {
-                let (_, _, id) = self.find(side, &target);
+            Request::Past(PastRequest::History { item, .. }) => {
+                let Named::Item(id) = item else { unreachable!("the story asks about its goal") };
+                let (scope, _, id) = self.find(side, &Target::Item(Collection::Goals, id));
+                let view = view::item(self.rows(side, scope), &self.reader(side, scope), &id).expect("reads");
                 let of_item = self.sides[side].facts.iter().filter(|signed| signed.fact().item() == id);
-                let entry = |signed: &SignedFact| api::HistoryEntry {
+                let event = |signed: &SignedFact| api::Event {
                     field: signed.fact().header().field.clone(),
+                    act: api::Act::Said,
                     value: signed.fact().value().cloned(),
                     said: api::Said { by: String::new(), own: false, on: String::new(), fact: String::new() },
-                    live: false,
+                    before: vec![],
+                    words: vec![],
+                    standing: api::Standing::Replaced,
                 };
-                Ok(Response::History(of_item.map(entry).collect()))
+                Ok(Response::Past(PastResponse::History(api::History {
+                    item: view.and_then(|view| shown::reference(scope, &view)).expect("is there"),
+                    items: of_item.map(event).collect(),
+                    next: None,
+                })))
             }
+            Request::Past(PastRequest::Provenance(_)) => Ok(Response::Past(PastResponse::Provenance(vec![]))),
             other => Err(Problem::new(ProblemKind::Internal, format!("not rehearsed: {other:?}"))),
         }
+    }
+}
+
+fn thread(reader: &view::Reader, view: &view::ItemView) -> api::SettleThread {
+    let waiting = |(name, shown): (&String, &view::FieldView)| {
+        let field = api::WaitingField {
+            field: shown::field(reader, &view.kind, name, shown),
+            differently: vec![],
+            parked: None,
+            rests_until: None,
+            differently_seen: api::Seen::default(),
+            parked_seen: api::Seen::default(),
+        };
+        (name.clone(), field)
+    };
+    api::SettleThread {
+        item: shown::reference(Scope::Ours, view).expect("is shown"),
+        kind: view.kind.clone(),
+        waits: true,
+        fields: view.fields.iter().map(waiting).collect(),
+        review: None,
+        said_back: vec![],
     }
 }
 

@@ -156,7 +156,7 @@ async fn bring(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<String
     robin.api().bring(&Bring::All).await?;
     let choices = sam.api().bring_choices().await?;
     let goals = choices.into_iter().map(|choice| choice.item).filter(|item| item.collection == Collection::Goals);
-    sam.api().bring(&Bring::Items(goals.map(|item| item.id).collect())).await?;
+    sam.api().bring(&Bring::whole(goals.map(|item| item.id))).await?;
     teller.say("  Robin brings everything over. Sam brings the goal, and keeps the vision private.")?;
 
     teller.working("Merging");
@@ -291,8 +291,8 @@ async fn settle(teller: &Teller, robin: &Partner, sam: &Partner, goal: &str) -> 
     })
     .await?;
     for partner in [robin, sam] {
-        let history = partner.api().history(Collection::Goals, goal).await?;
-        let kept = history.iter().any(|entry| entry.field == "until" && entry.value == Some(json!(ROBINS_DATE)));
+        let said = partner.api().timeline(goal).await?.events;
+        let kept = said.iter().any(|entry| entry.field == "until" && entry.value == Some(json!(ROBINS_DATE)));
         expect(kept, "what Robin said before should stay in the goal's history")?;
     }
     teller.say("  They talk, and Robin says Sam's date, too. Both say the same now, so it holds on both devices;")?;

@@ -136,7 +136,7 @@ pub(crate) fn whose_words(look: &Look, words: &Words) -> String {
 
 /// What came and went at each meeting.
 pub(crate) fn since(look: &Look, since: &Since) -> String {
-    let mut blocks: Vec<String> = since.meetings.iter().map(|met| meeting(look, met)).collect();
+    let mut blocks: Vec<String> = since.items.iter().map(|met| meeting(look, met)).collect();
     if blocks.is_empty() {
         blocks.push("You have not met yet, or nothing came or went when you did.".into());
     }
@@ -377,7 +377,8 @@ mod tests {
             went_more: 0,
         };
         let all = Since {
-            meetings: vec![met],
+            items: vec![met],
+            next: None,
             waiting: vec![told(some(Act::Said, true, "why", "For the sea".into()))],
             waiting_more: 0,
         };
@@ -400,7 +401,7 @@ mod tests {
               2 March 2027, you said its until
                 1 June 2027
         ");
-        let none = Since { meetings: vec![], waiting: vec![], waiting_more: 0 };
+        let none = Since { items: vec![], next: None, waiting: vec![], waiting_more: 0 };
         assert_eq!(since(&look(), &none), "You have not met yet, or nothing came or went when you did.");
     }
 

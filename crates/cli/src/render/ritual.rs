@@ -225,7 +225,7 @@ mod tests {
           19 January 2027 19:00 or 21 January 2027 07:00; planned for 17 January 2027; open; Sam leads
         Next: 19 January 2027 19:00; you lead
         "#);
-        let calendar = Calendar { from: "2027-01-01".into(), to: "2027-01-31".into(), rituals: vec![ritual] };
+        let calendar = Calendar { from: "2027-01-01".into(), until: "2027-01-31".into(), rituals: vec![ritual] };
         insta::assert_snapshot!(list(&look(), &calendar), @r"
         ID        TITLE        NEXT                   LEADS
         k3j4k3j4  Sunday talk  19 January 2027 19:00  you

@@ -20,12 +20,12 @@ use crate::replica::Stage;
 
 impl Writing<'_> {
     /// Brings private items over: new facts in `ours` and the note of what was brought in `mine`, in one stage.
-    pub(super) fn bring(&mut self, chosen: &api::Bring) -> Result<Response, Failure> {
+    pub(super) fn bring(&mut self, asked: &api::Bring) -> Result<Response, Failure> {
         let open = self.open();
         let (ours, mine) = (open.one(Scope::Ours)?.reader, open.one(Scope::Mine)?);
-        let chosen_items = chosen_items(mine, chosen)?;
+        let chosen = chosen(mine, asked)?;
         let mut before = Vec::new();
-        for item in &chosen_items {
+        for Chosen { item, .. } in &chosen {
             before.push((*item, items::brought_to(mine, item)?));
         }
         let mine = mine.reader;
@@ -37,8 +37,8 @@ impl Writing<'_> {
         };
         let in_ours = bringer(Scope::Ours, ours, self.stage)?;
         let in_mine = bringer(Scope::Mine, mine, self.stage)?;
-        let whole = *chosen == api::Bring::All;
-        let Brought { ours, mine, items } = self.facts_to_bring(chosen_items, whole, &in_ours, &in_mine)?;
+        let whole = *asked == api::Bring::All;
+        let Brought { ours, mine, items } = self.facts_to_bring(chosen, whole, &in_ours, &in_mine)?;
         let now: Vec<ItemId> = ours.iter().map(betwixt_model::fact::Fact::item).collect();
         let Self { replica, stage, date, rng, .. } = self;
         if !ours.is_empty() {
@@ -76,7 +76,7 @@ impl Writing<'_> {
     /// first field was let go of, or what it belongs to stays) are left for another time; chosen ones are refused.
     fn facts_to_bring(
         &mut self,
-        mut chosen: Vec<ItemId>,
+        mut chosen: Vec<Chosen>,
         whole: bool,
         in_ours: &Bringer,
         in_mine: &Bringer,
@@ -85,13 +85,12 @@ impl Writing<'_> {
         let batch = stage.batch();
         let rows = batch.reader().rows(Scope::Mine);
         loop {
-            let asked: Vec<Chosen> = chosen.iter().map(|item| Chosen { item: *item, fields: None }).collect();
             let nonce = || {
                 let mut nonce = [0; 16];
                 rng.fill_bytes(&mut nonce);
                 Nonce::from_bytes(nonce)
             };
-            let error = match bring::bring(&rows, &asked, in_ours, in_mine, *date, nonce) {
+            let error = match bring::bring(&rows, &chosen, in_ours, in_mine, *date, nonce) {
                 Ok(brought) => return Ok(brought),
                 Err(error) => error,
             };
@@ -104,7 +103,7 @@ impl Writing<'_> {
                 _ => return Err(not_brought(error)),
             };
             let known = chosen.len();
-            chosen.retain(|item| *item != left);
+            chosen.retain(|chosen| chosen.item != left);
             if chosen.len() == known {
                 return Err(not_brought(error));
             }
@@ -113,37 +112,43 @@ impl Writing<'_> {
 }
 
 /// The private items that are to be brought, each once.
-fn chosen_items(mine: &OpenScope<'_>, chosen: &api::Bring) -> Result<Vec<ItemId>, Failure> {
+fn chosen(mine: &OpenScope<'_>, asked: &api::Bring) -> Result<Vec<Chosen>, Failure> {
     let all = mine.bringable()?;
-    let prefixes = match chosen {
+    let items = match asked {
         // A name is said anew where one wants to be called by it.
         api::Bring::All => {
             let member = shown::kind_of(api::Collection::Members);
-            return Ok(all.into_iter().filter(|view| view.kind != member).map(|view| view.id).collect());
+            let others = all.into_iter().filter(|view| view.kind != member);
+            return Ok(others.map(|view| Chosen { item: view.id, fields: None }).collect());
         }
-        api::Bring::Items(prefixes) => prefixes,
+        api::Bring::Items { items } => items,
     };
-    let mut items = Vec::new();
-    for prefix in prefixes {
-        let fits: Vec<ItemId> =
-            all.iter().map(|view| view.id).filter(|id| id.to_string().starts_with(prefix.as_str())).collect();
-        let problem = match fits.as_slice() {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for api::BringItem { id: prefix, fields } in items {
+        let mut fits = all.iter().filter(|view| view.id.to_string().starts_with(prefix.as_str()));
+        let problem = match (fits.next(), fits.next()) {
             _ if prefix.is_empty() => Problem::new(ProblemKind::Invalid, "An empty id names nothing."),
-            [item] => {
-                if !items.contains(item) {
-                    items.push(*item);
+            (Some(view), None) => {
+                if fields.iter().flatten().any(|field| !view.fields.contains_key(field)) {
+                    let words = format!("A {} has no field of one of these names.", view.kind);
+                    return Err(Problem::new(ProblemKind::Invalid, words).about("fields").into());
+                }
+                if chosen.iter().all(|chosen| chosen.item != view.id) {
+                    chosen.push(Chosen { item: view.id, fields: fields.clone() });
                 }
                 continue;
             }
-            [] => Problem::new(
+            (None, _) => Problem::new(
                 ProblemKind::NotFound,
                 "There is nothing private by one of these ids that could be brought over.",
             ),
-            _ => Problem::new(ProblemKind::Ambiguous, "More than one item begins like one of these ids."),
+            (Some(_), Some(_)) => {
+                Problem::new(ProblemKind::Ambiguous, "More than one item begins like one of these ids.")
+            }
         };
         return Err(problem.about("items").into());
     }
-    Ok(items)
+    Ok(chosen)
 }
 
 /// Why nothing was brought.

@@ -6,7 +6,7 @@ use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_model::ids::ItemId;
-use betwixt_model::index::{self, FieldKey, IndexError, Standing};
+use betwixt_model::index::{self, FieldKey, IndexError};
 use betwixt_model::schema::{KINDS, Kind, Naming};
 use betwixt_model::settle;
 use betwixt_model::view::{self, ItemView, Reader};
@@ -23,11 +23,9 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
     match request {
         Request::Items { .. }
         | Request::Item(_)
-        | Request::History(_)
         | Request::Calendar { .. }
-        | Request::Seals
+        | Request::Seals(_)
         | Request::Seal(_)
-        | Request::Differences
         | Request::BringChoices => {}
         _ => return None,
     }
@@ -37,15 +35,13 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
     };
     let open = Open::new(replica, sees, &view.reader());
     let answer = match request {
-        Request::Items { collection, scope } => open.items(*collection, *scope).map(Response::Items),
+        Request::Items { collection, list } => open.items(*collection, list).map(Response::Items),
         Request::Item(target) => open.item(target).map(|item| Response::Item(Box::new(item))),
-        Request::History(target) => open.history(target).map(Response::History),
         Request::Calendar { ritual, asked } => {
             rituals::calendar(replica, &open, ritual.as_ref(), asked).map(Response::Calendar)
         }
-        Request::Seals => seals::sessions(replica, &open, None).map(Response::Seals),
+        Request::Seals(paging) => seals::page(replica, &open, paging).map(Response::Seals),
         Request::Seal(target) => seals::one(replica, &open, target).map(|one| Response::Seal(Box::new(one))),
-        Request::Differences => open.differences().map(Response::Differences),
         Request::BringChoices => open.bring_choices().map(Response::BringChoices),
         _ => return None,
     };
@@ -180,7 +176,7 @@ impl<'a> Open<'a> {
         if self.sees.includes(Scope::Mine) { locked() } else { not_paired() }
     }
 
-    fn wanted(&self, scope: Option<api::Scope>) -> Result<Vec<&OpenScope<'a>>, Problem> {
+    pub(super) fn wanted(&self, scope: Option<api::Scope>) -> Result<Vec<&OpenScope<'a>>, Problem> {
         match scope {
             Some(scope) => Ok(vec![self.one(model_scope(scope))?]),
             None if self.scopes.is_empty() => Err(self.nothing_open()),
@@ -229,17 +225,7 @@ impl<'a> Open<'a> {
         Problem::new(ProblemKind::NotFound, format!("There is no {kind} by that id.{hint}"))
     }
 
-    fn items(&self, collection: api::Collection, scope: Option<api::Scope>) -> Result<Vec<api::Item>, ReadError> {
-        let mut items = Vec::new();
-        for open in self.wanted(scope)? {
-            for view in open.items(shown::kind_of(collection), scope.is_some() || self.is_default(open))? {
-                items.extend(open.show(&view)?);
-            }
-        }
-        Ok(items)
-    }
-
-    fn is_default(&self, open: &OpenScope<'_>) -> bool {
+    pub(super) fn is_default(&self, open: &OpenScope<'_>) -> bool {
         self.scopes.first().is_some_and(|first| first.scope == open.scope)
     }
 
@@ -247,48 +233,6 @@ impl<'a> Open<'a> {
         let Found { open, view } = self.find(target)?;
         let shown = open.show(&view)?;
         shown.ok_or_else(|| self.nothing(&view.kind).into())
-    }
-
-    fn history(&self, target: &Target) -> Result<Vec<api::HistoryEntry>, ReadError> {
-        let Found { open, view } = self.find(target)?;
-        let mut shown = Vec::new();
-        for entry in index::history(&open.rows, &view.id)? {
-            // What a removed device said afterwards was never said; facts may name the item under another kind.
-            if entry.standing == Standing::Void || entry.field.kind != view.kind {
-                continue;
-            }
-            let Some(signed) = index::fact(&open.rows, &entry.fact)? else { continue };
-            let header = signed.fact().header();
-            shown.push(api::HistoryEntry {
-                field: entry.field.field,
-                value: signed.fact().value().cloned(),
-                said: api::Said {
-                    by: header.partner.to_string(),
-                    own: header.partner == open.reader.partner,
-                    on: header.date.to_string(),
-                    fact: entry.fact.to_string(),
-                },
-                live: entry.standing == Standing::Live,
-            });
-        }
-        Ok(shown)
-    }
-
-    fn differences(&self) -> Result<api::Differences, ReadError> {
-        let mut threads = Vec::new();
-        for open in self.wanted(None)? {
-            let scope = shown_scope(open.scope);
-            for waiting in view::differences(&open.rows, &open.reader)? {
-                // Only the whole item knows its title.
-                let whole = view::item(&open.rows, &open.reader, &waiting.id)?;
-                let named = whole.and_then(|whole| shown::reference(scope, &whole));
-                threads.extend(shown::threads(&open.reader, scope, &[waiting]).into_iter().map(|thread| api::Thread {
-                    item: named.clone().unwrap_or_else(|| thread.item.clone()),
-                    ..thread
-                }));
-            }
-        }
-        Ok(api::Differences { threads })
     }
 
     fn bring_choices(&self) -> Result<Vec<api::BringChoice>, ReadError> {
@@ -324,7 +268,7 @@ impl OpenScope<'_> {
     }
 
     /// The items of a kind; with `own`, the reader's own member is among them before anything was said about it.
-    fn items(&self, kind: &str, own: bool) -> Result<Vec<ItemView>, IndexError<StoreError>> {
+    pub(super) fn items(&self, kind: &str, own: bool) -> Result<Vec<ItemView>, IndexError<StoreError>> {
         let mut views = view::items(&self.rows, &self.reader, kind)?;
         if let Some(id) = Kind::named(kind).and_then(|kind| natural(self, kind)).filter(|_| own)
             && !views.iter().any(|view| view.id == id)

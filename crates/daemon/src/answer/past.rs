@@ -25,12 +25,13 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
     };
     let past = Past { replica, view: &view, sees, open: Open::new(replica, sees, &view.reader()) };
     let answer = match request {
-        PastRequest::Timeline(named) => past.timeline(named).map(PastResponse::Timeline),
+        PastRequest::History { item, list } => past.history(item, list).map(PastResponse::History),
+        PastRequest::Provenance(named) => past.provenance(named).map(PastResponse::Provenance),
         PastRequest::Then { item, when } => past.then(item, when).map(|then| PastResponse::Then(Box::new(then))),
         PastRequest::Compare { item, from, to } => past.compare(item, from, to).map(PastResponse::Comparison),
         PastRequest::Words(named) => past.words(named).map(PastResponse::Words),
         PastRequest::LastAct => past.last_act().map(PastResponse::LastAct),
-        PastRequest::Since { meetings } => past.since(*meetings).map(PastResponse::Since),
+        PastRequest::Since(list) => past.since(list).map(PastResponse::Since),
     };
     Some(answer.map(Response::Past).map_err(Problem::from))
 }

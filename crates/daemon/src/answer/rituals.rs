@@ -47,7 +47,7 @@ pub(super) fn calendar(
             }
         }
     }
-    Ok(api::Calendar { from: window.from.to_string(), to: window.to.to_string(), rituals })
+    Ok(api::Calendar { from: window.from.to_string(), until: window.to.to_string(), rituals })
 }
 
 fn window(asked: &api::CalendarRequest) -> Result<Window, Problem> {
@@ -66,7 +66,7 @@ fn window(asked: &api::CalendarRequest) -> Result<Window, Problem> {
         Some(text) => text.parse::<Date>().map_err(|_| invalid(name, "A date is written 2027-01-31.")),
     };
     let from = date("from", &asked.from, today)?;
-    let to = date("to", &asked.to, from)?;
+    let to = date("until", &asked.until, from)?;
     Ok(Window { from, to, zone, today })
 }
 

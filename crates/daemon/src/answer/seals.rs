@@ -4,49 +4,54 @@ use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_model::field::Seen;
+use betwixt_model::ids::ItemId;
 use betwixt_model::seal::{self, AnswerState, Session};
 
 use super::failure::{Failure, gone, refused};
 use super::items::{Open, OpenScope, ReadError};
+use super::pages::Views;
 use super::rituals::partners;
 use super::says::Writing;
-use crate::http::{Response, Target, shown};
+use crate::http::lists::names;
+use crate::http::{ItemPlace, ItemsList, Paging, Response, Target, cursor, shown};
 use crate::replica::{Replica, SealedAnswer};
 
-/// Every session, or the one that is asked for.
-pub(super) fn sessions(
+/// A page of sessions, oldest first.
+pub(super) fn page(
     replica: &Replica,
     open: &Open<'_>,
-    target: Option<&Target>,
-) -> Result<Vec<api::SealedSession>, ReadError> {
-    let ours = open.one(Scope::Ours)?;
-    let partners = partners(replica, ours);
-    let sessions = match target {
-        None => seal::sessions(&ours.rows, &ours.reader, &partners)?,
-        Some(target) => {
-            let id = open.find(target)?.view.id;
-            seal::session(&ours.rows, &ours.reader, &partners, &id)?.into_iter().collect()
-        }
-    };
-    let mut shown = Vec::new();
-    for session in sessions {
-        // The text is private: without that part open, only what was opened is shown.
-        let yours = match open.one(Scope::Mine) {
-            Ok(mine) => {
-                let private = mine.reader.household;
-                seal::own_text(&ours.rows, &mine.rows, &ours.reader, &private, &partners, &session.id)?
-            }
-            Err(_) => None,
-        };
-        shown.push(session_shown(ours, session, yours.map(|sealed| sealed.answer)));
+    paging: &Paging<ItemPlace>,
+) -> Result<api::Page<api::SealedSession>, ReadError> {
+    open.one(Scope::Ours)?;
+    let list = ItemsList { scope: Some(api::Scope::Ours), paging: paging.clone(), ..ItemsList::default() };
+    let Views { views, next } = open.views(seal::KIND, &list)?;
+    let mut items = Vec::new();
+    for (_, view) in views {
+        items.extend(session(replica, open, &view.id)?);
     }
-    Ok(shown)
+    Ok(api::Page { items, next: next.map(|next| cursor::write(names::ITEMS, &next)).transpose()? })
 }
 
 /// One session.
 pub(super) fn one(replica: &Replica, open: &Open<'_>, target: &Target) -> Result<api::SealedSession, ReadError> {
-    let found = sessions(replica, open, Some(target))?.into_iter().next();
-    found.ok_or_else(|| open.nothing(seal::KIND).into())
+    open.one(Scope::Ours)?;
+    let id = open.find(target)?.view.id;
+    session(replica, open, &id)?.ok_or_else(|| open.nothing(seal::KIND).into())
+}
+
+fn session(replica: &Replica, open: &Open<'_>, id: &ItemId) -> Result<Option<api::SealedSession>, ReadError> {
+    let ours = open.one(Scope::Ours)?;
+    let partners = partners(replica, ours);
+    let Some(session) = seal::session(&ours.rows, &ours.reader, &partners, id)? else { return Ok(None) };
+    // The text is private: without that part open, only what was opened is shown.
+    let yours = match open.one(Scope::Mine) {
+        Ok(mine) => {
+            let private = mine.reader.household;
+            seal::own_text(&ours.rows, &mine.rows, &ours.reader, &private, &partners, &session.id)?
+        }
+        Err(_) => None,
+    };
+    Ok(Some(session_shown(ours, session, yours.map(|sealed| sealed.answer))))
 }
 
 fn session_shown(open: &OpenScope<'_>, session: Session, yours: Option<String>) -> api::SealedSession {
@@ -112,9 +117,8 @@ impl Writing<'_> {
         let sealing = SealedAnswer { session: id, deck, answer, seen };
         replica.seal_answer(stage, *date, *rng, sealing).map_err(|error| refused(error, "answer"))?;
         replica.open_answers(stage, *date, *rng, Some(&[id]))?;
-        let target = Target::Item(api::Collection::Sealed, id.to_string());
         let open = Open::new(self.replica, self.sees, &self.stage.batch().reader());
-        let session = sessions(self.replica, &open, Some(&target))?.into_iter().next().ok_or_else(gone)?;
+        let session = session(self.replica, &open, &id)?.ok_or_else(gone)?;
         drop(open);
         Ok(Response::Seal(Box::new(session)))
     }

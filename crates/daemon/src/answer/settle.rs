@@ -13,24 +13,35 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::items::{Open, ReadError, shown_scope};
+use super::items::{Open, OpenScope, ReadError, shown_scope};
 use super::problem::storage_problem;
 use super::says::Writing;
-use crate::http::{Answer, Response, Sees, shown};
+use crate::http::lists::names;
+use crate::http::{Answer, Response, Sees, SettleList, ThreadPlace, cursor, shown};
 use crate::replica::Replica;
 
-/// Everything to settle on this date, in every scope that can be read.
-pub(crate) fn read(replica: &Replica, sees: Sees, today: Date) -> Answer {
+/// A page of what is to settle on this date. Which of it rests is known only of the whole, which is as long as what two people
+/// leave open.
+pub(crate) fn read(replica: &Replica, sees: Sees, list: &SettleList, today: Date) -> Answer {
     let view = replica.read().map_err(|error| storage_problem(&error))?;
-    let open = Open::new(replica, sees, &view.reader());
-    let mut threads: Vec<api::SettleThread> = Vec::new();
-    for open in open.scopes() {
-        let found = settle::threads(&open.rows, &open.reader, today, partners(open.scope));
-        let found = found.map_err(|error| Problem::from(ReadError::from(error)))?;
-        threads.extend(found.iter().filter_map(|thread| show(&open.reader, open.scope, thread)));
+    page(&Open::new(replica, sees, &view.reader()), list, today).map(Response::ToSettle).map_err(Problem::from)
+}
+
+fn page(open: &Open<'_>, list: &SettleList, today: Date) -> Result<api::Page<api::SettleThread>, ReadError> {
+    let kind = list.collection.map(shown::kind_of);
+    let mut threads: Vec<(ThreadPlace, &OpenScope<'_>, Thread)> = Vec::new();
+    for open in open.wanted(list.scope)? {
+        let found = settle::threads(&open.rows, &open.reader, today, partners(open.scope))?;
+        let found = found.into_iter().filter(|thread| kind.is_none_or(|kind| thread.item.kind == kind));
+        let placed = |thread: Thread| ((!thread.waits(), shown_scope(open.scope), thread.item.id), open, thread);
+        threads.extend(found.map(placed));
     }
-    threads.sort_by_key(|thread| !thread.waits);
-    Ok(Response::ToSettle(api::ToSettle { threads }))
+    threads.retain(|(place, ..)| list.paging.after.as_ref().is_none_or(|after| place > after));
+    threads.sort_by_key(|(place, ..)| *place);
+    let next = (threads.len() > list.paging.limit).then(|| threads[list.paging.limit - 1].0);
+    threads.truncate(list.paging.limit);
+    let items = threads.iter().filter_map(|(_, open, thread)| show(&open.reader, open.scope, thread)).collect();
+    Ok(api::Page { items, next: next.map(|place| cursor::write(names::SETTLE, &place)).transpose()? })
 }
 
 /// How much waits now in one scope: fields, and reviews that are due.

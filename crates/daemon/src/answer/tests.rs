@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::super::{items, past, settle};
 use super::write;
-use crate::http::{Answer, Request, Response, Sees, Target};
+use crate::http::{
+    Answer, HistoryList, ItemsList, Named, PastRequest, PastResponse, Request, Response, Sees, SettleList, Target,
+};
 use crate::replica::{Replica, Stage};
 
 #[path = "tests/sees.rs"]
@@ -92,8 +94,8 @@ impl Home {
     }
 
     fn read_as(&self, sees: Sees, request: &Request) -> Answer {
-        if matches!(request, Request::ToSettle) {
-            return settle::read(&self.replica, sees, TODAY);
+        if let Request::ToSettle(list) = request {
+            return settle::read(&self.replica, sees, list, TODAY);
         }
         let read = items::read(&self.replica, sees, request).or_else(|| past::read(&self.replica, sees, request));
         read.expect("a request that reads")
@@ -133,9 +135,18 @@ impl Home {
     }
 
     fn items(&self, collection: Collection, scope: Option<api::Scope>) -> Vec<api::Item> {
-        match self.read(&Request::Items { collection, scope }) {
-            Ok(Response::Items(items)) => items,
+        let list = ItemsList { scope, ..ItemsList::default() };
+        match self.read(&Request::Items { collection, list }) {
+            Ok(Response::Items(page)) => page.items,
             other => panic!("not items: {other:?}"),
+        }
+    }
+
+    fn history(&self, item: &api::Item, list: HistoryList) -> api::History {
+        let asked = Request::Past(PastRequest::History { item: Named::Item(item.id.clone()), list });
+        match self.read(&asked) {
+            Ok(Response::Past(PastResponse::History(history))) => history,
+            other => panic!("not a history: {other:?}"),
         }
     }
 
@@ -250,11 +261,16 @@ fn an_unknown_token_is_refused_and_an_old_one_honoured() {
     assert!(late.now.differs(), "what the writer had not seen stands beside it");
     assert_eq!(late.seen.0, late.fact, "and is not in the writer's own token");
     assert_ne!(late.seen, late.now.seen);
-    let Ok(Response::Differences(differences)) = home.read(&Request::Differences) else { panic!("differences") };
-    assert_eq!(differences.threads.len(), 1);
-    assert_eq!(differences.threads[0].item.id, item.id);
-    let Ok(Response::History(history)) = home.read(&Request::History(of_goal(&item))) else { panic!("a history") };
-    let said: Vec<_> = history.iter().map(|entry| (entry.value.clone().expect("not erased"), entry.live)).collect();
+    let asked = Request::ToSettle(SettleList::default());
+    let Ok(Response::ToSettle(to_settle)) = home.read(&asked) else { panic!("to settle") };
+    assert_eq!(to_settle.items.len(), 1);
+    assert_eq!(to_settle.items[0].item.id, item.id);
+    let said: Vec<_> = home
+        .history(&item, HistoryList::default())
+        .items
+        .into_iter()
+        .map(|event| (event.value.expect("not erased"), event.standing == api::Standing::Live))
+        .collect();
     assert_eq!(said[0], (json!("A garden"), false));
     assert!(said[1..].contains(&(json!("An orchard"), true)) && said[1..].contains(&(json!("A meadow"), true)));
 }
@@ -380,7 +396,7 @@ fn everything_but_the_journal_is_brought_once() {
 
     let title = &private.fields["title"].seen.0;
     home.say(of_goal(&private), "title", json!("An orchard"), Some(title)).expect("is said");
-    let report = home.bring(api::Bring::Items(vec![private.id[..12].to_owned()])).expect("is brought");
+    let report = home.bring(api::Bring::whole([private.id[..12].to_owned()])).expect("is brought");
     assert_eq!((report.brought.len(), report.already.len()), (1, 0));
     assert_eq!(report.brought[0].to.id, goals[0].id);
     assert_eq!(report.brought[0].to.title, "An orchard");
@@ -393,10 +409,10 @@ fn what_cannot_be_brought_alone_is_refused_with_nothing_staged() {
     let goal = home.create(Collection::Goals, mine, json!({"title": "A garden"})).expect("is said");
     let fields = json!({"goal": goal.id, "title": "Trees"});
     let milestone = home.create(Collection::Milestones, None, fields).expect("is said");
-    let answer = home.bring(api::Bring::Items(vec![milestone.id]));
+    let answer = home.bring(api::Bring::whole([milestone.id]));
     assert_eq!(refused(answer), (ProblemKind::Invalid, Some("items".into())));
     let entry = home.create(Collection::Journal, None, json!({"text": "tired"})).expect("is said");
-    assert_eq!(refused(home.bring(api::Bring::Items(vec![entry.id]))).0, ProblemKind::NotFound);
+    assert_eq!(refused(home.bring(api::Bring::whole([entry.id]))).0, ProblemKind::NotFound);
     let view = home.replica.read().expect("reads");
     let device = home.replica.identity().device();
     assert_eq!(index::tip(&view.reader().rows(Scope::Ours), &device).expect("reads"), None);

@@ -1,15 +1,13 @@
 //! The paths of frontends: letting them in, and the ways in which they ask for it.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response as HttpResponse;
 use betwixt_api as api;
 use betwixt_api::Secret;
-use serde::Serialize;
 
 use super::access::{ANYONE, OWNER, Routes};
 use super::request::Request;
-use super::routes::{Asking, json};
+use super::routes::{Asking, Segments, json, list};
 use super::tcp;
 
 /// What is asked about frontends.
@@ -36,8 +34,7 @@ pub enum FrontendRequest {
 }
 
 /// What is answered about frontends.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum FrontendResponse {
     /// Every one.
     List(Vec<api::Frontend>),
@@ -84,10 +81,18 @@ pub(super) fn routes() -> Routes {
         })
 }
 
-async fn revoke(Path(name): Path<String>, call: Asking) -> HttpResponse {
+async fn revoke(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|_| Ok(Request::Frontend(FrontendRequest::Revoke(name)))).await
 }
 
-pub(super) fn write(status: StatusCode, response: &FrontendResponse) -> HttpResponse {
-    json(status, response)
+pub(super) fn write(status: StatusCode, response: FrontendResponse) -> HttpResponse {
+    match response {
+        FrontendResponse::List(body) => list(status, body),
+        FrontendResponse::Added(body) => json(status, &body),
+        FrontendResponse::Asked(body) => json(status, &body),
+        FrontendResponse::Claimed(body) => json(status, &body),
+        FrontendResponse::Approved(body) => json(status, &body),
+        FrontendResponse::Listening(body) => json(status, &body),
+        FrontendResponse::Login(body) => json(status, &body),
+    }
 }

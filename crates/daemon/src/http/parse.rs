@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, header};
-use betwixt_api::{Collection, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY, Problem, ProblemKind, Scope};
+use betwixt_api::{Collection, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY, Problem, ProblemKind};
 use serde::de::DeserializeOwned;
 
 use super::request::Target;
@@ -100,32 +100,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Problem> {
     })
 }
 
-/// One parameter of the query; nothing that is read there needs decoding.
-pub(super) fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
-    query?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-/// `?scope=`.
-pub(super) fn scope(query: Option<&str>) -> Result<Option<Scope>, Problem> {
-    match parameter(query, "scope") {
-        None => Ok(None),
-        Some("ours") => Ok(Some(Scope::Ours)),
-        Some("mine") => Ok(Some(Scope::Mine)),
-        Some(_) => Err(Problem::new(ProblemKind::Invalid, "A scope is `ours` or `mine`.").about("scope")),
-    }
-}
-
-/// The last notice that a reader knows: `?after=`, or the header in which a browser names it when it reconnects.
-pub(super) fn after(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
-    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    parameter(query, "after").or(header).map(str::to_owned)
-}
-
-/// A parameter that is `true`, `false` or not there.
-pub(super) fn flag(query: Option<&str>, name: &str) -> Result<bool, Problem> {
-    match parameter(query, name) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::new(ProblemKind::Invalid, format!("`{name}` is `true` or `false`.")).about(name)),
-    }
+/// The header in which a browser names the last notice that it knows when it reconnects.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }

@@ -1,20 +1,15 @@
 //! The paths of the past, and what each asks of the loop.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response as HttpResponse;
 use betwixt_api::{self as api, Problem, ProblemKind};
 use jiff::civil::Date;
 
 use super::access::{READ, Routes, WRITE};
+use super::lists::{HistoryList, MeetingsList};
 use super::parse;
 use super::request::Request;
-use super::routes::{Asking, json};
-
-/// How many meetings are told of when nobody says.
-const MEETINGS: u32 = 1;
-/// The most that are told of.
-const MOST_MEETINGS: u32 = 100;
+use super::routes::{Asking, Segments, json, list};
 
 /// Which item, of whatever collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +33,14 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PastRequest {
     /// `GET /v1/history/{item}`.
-    Timeline(Named),
+    History {
+        /// Which item.
+        item: Named,
+        /// Which part of it.
+        list: HistoryList,
+    },
+    /// `GET /v1/history/{item}/provenance`.
+    Provenance(Named),
     /// `GET /v1/history/{item}/at/{when}`.
     Then {
         /// Which item.
@@ -60,18 +62,16 @@ pub enum PastRequest {
     /// `GET /v1/undo`.
     LastAct,
     /// `GET /v1/since`.
-    Since {
-        /// How many meetings.
-        meetings: u32,
-    },
+    Since(MeetingsList),
 }
 
 /// What is answered about the past; in the order of [`PastRequest`], and at last what was taken back.
-#[derive(Debug, serde::Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum PastResponse {
     /// What was said about an item.
-    Timeline(api::Timeline),
+    History(api::History),
+    /// Where its wordings come from.
+    Provenance(Vec<api::Provenance>),
     /// How it stood.
     Then(Box<api::Then>),
     /// What changed.
@@ -88,7 +88,8 @@ pub enum PastResponse {
 
 pub(super) fn routes() -> Routes {
     Routes::default()
-        .get("/v1/history/{item}", READ, timeline)
+        .get("/v1/history/{item}", READ, history)
+        .get("/v1/history/{item}/provenance", READ, provenance)
         .get("/v1/history/{item}/at/{when}", READ, then)
         .get("/v1/history/{item}/from/{from}/to/{to}", READ, compare)
         .get("/v1/history/{item}/words", READ, words)
@@ -97,15 +98,32 @@ pub(super) fn routes() -> Routes {
         .get("/v1/since", READ, since)
 }
 
-pub(super) fn write(status: StatusCode, response: &PastResponse) -> HttpResponse {
-    json(status, response)
+pub(super) fn write(status: StatusCode, response: PastResponse) -> HttpResponse {
+    match response {
+        PastResponse::History(body) => json(status, &body),
+        PastResponse::Provenance(body) => list(status, body),
+        PastResponse::Then(body) => json(status, &body),
+        PastResponse::Comparison(body) => json(status, &body),
+        PastResponse::Words(body) => json(status, &body),
+        PastResponse::LastAct(body) => json(status, &body),
+        PastResponse::Since(body) => json(status, &body),
+        PastResponse::Undone(body) => json(status, &body),
+    }
 }
 
-async fn timeline(Path(item): Path<String>, call: Asking) -> HttpResponse {
-    call.with(|_| Ok(Request::Past(PastRequest::Timeline(named(item)?)))).await
+async fn history(Segments(item): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let list = HistoryList::read(&parts.uri)?;
+        Ok(Request::Past(PastRequest::History { item: named(item)?, list }))
+    })
+    .await
 }
 
-async fn then(Path((item, when)): Path<(String, String)>, call: Asking) -> HttpResponse {
+async fn provenance(Segments(item): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|_| Ok(Request::Past(PastRequest::Provenance(named(item)?)))).await
+}
+
+async fn then(Segments((item, when)): Segments<(String, String)>, call: Asking) -> HttpResponse {
     call.with(|_| {
         let when = match when.parse::<Date>() {
             Ok(date) if when.len() == 10 => When::Day(date),
@@ -116,7 +134,7 @@ async fn then(Path((item, when)): Path<(String, String)>, call: Asking) -> HttpR
     .await
 }
 
-async fn compare(Path((item, from, to)): Path<(String, String, String)>, call: Asking) -> HttpResponse {
+async fn compare(Segments((item, from, to)): Segments<(String, String, String)>, call: Asking) -> HttpResponse {
     call.with(|_| {
         let (item, from, to) = (named(item)?, beginning(from)?, beginning(to)?);
         Ok(Request::Past(PastRequest::Compare { item, from, to }))
@@ -124,22 +142,12 @@ async fn compare(Path((item, from, to)): Path<(String, String, String)>, call: A
     .await
 }
 
-async fn words(Path(item): Path<String>, call: Asking) -> HttpResponse {
+async fn words(Segments(item): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|_| Ok(Request::Past(PastRequest::Words(named(item)?)))).await
 }
 
 async fn since(call: Asking) -> HttpResponse {
-    call.with(|parts| {
-        let meetings = match parts.parameter("meetings") {
-            None => MEETINGS,
-            Some(text) => text.parse().ok().filter(|count| (1..=MOST_MEETINGS).contains(count)).ok_or_else(|| {
-                Problem::new(ProblemKind::Invalid, format!("Meetings are asked for by number, 1 to {MOST_MEETINGS}."))
-                    .about("meetings")
-            })?,
-        };
-        Ok(Request::Past(PastRequest::Since { meetings }))
-    })
-    .await
+    call.with(|parts| Ok(Request::Past(PastRequest::Since(MeetingsList::read(&parts.uri)?)))).await
 }
 
 fn named(item: String) -> Result<Named, Problem> {

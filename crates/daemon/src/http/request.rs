@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::access::Caller;
 use super::events::EventStream;
 use super::frontends::{FrontendRequest, FrontendResponse};
+use super::lists::{ItemPlace, ItemsList, Paging, SettleList};
 use super::past::{PastRequest, PastResponse};
 
 /// What the loop gives back.
@@ -74,11 +75,11 @@ pub enum Request {
     PairingCancel,
     /// `GET /v1/devices`: [`Response::Devices`].
     Devices,
-    /// `GET /v1/peers`: [`Response::Addresses`].
+    /// `GET /v1/addresses`: [`Response::Addresses`].
     Addresses,
-    /// `POST /v1/peers`: [`Response::Addresses`].
+    /// `POST /v1/addresses`: [`Response::Addresses`].
     AddressAdd(SocketAddr),
-    /// `POST /v1/peers/remove`: [`Response::Addresses`].
+    /// `DELETE /v1/addresses/{address}`: [`Response::Addresses`].
     AddressRemove(SocketAddr),
     /// `POST /v1/here`: [`Response::Here`].
     Here,
@@ -90,13 +91,11 @@ pub enum Request {
     Items {
         /// Never [`Collection::Vision`].
         collection: Collection,
-        /// Both when not given.
-        scope: Option<Scope>,
+        /// Which of them.
+        list: ItemsList,
     },
     /// `GET /v1/{collection}/{id}`, `GET /v1/vision`: [`Response::Item`].
     Item(Target),
-    /// `GET /v1/{collection}/{id}/history`: [`Response::History`].
-    History(Target),
     /// `POST /v1/{collection}`: [`Response::Item`].
     Create {
         /// Never [`Collection::Vision`], which nobody has to found.
@@ -149,20 +148,18 @@ pub enum Request {
         say: api::Say,
     },
     /// `GET /v1/seals`: [`Response::Seals`].
-    Seals,
+    Seals(Paging<ItemPlace>),
     /// `GET /v1/seals/{id}`: [`Response::Seal`].
     Seal(Target),
-    /// `POST /v1/seals/{id}/answer`: [`Response::Seal`].
+    /// `PUT /v1/seals/{id}/answer`: [`Response::Seal`].
     SealAnswer {
         /// Which question.
         session: Target,
         /// What is answered.
         answer: api::SealAnswer,
     },
-    /// `GET /v1/differences`: [`Response::Differences`].
-    Differences,
     /// `GET /v1/settle`: [`Response::ToSettle`].
-    ToSettle,
+    ToSettle(SettleList),
     /// `PUT /v1/settle/{item}/{field}/differently`: [`Response::Saying`].
     Differently {
         /// `vision`, or the beginning of an id.
@@ -232,11 +229,9 @@ pub enum Response {
     /// What was found.
     Doctor(Vec<api::Finding>),
     /// Items, in their order.
-    Items(Vec<api::Item>),
+    Items(api::Page<api::Item>),
     /// One item.
     Item(Box<api::Item>),
-    /// What was ever said about one.
-    History(Vec<api::HistoryEntry>),
     /// Something was said.
     Saying(Box<api::Saying>),
     /// What was.
@@ -245,14 +240,12 @@ pub enum Response {
     Frontend(FrontendResponse),
     /// What takes place.
     Calendar(api::Calendar),
-    /// Every question with its sealed answers.
-    Seals(Vec<api::SealedSession>),
+    /// Questions with their sealed answers.
+    Seals(api::Page<api::SealedSession>),
     /// One of them.
     Seal(Box<api::SealedSession>),
-    /// What waits to be settled.
-    Differences(api::Differences),
-    /// Everything to settle.
-    ToSettle(api::ToSettle),
+    /// What is to settle.
+    ToSettle(api::Page<api::SettleThread>),
     /// What could be brought over.
     BringChoices(Vec<api::BringChoice>),
     /// What was brought over.

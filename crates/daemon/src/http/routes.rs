@@ -5,8 +5,8 @@ mod seals;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, FromRequest, Path};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request};
 use axum::response::Response as HttpResponse;
 use betwixt_api::{self as api, MAX_REQUEST, Problem, ProblemKind};
 use serde::Serialize;
@@ -14,17 +14,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::BODY_TIME;
 use super::access::{Caller, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
-use super::chapter;
 use super::frontends;
+use super::lists::{ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
 use super::request::{Call, Request, Response, Target};
+use super::{about, chapter};
 
 pub(super) type Calls = mpsc::Sender<Call>;
 
 /// Every route of the API, with what it needs.
 pub(super) fn routes() -> Routes {
     Routes::default()
+        .get("/v1", READ, about::about)
         .get("/v1/status", READ, |call: Asking| call.with(|_| Ok(Request::Status)))
         .post("/v1/home", OWNER, |call: Asking| call.with(|parts| Ok(Request::Init(parts.body()?))))
         .post("/v1/unlock", PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Unlock(parts.body()?))))
@@ -38,14 +40,13 @@ pub(super) fn routes() -> Routes {
         .post("/v1/pairing/code", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingEnter(parts.body()?))))
         .post("/v1/pairing/confirm", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingConfirm(parts.body()?))))
         .get("/v1/devices", READ, |call: Asking| call.with(|_| Ok(Request::Devices)))
-        .get("/v1/peers", READ, |call: Asking| call.with(|_| Ok(Request::Addresses)))
-        .post("/v1/peers", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressAdd(parts.address()?))))
-        .post("/v1/peers/remove", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressRemove(parts.address()?))))
+        .get("/v1/addresses", READ, |call: Asking| call.with(|_| Ok(Request::Addresses)))
+        .post("/v1/addresses", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressAdd(parts.address()?))))
+        .delete("/v1/addresses/{address}", PAIR, forget)
         .post("/v1/here", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Here)))
         .post("/v1/sync", WRITE, |call: Asking| call.with(|parts| parts.bare(Request::Sync)))
         .get("/v1/doctor", READ, |call: Asking| call.with(|_| Ok(Request::Doctor)))
-        .get("/v1/differences", READ, |call: Asking| call.with(|_| Ok(Request::Differences)))
-        .get("/v1/settle", READ, |call: Asking| call.with(|_| Ok(Request::ToSettle)))
+        .get("/v1/settle", READ, |call: Asking| call.with(|parts| Ok(Request::ToSettle(SettleList::read(&parts.uri)?))))
         .put("/v1/settle/{item}/{field}/differently", WRITE, differently)
         .put("/v1/settle/{item}/{field}/parked", WRITE, park)
         .get("/v1/bring", PRIVATE, |call: Asking| call.with(|_| Ok(Request::BringChoices)))
@@ -55,27 +56,21 @@ pub(super) fn routes() -> Routes {
         // It may name a path.
         .post("/v1/backups", OWNER, |call: Asking| call.with(|parts| Ok(Request::Backup(parts.body()?))))
         .post("/v1/restore", OWNER, |call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?))))
-        .get("/v1/events", READ, |call: Asking| {
-            call.with(|parts| Ok(Request::Events { after: parts.after(), snapshot: parts.flag("snapshot")? }))
-        })
+        .get("/v1/events", READ, |call: Asking| call.with(Parts::events))
         .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
-        .get("/v1/vision/history", READ, |call: Asking| {
-            call.with(|parts| Ok(Request::History(Target::Vision(parts.scope()?))))
-        })
         .put("/v1/vision/{field}", WRITE, say_vision)
         .merge(past::routes())
         .get("/v1/seals", READ, seals::all)
         .get("/v1/seals/{id}", READ, seals::one)
-        .post("/v1/seals/{id}/answer", WRITE_PRIVATE, seals::answer)
+        .put("/v1/seals/{id}/answer", WRITE_PRIVATE, seals::answer)
         .get("/v1/calendar", READ, rituals::calendar)
         .get("/v1/rituals/{id}/calendar", READ, rituals::of_one)
         .put("/v1/rituals/{id}/occurrences/{date}/{field}", WRITE, rituals::say)
         .get("/v1/{collection}", READ, items)
         .post("/v1/{collection}", WRITE, create)
         .get("/v1/{collection}/{id}", READ, item)
-        .get("/v1/{collection}/{id}/{action}", READ, history)
-        .put("/v1/{collection}/{id}/{action}", WRITE, say)
-        .post("/v1/{collection}/{id}/{action}", WRITE, progress)
+        .put("/v1/{collection}/{id}/{field}", WRITE, say)
+        .post("/v1/milestones/{id}/progress", WRITE, progress)
         .merge(chapter::routes())
         .merge(frontends::routes())
 }
@@ -92,11 +87,15 @@ pub(super) fn router(calls: Calls) -> Router {
         .with_state(calls)
 }
 
-async fn items(Path(name): Path<String>, call: Asking) -> HttpResponse {
-    call.with(|parts| Ok(Request::Items { collection: parse::collection(&name)?, scope: parts.scope()? })).await
+async fn items(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let collection = parse::collection(&name)?;
+        Ok(Request::Items { collection, list: ItemsList::read(&parts.uri)? })
+    })
+    .await
 }
 
-async fn create(Path(name): Path<String>, call: Asking) -> HttpResponse {
+async fn create(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let collection = parse::collection(&name)?;
         Ok(Request::Create { collection, key: parse::idempotency_key(&parts.headers)?, item: parts.body()? })
@@ -104,29 +103,23 @@ async fn create(Path(name): Path<String>, call: Asking) -> HttpResponse {
     .await
 }
 
-async fn item(Path((collection, id)): Path<(String, String)>, call: Asking) -> HttpResponse {
+async fn item(Segments((collection, id)): Segments<(String, String)>, call: Asking) -> HttpResponse {
     call.with(|_| Ok(Request::Item(parse::target(&collection, &id)?))).await
 }
 
-async fn history(Path((collection, id, action)): Path<(String, String, String)>, call: Asking) -> HttpResponse {
-    call.with(|_| {
-        only("history", &action)?;
-        Ok(Request::History(parse::target(&collection, &id)?))
-    })
-    .await
-}
-
-async fn progress(Path((collection, id, action)): Path<(String, String, String)>, call: Asking) -> HttpResponse {
+async fn progress(Segments(id): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|parts| {
-        only("progress", &action)?;
-        only("milestones", &collection)?;
-        let target = parse::target(&collection, &id)?;
+        let target = parse::target("milestones", &id)?;
         Ok(Request::Progress { target, key: parse::idempotency_key(&parts.headers)?, entry: parts.body()? })
     })
     .await
 }
 
-async fn say(Path((collection, id, field)): Path<(String, String, String)>, call: Asking) -> HttpResponse {
+async fn forget(Segments(address): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|_| Ok(Request::AddressRemove(parse::address(&address)?))).await
+}
+
+async fn say(Segments((collection, id, field)): Segments<(String, String, String)>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let target = parse::target(&collection, &id)?;
         Ok(Request::Say { target, field: parse::field(field)?, say: parts.body()? })
@@ -134,7 +127,7 @@ async fn say(Path((collection, id, field)): Path<(String, String, String)>, call
     .await
 }
 
-async fn differently(Path((item, field)): Path<(String, String)>, call: Asking) -> HttpResponse {
+async fn differently(Segments((item, field)): Segments<(String, String)>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let (item, field) = (parse::item(&item)?, parse::field(field)?);
         Ok(Request::Differently { item, field, say: parts.body()? })
@@ -142,7 +135,7 @@ async fn differently(Path((item, field)): Path<(String, String)>, call: Asking) 
     .await
 }
 
-async fn park(Path((item, field)): Path<(String, String)>, call: Asking) -> HttpResponse {
+async fn park(Segments((item, field)): Segments<(String, String)>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let (item, field) = (parse::item(&item)?, parse::field(field)?);
         Ok(Request::Park { item, field, park: parts.body()? })
@@ -150,7 +143,7 @@ async fn park(Path((item, field)): Path<(String, String)>, call: Asking) -> Http
     .await
 }
 
-async fn say_vision(Path(field): Path<String>, call: Asking) -> HttpResponse {
+async fn say_vision(Segments(field): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let target = Target::Vision(parts.scope()?);
         Ok(Request::Say { target, field: parse::field(field)?, say: parts.body()? })
@@ -158,8 +151,18 @@ async fn say_vision(Path(field): Path<String>, call: Asking) -> HttpResponse {
     .await
 }
 
-fn only(expected: &str, name: &str) -> Result<(), Problem> {
-    if name == expected { Ok(()) } else { Err(Problem::new(ProblemKind::NotFound, "There is no such path.")) }
+/// The parameters of a path. What cannot be read there is no path of ours.
+pub(super) struct Segments<T>(pub(super) T);
+
+impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Calls> for Segments<T> {
+    type Rejection = HttpResponse;
+
+    async fn from_request_parts(parts: &mut request::Parts, calls: &Calls) -> Result<Self, HttpResponse> {
+        match Path::from_request_parts(parts, calls).await {
+            Ok(Path(segments)) => Ok(Self(segments)),
+            Err(_) => Err(refuse(&Problem::new(ProblemKind::NotFound, "There is no such path."))),
+        }
+    }
 }
 
 /// What a handler has of a request beside its path, and the way to the loop.
@@ -171,7 +174,7 @@ pub(super) struct Asking {
 
 pub(super) struct Parts {
     headers: HeaderMap,
-    query: Option<String>,
+    pub(super) uri: Uri,
     bytes: Bytes,
 }
 
@@ -181,7 +184,7 @@ impl FromRequest<Calls> for Asking {
     async fn from_request(request: axum::extract::Request, calls: &Calls) -> Result<Self, Self::Rejection> {
         let headers = request.headers().clone();
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
-        let query = request.uri().query().map(str::to_owned);
+        let uri = request.uri().clone();
         let too_large = || Problem::new(ProblemKind::TooLarge, "A request's body may have up to 1 MiB.");
         // By what it announces, before any of it is read; the limit on what is read stands behind.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -190,7 +193,7 @@ impl FromRequest<Calls> for Asking {
         }
         let parts = match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, calls)).await {
             Err(_) => Err(Problem::new(ProblemKind::TooSlow, "A request's body may take 20 seconds.")),
-            Ok(Ok(bytes)) => Ok(Parts { headers, query, bytes }),
+            Ok(Ok(bytes)) => Ok(Parts { headers, uri, bytes }),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
             Ok(Err(_)) => Err(Problem::new(ProblemKind::NotUnderstood, "The body ended early.")),
         };
@@ -211,24 +214,19 @@ impl Parts {
         Ok(request)
     }
 
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
-        parse::parameter(self.query.as_deref(), name)
-    }
-
     fn address(&self) -> Result<std::net::SocketAddr, Problem> {
         parse::address(&self.body::<api::AddressRequest>()?.address)
     }
 
     fn scope(&self) -> Result<Option<api::Scope>, Problem> {
-        parse::scope(self.query.as_deref())
+        Query::read(&self.uri, &["scope"])?.scope()
     }
 
-    fn after(&self) -> Option<String> {
-        parse::after(self.query.as_deref(), &self.headers)
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, Problem> {
-        parse::flag(self.query.as_deref(), name)
+    /// What is asked of the event stream: from where on, and whether with a snapshot.
+    fn events(&self) -> Result<Request, Problem> {
+        let query = Query::read(&self.uri, &["after", "snapshot"])?;
+        let after = query.text("after").map(str::to_owned).or_else(|| parse::last_event_id(&self.headers));
+        Ok(Request::Events { after, snapshot: query.flag("snapshot")? })
     }
 }
 
@@ -262,31 +260,34 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Status(body) => json(status, &body),
         Response::Initialised(body) => json(status, &body),
         Response::Pairing(body) => json(status, &body),
-        Response::Devices(body) => json(status, &body),
-        Response::Addresses(body) => json(status, &body),
+        Response::Devices(body) => list(status, body),
+        Response::Addresses(body) => list(status, body),
         Response::Here(body) => json(status, &body),
         Response::Sync(body) => json(status, &body),
-        Response::Doctor(body) => json(status, &body),
+        Response::Doctor(body) => list(status, body),
         Response::Items(body) => json(status, &body),
         Response::Item(body) => json(status, &body),
-        Response::History(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
-        Response::Past(body) => past::write(status, &body),
-        Response::Frontend(body) => frontends::write(status, &body),
+        Response::Past(body) => past::write(status, body),
+        Response::Frontend(body) => frontends::write(status, body),
         Response::Seals(body) => json(status, &body),
         Response::Seal(body) => json(status, &body),
         Response::Calendar(body) => json(status, &body),
-        Response::Differences(body) => json(status, &body),
         Response::ToSettle(body) => json(status, &body),
-        Response::BringChoices(body) => json(status, &body),
+        Response::BringChoices(body) => list(status, body),
         Response::BringReport(body) => json(status, &body),
         Response::Chapters(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),
-        Response::Backups(body) => json(status, &body),
+        Response::Backups(body) => list(status, body),
         Response::Backup(body) => json(status, &body),
         Response::Restored(body) => json(status, &body),
         Response::Events(events) => with_type(StatusCode::OK, "text/event-stream", events.into_body()),
     }
+}
+
+/// A list that is on one page.
+pub(super) fn list<T: Serialize>(status: StatusCode, items: Vec<T>) -> HttpResponse {
+    json(status, &api::Page::whole(items))
 }
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {

@@ -2,8 +2,8 @@
 
 use betwixt_api as api;
 use betwixt_model::ids::PartnerId;
-use betwixt_model::index::IndexError;
 use betwixt_model::index::rows::ReadRows;
+use betwixt_model::index::{IndexError, Window};
 use betwixt_model::past;
 use betwixt_model::schema;
 use betwixt_model::view::{self, FieldView, ItemView, PassageView, Reader, Reading, State};
@@ -54,7 +54,16 @@ pub fn item<R: ReadRows>(
         "milestone" => ("progress", "progress"),
         _ => return Ok(Some(shown)),
     };
-    let linked = view::linked(rows, reader, &view.id)?;
+    let linked = match kind {
+        // Grows with the years.
+        "progress" => {
+            let latest = Window { latest_first: true, ..Window::default() };
+            let mut linked = view::page_linked(rows, reader, kind, &view.id, &latest, api::MAX_PARTS)?.items;
+            linked.reverse();
+            linked
+        }
+        _ => view::linked(rows, reader, &view.id)?,
+    };
     let parts: Vec<api::Item> =
         linked.iter().filter(|part| part.kind == kind).filter_map(|part| alone(reader, scope, part)).collect();
     shown.parts.insert(name.to_owned(), parts);
@@ -114,15 +123,6 @@ fn since_agreed(view: &ItemView, name: &str) -> Vec<Vec<api::Change>> {
         Some(past::changes(before, after).into_iter().map(change).collect())
     };
     texts.iter().filter_map(changed).collect()
-}
-
-/// What waits to be settled in one scope, one thread an item.
-pub fn threads(reader: &Reader, scope: api::Scope, views: &[ItemView]) -> Vec<api::Thread> {
-    let thread = |view: &ItemView| {
-        let fields = view.fields.iter().map(|(name, shown)| (name.clone(), field(reader, &view.kind, name, shown)));
-        Some(api::Thread { item: reference(scope, view)?, fields: fields.collect() })
-    };
-    views.iter().filter_map(thread).collect()
 }
 
 /// An item by name. A thread's view holds the fields that wait alone: give the whole one where the title matters.

@@ -15,5 +15,5 @@ pub use authors::{MAX_VERSIONS, Part, authors, authors_of_reading};
 pub use compare::{Change, changes};
 pub use provenance::{How, Step, provenance};
 pub use then::{item_after, item_with};
-pub use timeline::{Act, Earlier, Event, event_of, timeline};
+pub use timeline::{Act, Earlier, Event, each_event, event_of, timeline};
 pub use undo::{UndoError, undo};

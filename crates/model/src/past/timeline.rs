@@ -76,18 +76,49 @@ pub struct Event {
 /// # Errors
 /// [`IndexError`].
 pub fn timeline<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Result<Vec<Event>, IndexError<R::Error>> {
-    let fields = index::fields_of_item(rows, item)?;
     let mut events = Vec::new();
-    for entry in index::history(rows, item)? {
-        let index::HistoryEntry { fact, field: key, standing } = entry;
-        if standing == Standing::Void || key.kind != kind {
-            continue;
-        }
-        let facts = fields.iter().find(|(known, _)| *known == key).map(|(_, facts)| facts);
-        let facts = facts.ok_or(IndexError::Damaged(Table::Fields))?;
-        events.push(event(rows, &key, facts, &fact, standing)?);
-    }
+    each_event(rows, kind, item, None, false, |event| {
+        events.push(event);
+        true
+    })?;
     Ok(events)
+}
+
+/// Shows what [`timeline`] holds one after the other, what follows this fact alone, until `visit` answers false. With
+/// `latest_first` the other way round. Reads the values of what is shown, and of nothing else. Answers whether there is such
+/// a fact.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn each_event<R: ReadRows>(
+    rows: &R,
+    kind: &str,
+    item: &ItemId,
+    after: Option<&FactId>,
+    latest_first: bool,
+    mut visit: impl FnMut(Event) -> bool,
+) -> Result<bool, IndexError<R::Error>> {
+    let fields = index::fields_of_item(rows, item)?;
+    let mut entries = index::history(rows, item)?;
+    entries.retain(|entry| entry.standing != Standing::Void && entry.field.kind == kind);
+    if latest_first {
+        entries.reverse();
+    }
+    let begin = match after {
+        Some(after) => match entries.iter().position(|entry| entry.fact == *after) {
+            Some(place) => place + 1,
+            None => return Ok(false),
+        },
+        None => 0,
+    };
+    for index::HistoryEntry { fact, field: key, standing } in &entries[begin..] {
+        let facts = fields.iter().find(|(known, _)| known == key).map(|(_, facts)| facts);
+        let facts = facts.ok_or(IndexError::Damaged(Table::Fields))?;
+        if !visit(event(rows, key, facts, fact, *standing)?) {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// One fact of a timeline, with the field that it is about; `None` when it is not here, or was never said (see [`timeline`]).

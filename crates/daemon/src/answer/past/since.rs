@@ -10,14 +10,15 @@ use betwixt_store::{Meeting, StoreError};
 use super::then::local_date;
 use super::{Past, timeline};
 use crate::answer::items::{OpenScope, ReadError, shown_scope};
-use crate::http::shown;
+use crate::http::lists::names;
+use crate::http::{MeetingPlace, MeetingsList, cursor, shown};
 use crate::open::{PeerNames, names_setting};
 
 /// How much of what came or went is told of each meeting; the rest is counted.
 const MOST: usize = 200;
 
 impl Past<'_> {
-    pub(super) fn since(&self, most: u32) -> Result<api::Since, ReadError> {
+    pub(super) fn since(&self, list: &MeetingsList) -> Result<api::Since, ReadError> {
         let ours = self.open.one(Scope::Ours)?;
         let reader = self.view.reader();
         let roster = self.replica.roster();
@@ -25,14 +26,17 @@ impl Past<'_> {
         let mut met: Vec<(Meeting, Option<FactId>, bool)> = Vec::new();
         // How far the partner's devices have got, by the number of facts in the past of where they are.
         let mut furthest: Option<(u64, FactId)> = None;
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let most = list.paging.limit;
         for (device, entry) in roster.devices().filter(|(device, _)| **device != me) {
-            // One more with something told, to know where the oldest of these began.
-            let mut told = 0_usize;
+            // One more than the page has, and one more with something told, to know where the oldest of these began.
+            let (mut told, mut listed) = (0_usize, 0_usize);
             let meetings = reader.meetings(Scope::Ours, device, |meeting| {
-                let wanted = told <= most;
-                told += usize::from(meeting.told.is_some());
-                wanted
+                let enough = told > most && listed > most;
+                if is_listed(list, meeting) {
+                    listed += 1;
+                    told += usize::from(meeting.told.is_some());
+                }
+                !enough
             });
             let meetings = meetings.map_err(IndexError::Rows)?;
             if entry.partner != own
@@ -41,18 +45,20 @@ impl Past<'_> {
             {
                 furthest = furthest.max(Some((past.weight(), told)));
             }
-            for (place, meeting) in meetings.iter().enumerate() {
-                let before = meetings[place + 1..].iter().find_map(|earlier| earlier.told);
+            for (at, meeting) in meetings.iter().enumerate().filter(|(_, meeting)| is_listed(list, meeting)) {
+                let before = meetings[at + 1..].iter().find_map(|earlier| earlier.told);
                 met.push((meeting.clone(), before, entry.partner == own));
             }
         }
-        met.sort_by_key(|(meeting, ..)| std::cmp::Reverse((meeting.last, meeting.peer)));
+        met.sort_by_key(|(meeting, ..)| std::cmp::Reverse(place(meeting)));
+        let next = (met.len() > most).then(|| place(&met[most - 1].0));
         met.truncate(most);
-        let meetings: Result<Vec<api::Meeting>, ReadError> =
+        let items: Result<Vec<api::Meeting>, ReadError> =
             met.into_iter().map(|(meeting, before, own)| self.meeting(ours, &meeting, before, own)).collect();
         let tip = index::tip(&ours.rows, &me)?;
         let (waiting, waiting_more) = self.said(ours, furthest.map(|(_, fact)| fact), tip)?;
-        Ok(api::Since { meetings: meetings?, waiting, waiting_more })
+        let next = next.map(|place| cursor::write(names::SINCE, &place)).transpose()?;
+        Ok(api::Since { items: items?, next, waiting, waiting_more })
     }
 
     fn meeting(
@@ -98,6 +104,17 @@ impl Past<'_> {
         let names: Option<PeerNames> = self.view.reader().setting(Scope::Ours, &names_setting(device))?;
         Ok(names.map_or_else(|| "a device".to_owned(), |names| names.device))
     }
+}
+
+fn place(meeting: &Meeting) -> MeetingPlace {
+    (meeting.last, meeting.peer)
+}
+
+/// Whether a meeting belongs to what is asked for.
+fn is_listed(list: &MeetingsList, meeting: &Meeting) -> bool {
+    list.paging.after.is_none_or(|after| place(meeting) < after)
+        && list.from.is_none_or(|from| local_date(meeting.last).is_some_and(|last| last >= from))
+        && list.until.is_none_or(|until| local_date(meeting.began).is_some_and(|began| began <= until))
 }
 
 /// Facts with their items, in the order in which they are given. What the API does not show is left out.

@@ -1,6 +1,6 @@
 //! What was ever said about an item, and where its wordings come from.
 
-use betwixt_api as api;
+use betwixt_api::{self as api, Problem, ProblemKind};
 use betwixt_model::ids::FactId;
 use betwixt_model::index::Standing;
 use betwixt_model::past::{self, Act, Event, How};
@@ -9,17 +9,50 @@ use betwixt_model::view::Reader;
 
 use super::{Past, changes};
 use crate::answer::items::{Found, ReadError, shown_scope};
-use crate::http::{Named, shown};
+use crate::http::lists::names;
+use crate::http::{HistoryList, Named, cursor, shown};
 
 impl Past<'_> {
-    pub(super) fn timeline(&self, named: &Named) -> Result<api::Timeline, ReadError> {
+    /// A page of what was said about an item.
+    pub(super) fn history(&self, named: &Named, list: &HistoryList) -> Result<api::History, ReadError> {
         let found = self.find(named)?;
         let Found { open, view } = &found;
         let item = shown::reference(shown_scope(open.scope), view).ok_or_else(|| self.open.nothing(&view.kind))?;
-        let events = past::timeline(&open.rows, &view.kind, &view.id)?;
-        let provenance = provenance(&open.reader, &found, &events);
-        let events = events.into_iter().map(|said| event(&open.reader, said)).collect();
-        Ok(api::Timeline { item, events, provenance })
+        let wanted = |event: &Event| {
+            list.field.as_ref().is_none_or(|field| event.field == *field)
+                && list.by.is_none_or(|by| event.by == by)
+                && list.from.is_none_or(|from| event.on >= from)
+                && list.until.is_none_or(|until| event.on <= until)
+        };
+        let (after, latest_first) = (list.paging.after.as_ref(), list.order == api::Order::Latest);
+        let mut events: Vec<Event> = Vec::new();
+        let mut next = None;
+        let known = past::each_event(&open.rows, &view.kind, &view.id, after, latest_first, |event| {
+            if wanted(&event) {
+                if events.len() == list.paging.limit {
+                    next = events.last().map(|last| last.fact);
+                } else {
+                    events.push(event);
+                }
+            }
+            next.is_none()
+        })?;
+        if !known {
+            let detail = "What the page before ended with is not here any more; read from the beginning.";
+            return Err(Problem::new(ProblemKind::Invalid, detail).about("after").into());
+        }
+        Ok(api::History {
+            item,
+            items: events.into_iter().map(|said| event(&open.reader, said)).collect(),
+            next: next.map(|fact| cursor::write(names::HISTORY, &fact)).transpose()?,
+        })
+    }
+
+    /// Where an item's wordings come from that stand agreed, or wait.
+    pub(super) fn provenance(&self, named: &Named) -> Result<Vec<api::Provenance>, ReadError> {
+        let found = self.find(named)?;
+        let events = past::timeline(&found.open.rows, &found.view.kind, &found.view.id)?;
+        Ok(provenance(&found.open.reader, &found, &events))
     }
 }
 

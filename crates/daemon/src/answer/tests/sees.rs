@@ -3,25 +3,27 @@
 use betwixt_api::Scope::{Mine, Ours};
 
 use super::*;
-use crate::http::{Named, PastRequest};
+use crate::http::{HistoryList, MeetingsList, Named, Paging, PastRequest};
+
+fn history(item: Named) -> Request {
+    Request::Past(PastRequest::History { item, list: HistoryList::default() })
+}
 
 /// Everything that can be read without naming an item.
 fn all(home: &Home, sees: Sees) -> String {
     let mut asked: Vec<Request> = Collection::ALL
         .into_iter()
         .filter(|collection| *collection != Collection::Vision)
-        .map(|collection| Request::Items { collection, scope: None })
+        .map(|collection| Request::Items { collection, list: ItemsList::default() })
         .collect();
-    let calendar = api::CalendarRequest { from: None, to: None, zone: Some("UTC".into()) };
+    let calendar = api::CalendarRequest { from: None, until: None, zone: Some("UTC".into()) };
     asked.extend([
         Request::Item(Target::Vision(None)),
-        Request::History(Target::Vision(None)),
-        Request::Differences,
-        Request::ToSettle,
-        Request::Seals,
+        Request::ToSettle(SettleList::default()),
+        Request::Seals(Paging::default()),
         Request::Calendar { ritual: None, asked: calendar },
-        Request::Past(PastRequest::Timeline(Named::Vision)),
-        Request::Past(PastRequest::Since { meetings: 3 }),
+        history(Named::Vision),
+        Request::Past(PastRequest::Since(MeetingsList::default())),
         Request::Past(PastRequest::LastAct),
     ]);
     asked.iter().map(|request| format!("{request:?}: {:?}\n", home.read_as(sees, request))).collect()
@@ -47,8 +49,8 @@ fn private_stays_home_to_a_frontend_without_the_permission_nothing_private_is_th
         });
         let reads = [
             Request::Item(target.clone()),
-            Request::History(target.clone()),
-            Request::Past(PastRequest::Timeline(item.clone())),
+            history(item.clone()),
+            Request::Past(PastRequest::Provenance(item.clone())),
             Request::Past(PastRequest::Words(item)),
         ];
         (reads, Request::Say { target, field: "title".into(), say })
@@ -77,7 +79,7 @@ fn private_stays_home_asking_for_it_without_the_permission_is_refused() {
     let mut home = Home::new(1);
     let kind = |answer: Answer| answer.expect_err("is refused").kind;
     // Before pairing all there is is private.
-    let goals = Request::Items { collection: Collection::Goals, scope: None };
+    let goals = Request::Items { collection: Collection::Goals, list: ItemsList::default() };
     assert_eq!(kind(home.read_as(Sees::Shared, &goals)), ProblemKind::NotPaired);
     let journal = || Request::Create {
         collection: Collection::Journal,
@@ -86,7 +88,10 @@ fn private_stays_home_asking_for_it_without_the_permission_is_refused() {
     };
     assert_eq!(kind(home.write_as(Sees::Shared, journal())), ProblemKind::NotPermitted);
     home.write_as(Sees::Everything, journal()).expect("is said");
-    let mine = Request::Items { collection: Collection::Journal, scope: Some(Mine) };
+    let mine = Request::Items {
+        collection: Collection::Journal,
+        list: ItemsList { scope: Some(Mine), ..ItemsList::default() },
+    };
     assert_eq!(kind(home.read_as(Sees::Shared, &mine)), ProblemKind::NotPermitted);
     // One's own last act is private, and is not taken back by whoever does not see it.
     assert_eq!(kind(home.write_as(Sees::Shared, Request::Undo)), ProblemKind::NotFound);

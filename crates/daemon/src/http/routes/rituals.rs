@@ -1,21 +1,21 @@
 //! The paths of rituals' calendars and occurrences.
 
-use axum::extract::Path;
 use axum::response::Response as HttpResponse;
 use betwixt_api::{CalendarRequest, Problem, ProblemKind};
 
-use super::{Asking, Parts, parse};
+use super::{Asking, Parts, Query, Segments, parse};
 use crate::http::request::Request;
 
 pub(super) async fn calendar(call: Asking) -> HttpResponse {
-    call.with(|parts| Ok(Request::Calendar { ritual: None, asked: asked(parts) })).await
+    call.with(|parts| Ok(Request::Calendar { ritual: None, asked: asked(parts)? })).await
 }
 
-pub(super) async fn of_one(Path(id): Path<String>, call: Asking) -> HttpResponse {
-    call.with(|parts| Ok(Request::Calendar { ritual: Some(parse::target("rituals", &id)?), asked: asked(parts) })).await
+pub(super) async fn of_one(Segments(id): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| Ok(Request::Calendar { ritual: Some(parse::target("rituals", &id)?), asked: asked(parts)? }))
+        .await
 }
 
-pub(super) async fn say(Path((id, date, field)): Path<(String, String, String)>, call: Asking) -> HttpResponse {
+pub(super) async fn say(Segments((id, date, field)): Segments<(String, String, String)>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let ritual = parse::target("rituals", &id)?;
         let known: Option<jiff::civil::Date> = date.parse().ok();
@@ -27,7 +27,8 @@ pub(super) async fn say(Path((id, date, field)): Path<(String, String, String)>,
     .await
 }
 
-fn asked(parts: &Parts) -> CalendarRequest {
-    let parameter = |name: &str| parse::parameter(parts.query.as_deref(), name).map(str::to_owned);
-    CalendarRequest { from: parameter("from"), to: parameter("to"), zone: parameter("zone") }
+fn asked(parts: &Parts) -> Result<CalendarRequest, Problem> {
+    let query = Query::read(&parts.uri, &["from", "until", "zone"])?;
+    let date = |name: &str| Ok::<_, Problem>(query.date(name)?.map(|date| date.to_string()));
+    Ok(CalendarRequest { from: date("from")?, until: date("until")?, zone: query.text("zone").map(str::to_owned) })
 }

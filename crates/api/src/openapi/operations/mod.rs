@@ -1,0 +1,28 @@
+//! Every operation, by subject.
+
+mod frontends;
+mod home;
+mod items;
+mod past;
+mod together;
+
+use super::Operation;
+
+/// Every operation of the API, under the subject that it belongs to.
+pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
+    vec![
+        ("The daemon and its home", home::daemon()),
+        ("Keeping a home well", home::upkeep()),
+        ("Frontends", frontends::frontends()),
+        ("Devices", home::devices()),
+        ("Pairing", home::pairing()),
+        ("Items and fields", items::items()),
+        ("Rituals", items::rituals()),
+        ("Sealed answers", items::seals()),
+        ("What differs and waits", together::settle()),
+        ("Bringing over", together::bring()),
+        ("Chapters", together::chapter()),
+        ("The past", past::past()),
+        ("Events", past::events()),
+    ]
+}

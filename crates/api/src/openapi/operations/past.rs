@@ -1,0 +1,72 @@
+//! What was, and what happens now.
+
+use super::Operation;
+use crate::openapi::examples::{FACT, GOAL, LATER_FACT};
+use crate::*;
+
+pub(super) fn past() -> Vec<Operation> {
+    vec![
+        Operation::get("history", "/v1/history/{item}", "A page of what was said about an item.")
+            .at("item", GOAL)
+            .query("field", Some("title"))
+            .query("by", None)
+            .query("from", Some("2020-01-01"))
+            .query("until", None)
+            .query("order", Some("oldest"))
+            .paged()
+            .answers::<History>(),
+        Operation::get(
+            "provenance",
+            "/v1/history/{item}/provenance",
+            "Where the wordings come from that stand agreed or wait.",
+        )
+        .at("item", "vision")
+        .lists::<Provenance>(),
+        Operation::get("words", "/v1/history/{item}/words", "Who said which words of an item's texts first.")
+            .at("item", "vision")
+            .answers::<Words>(),
+        Operation::get(
+            "then",
+            "/v1/history/{item}/at/{when}",
+            "How an item stood after a fact, or at the end of a day.",
+        )
+        .at("item", GOAL)
+        .at("when", FACT)
+        .answers::<Then>(),
+        Operation::get(
+            "compare",
+            "/v1/history/{item}/from/{from}/to/{to}",
+            "What changed between two versions of a field.",
+        )
+        .at("item", GOAL)
+        .at("from", FACT)
+        .at("to", LATER_FACT)
+        .answers::<Comparison>(),
+        Operation::get("lastAct", "/v1/undo", "One's own last act on this device, and whether it can be taken back.")
+            .answers::<LastAct>(),
+        Operation::post("undo", "/v1/undo", "Takes one's own last act back, by saying what was said before.")
+            .answers::<Undone>(),
+        Operation::get(
+            "since",
+            "/v1/since",
+            "A page of meetings, latest first, with what came and went; and what waits for the next one.",
+        )
+        .query("from", Some("2020-01-01"))
+        .query("until", None)
+        .paged()
+        .answers::<Since>(),
+    ]
+}
+
+pub(super) fn events() -> Vec<Operation> {
+    vec![
+        Operation::get(
+            "events",
+            "/v1/events",
+            "Follows what changes: server-sent events with ids and kinds, and no content.",
+        )
+        .query("after", None)
+        .query("snapshot", Some("true"))
+        .streams::<Notice>(),
+    ]
+}

@@ -1,0 +1,105 @@
+//! Lists of items, page by page: first what is shared, then what is private.
+
+use betwixt_api as api;
+use betwixt_api::{Problem, ProblemKind};
+use betwixt_model::index::Window;
+use betwixt_model::schema::{Kind, Naming};
+use betwixt_model::view::{self, ItemView};
+
+use super::items::{Open, OpenScope, ReadError, shown_scope};
+use crate::http::lists::names;
+use crate::http::{ItemPlace, ItemsList, cursor, shown};
+
+/// Some views, and the place of the last one if there are more.
+pub(super) struct Views<'o, 'a> {
+    /// In the order of the list, each with its scope.
+    pub(super) views: Vec<(&'o OpenScope<'a>, ItemView)>,
+    /// Where the next page begins.
+    pub(super) next: Option<ItemPlace>,
+}
+
+impl<'a> Open<'a> {
+    /// A page of a collection.
+    pub(super) fn items(
+        &self,
+        collection: api::Collection,
+        list: &ItemsList,
+    ) -> Result<api::Page<api::Item>, ReadError> {
+        let kind = shown::kind_of(collection);
+        let Views { views, next } = self.views(kind, list)?;
+        let mut items = Vec::new();
+        for (open, view) in &views {
+            // Its progress grows with the years, and is a list of its own.
+            let alone = collection == api::Collection::Milestones;
+            let shown =
+                if alone { shown::alone(&open.reader, shown_scope(open.scope), view) } else { open.show(view)? };
+            items.extend(shown);
+        }
+        Ok(api::Page { items, next: next.map(|next| cursor::write(names::ITEMS, &next)).transpose()? })
+    }
+
+    /// The views of a page.
+    pub(super) fn views(&self, kind: &str, list: &ItemsList) -> Result<Views<'_, 'a>, ReadError> {
+        let scopes = self.wanted(list.scope)?;
+        if Kind::named(kind).is_some_and(|kind| matches!(kind.naming, Naming::One | Naming::OnePerPartner)) {
+            return self.natural(kind, list, &scopes);
+        }
+        let mut found = Views { views: Vec::new(), next: None };
+        for open in scopes {
+            let scope = shown_scope(open.scope);
+            let after = match list.paging.after {
+                Some(place) if scope < place.scope => continue,
+                Some(place) if scope == place.scope => Some((place.date, place.item)),
+                _ => None,
+            };
+            let latest_first = list.order == api::Order::Latest;
+            let window = Window { from: list.from, until: list.until, after, latest_first };
+            let room = list.paging.limit - found.views.len();
+            // A full page still has to know whether anything follows.
+            let most = room.max(1);
+            let page = match &list.of {
+                Some(target) => view::page_linked(&open.rows, &open.reader, kind, target, &window, most)?,
+                None => view::page(&open.rows, &open.reader, kind, &window, most)?,
+            };
+            if room == 0 {
+                if !page.items.is_empty() {
+                    found.next = found.views.last().map(|(open, view)| place(open, view)).transpose()?;
+                    return Ok(found);
+                }
+                continue;
+            }
+            found.views.extend(page.items.into_iter().map(|view| (open, view)));
+            if let Some((date, item)) = page.next {
+                found.next = Some(ItemPlace { scope, date, item });
+                return Ok(found);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is there by itself, of which there are a few: one page, whatever is asked for.
+    fn natural<'o>(
+        &'o self,
+        kind: &str,
+        list: &ItemsList,
+        scopes: &[&'o OpenScope<'a>],
+    ) -> Result<Views<'o, 'a>, ReadError> {
+        let mut views = Vec::new();
+        for open in scopes {
+            let own = list.scope.is_some() || self.is_default(open);
+            views.extend(open.items(kind, own)?.into_iter().map(|view| (*open, view)));
+        }
+        if list.order == api::Order::Latest {
+            views.reverse();
+        }
+        Ok(Views { views, next: None })
+    }
+}
+
+/// Where an item stands in lists.
+fn place(open: &OpenScope<'_>, view: &ItemView) -> Result<ItemPlace, ReadError> {
+    let entry = betwixt_model::index::entry(&open.rows, &view.kind, &view.id)?;
+    let gone = || Problem::new(ProblemKind::Internal, "An item is not where it is listed.");
+    let (date, item) = entry.ok_or_else(gone)?.position();
+    Ok(ItemPlace { scope: shown_scope(open.scope), date, item })
+}
