@@ -38,11 +38,28 @@ pub enum Need {
     Capture,
     /// To give a process another wall clock: libfaketime.
     Faketime,
+    /// To build and run the TypeScript client: Node.js 20 or newer, with npm.
+    Node,
+    /// To run the example in Python.
+    Python,
+    /// To run the example in curl.
+    Curl,
+    /// To try what nobody thought of against the API: Schemathesis.
+    Schemathesis,
 }
 
 impl Need {
     /// Every need there is.
-    pub const ALL: [Self; 4] = [Self::NetworkNamespaces, Self::Mounts, Self::Capture, Self::Faketime];
+    pub const ALL: [Self; 8] = [
+        Self::NetworkNamespaces,
+        Self::Mounts,
+        Self::Capture,
+        Self::Faketime,
+        Self::Node,
+        Self::Python,
+        Self::Curl,
+        Self::Schemathesis,
+    ];
 
     /// Its name in [`REQUIRE`] and in what is printed.
     pub const fn name(self) -> &'static str {
@@ -51,6 +68,10 @@ impl Need {
             Self::Mounts => "mounts",
             Self::Capture => "capture",
             Self::Faketime => "faketime",
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Curl => "curl",
+            Self::Schemathesis => "schemathesis",
         }
     }
 
@@ -61,6 +82,10 @@ impl Need {
             Self::Mounts => "run the tests as root (in a container: with CAP_SYS_ADMIN)",
             Self::Capture => "apt-get install tcpdump, and run the tests as root",
             Self::Faketime => "apt-get install libfaketime",
+            Self::Node => "install Node.js 20 or newer, with npm",
+            Self::Python => "apt-get install python3",
+            Self::Curl => "apt-get install curl",
+            Self::Schemathesis => "pip install schemathesis, into an environment whose programs are found",
         }
     }
 
@@ -88,6 +113,13 @@ impl Need {
             Self::Faketime => {
                 libfaketime().map(|_| ()).ok_or_else(|| "libfaketimeMT.so.1 is not where packages put it".to_owned())
             }
+            Self::Node => {
+                run("node", &["--eval", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"])?;
+                run("npm", &["--version"])
+            }
+            Self::Python => run("python3", &["--version"]),
+            Self::Curl => run("curl", &["--version"]),
+            Self::Schemathesis => run("schemathesis", &["--version"]),
         }
     }
 }
