@@ -5,6 +5,7 @@ mod frontend;
 mod home;
 pub(crate) mod ritual;
 pub(crate) mod seal;
+mod service;
 mod settle;
 mod statements;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
 pub(crate) use home::{Init, Pair, Passphrase, Peer, Up};
+pub(crate) use service::{Completions, Logs, Manual, Service};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
 
@@ -189,6 +191,20 @@ pub(crate) enum Command {
     Frontend(Frontend),
     /// Open Betwixt's page in the browser.
     Open(Open),
+    /// Keep Betwixt running: start it with your session, and again when it fails.
+    #[command(subcommand)]
+    Service(Service),
+    /// Show what the daemon in the background has logged: no text, names or keys are in it.
+    #[command(
+        after_help = "Examples:\n  betwixt logs            the last 50 lines\n  betwixt logs --follow   and what comes"
+    )]
+    Logs(Logs),
+    /// Print a script that completes commands in your shell.
+    #[command(after_help = "Example:\n  betwixt completions bash > ~/.local/share/bash-completion/completions/betwixt")]
+    Completions(Completions),
+    /// Write the manual pages into a directory.
+    #[command(after_help = "Example:\n  betwixt manual ~/.local/share/man/man1")]
+    Manual(Manual),
     /// Play through it: two homes, edits apart, meeting, and settling a difference.
     ///
     /// Runs two daemons on this machine with homes in a temporary directory, which stay usable until Ctrl-C.

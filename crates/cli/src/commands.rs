@@ -10,6 +10,7 @@ mod pairing;
 mod past;
 mod rituals;
 mod seals;
+mod service;
 mod settle;
 mod settling;
 mod statements;
@@ -38,6 +39,10 @@ pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         Command::Lock => home::lock(terminal).await,
         Command::Pause => home::pause(terminal, true).await,
         Command::Resume => home::pause(terminal, false).await,
+        Command::Service(command) => service::service(terminal, command).await,
+        Command::Logs(logs) => service::logs(terminal, logs).await,
+        Command::Completions(completions) => service::completions(&completions),
+        Command::Manual(manual) => service::manual(terminal, &manual),
         Command::Demo { exit } => crate::demo::run(terminal, exit).await,
         Command::Doctor => network::doctor(&Opened::in_any_phase(terminal).await?).await,
         Command::Restore(restore) => upkeep::restore(&Opened::in_any_phase(terminal).await?, restore).await,
@@ -84,6 +89,10 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         | Command::Resume
         | Command::Doctor
         | Command::Restore(_)
+        | Command::Service(_)
+        | Command::Logs(_)
+        | Command::Completions(_)
+        | Command::Manual(_)
         | Command::Demo { .. } => Err(CommandError::Value { what: "that needs no home".into() }),
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum CommandError {
     /// The daemon could not be started.
     #[error("Betwixt could not be started in the background: {reason}")]
     Start { reason: String, log: PathBuf },
+    /// The system's services.
+    #[error(transparent)]
+    Service(#[from] crate::service::ServiceError),
     /// The daemon, in this terminal, ended with an error.
     #[error("{0}")]
     Daemon(String),
@@ -65,7 +68,9 @@ impl CommandError {
             Self::NoHome { .. } | Self::NoHomeDirectory => ExitCode::Setup,
             Self::Pairing { .. } => ExitCode::Pairing,
             Self::Found { .. } => ExitCode::Found,
-            Self::NeedsInput { .. } | Self::Editor { .. } | Self::Stopped | Self::Io { .. } => ExitCode::Failure,
+            Self::NeedsInput { .. } | Self::Editor { .. } | Self::Service(_) | Self::Stopped | Self::Io { .. } => {
+                ExitCode::Failure
+            }
         }
     }
 

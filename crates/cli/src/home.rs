@@ -56,9 +56,14 @@ impl Home {
         self.path.join(LOG_NAME)
     }
 
+    /// Where its daemon's API listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path.join(SOCKET_NAME)
+    }
+
     /// A client of its daemon, running or not.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.path.join(SOCKET_NAME))
+        Client::new(self.socket())
     }
 
     /// Whether a daemon of this home lives, also one whose socket is gone already.
@@ -143,7 +148,9 @@ impl Home {
             .map_err(CommandError::io("starting the daemon"))
     }
 
-    fn open_log(&self) -> Result<File, CommandError> {
+    /// Opens the log, begun anew if it has become too long. A service's daemon calls this for that alone: its output goes
+    /// there already.
+    pub(crate) fn open_log(&self) -> Result<File, CommandError> {
         let path = self.log();
         let too_long = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > MAX_LOG);
         let mut options = OpenOptions::new();

@@ -11,6 +11,7 @@ mod error;
 mod help_tests;
 mod home;
 mod render;
+mod service;
 mod terminal;
 mod values;
 

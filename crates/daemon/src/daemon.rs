@@ -63,7 +63,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Runs until it is asked to end.
     pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-        let socket = http::Socket::bind(options.home.join(api::SOCKET_NAME))?;
+        let socket = http::Socket::inherit_or_bind(options.home.join(api::SOCKET_NAME))?;
         let alive = socket.alive();
         let (sender, mut calls) = mpsc::channel::<Call>(http::MAX_WAITING_CALLS);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -46,11 +46,13 @@ pub enum Need {
     Curl,
     /// To try what nobody thought of against the API: Schemathesis.
     Schemathesis,
+    /// To check units and to be given a socket as systemd does it: systemd's tools, not a running systemd.
+    Systemd,
 }
 
 impl Need {
     /// Every need there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NetworkNamespaces,
         Self::Mounts,
         Self::Capture,
@@ -59,6 +61,7 @@ impl Need {
         Self::Python,
         Self::Curl,
         Self::Schemathesis,
+        Self::Systemd,
     ];
 
     /// Its name in [`REQUIRE`] and in what is printed.
@@ -72,6 +75,7 @@ impl Need {
             Self::Python => "python",
             Self::Curl => "curl",
             Self::Schemathesis => "schemathesis",
+            Self::Systemd => "systemd",
         }
     }
 
@@ -86,6 +90,7 @@ impl Need {
             Self::Python => "apt-get install python3",
             Self::Curl => "apt-get install curl",
             Self::Schemathesis => "pip install schemathesis, into an environment whose programs are found",
+            Self::Systemd => "apt-get install systemd",
         }
     }
 
@@ -110,6 +115,7 @@ impl Need {
                 mounted.and(unmounted.unwrap_or(Ok(()))).and(removed)
             }
             Self::Capture => run("tcpdump", &["--version"]),
+            Self::Systemd => run("systemd-analyze", &["--version"]).and(run("systemd-socket-activate", &["--version"])),
             Self::Faketime => {
                 libfaketime().map(|_| ()).ok_or_else(|| "libfaketimeMT.so.1 is not where packages put it".to_owned())
             }

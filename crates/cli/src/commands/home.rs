@@ -85,6 +85,7 @@ pub(super) async fn up(terminal: Terminal, up: Up) -> Result<(), CommandError> {
         });
     }
     home.make()?;
+    home.open_log()?;
     if up.background {
         // Away from the terminal that started it, so that closing that does not end it.
         rustix::process::setsid().map_err(|error| CommandError::io("leaving the terminal")(error.into()))?;

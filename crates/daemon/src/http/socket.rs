@@ -40,6 +40,12 @@ pub enum BindError {
         /// The socket that was wanted.
         path: PathBuf,
     },
+    /// The system listens for us, elsewhere.
+    #[error("the service's socket is not {path}: install it anew with `betwixt service install`")]
+    Elsewhere {
+        /// The socket that was wanted.
+        path: PathBuf,
+    },
     /// The home's directory belongs to somebody else.
     #[error("the directory {path} belongs to another user")]
     Foreign {
@@ -73,10 +79,38 @@ pub struct Socket {
     listener: UnixListener,
     alive: Alive,
     path: PathBuf,
+    /// Whether it goes with this: what the system listens at for us stays.
+    bound: bool,
     owner: u32,
 }
 
 impl Socket {
+    /// Takes the socket that the system listens at for this process (socket activation: sd_listen_fds(3)), or else makes
+    /// one; see [`Socket::bind`].
+    ///
+    /// # Errors
+    /// [`BindError`]; [`BindError::Elsewhere`] if the system's is at another path.
+    pub fn inherit_or_bind(path: impl Into<PathBuf>) -> Result<Self, BindError> {
+        let path = path.into();
+        let Ok(Some(listener)) = listenfd::ListenFd::from_env().take_unix_listener(0) else {
+            return Self::bind(path);
+        };
+        let system = |source| BindError::System { path: path.clone(), source };
+        let address = listener.local_addr().map_err(system)?;
+        if address.as_pathname() != Some(path.as_path()) {
+            return Err(BindError::Elsewhere { path });
+        }
+        let owner = rustix::process::geteuid().as_raw();
+        if let Some(directory) = path.parent() {
+            make_private(directory, owner)?;
+        }
+        let lock = lock(&path)?;
+        listener.set_nonblocking(true).map_err(system)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(system)?;
+        let listener = UnixListener::from_std(listener).map_err(system)?;
+        Ok(Self { listener, alive: Alive { _lock: Arc::new(lock) }, path, bound: false, owner })
+    }
+
     /// Listens at `path`, inside a directory that is made, or made private (0700), first. The socket of a dead daemon is
     /// replaced, a living one is left alone.
     ///
@@ -108,7 +142,7 @@ impl Socket {
         let listener = UnixListener::bind(&path).map_err(system)?;
         // Between these two lines the directory's mode is what keeps others out.
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(system)?;
-        Ok(Self { listener, alive: Alive { _lock: Arc::new(lock) }, path, owner })
+        Ok(Self { listener, alive: Alive { _lock: Arc::new(lock) }, path, bound: true, owner })
     }
 
     /// To be kept until the daemon has closed everything.
@@ -125,7 +159,9 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // A socket that stays is found to be dead, and replaced, by the next daemon.
-        let _ = fs::remove_file(&self.path);
+        if self.bound {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
