@@ -4,6 +4,8 @@
 //! Nothing here changes what a field holds. Seeing it differently, parking and saying back are facts beside it, and a
 //! thread rests only for a time: nobody can settle for the other, and nothing is hidden from them.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,9 +13,9 @@ use serde_json::{Value, json};
 use crate::field::Seen;
 use crate::ids::{FactId, ItemId, PartnerId};
 use crate::index::rows::ReadRows;
-use crate::index::{self, FieldKey, IndexError};
-use crate::schema::{KINDS, Kind};
-use crate::view::{self, FieldView, ItemView, Reader, Reading, Review, Said};
+use crate::index::{self, IndexError};
+use crate::schema::{Kind, REVIEW};
+use crate::view::{self, FieldView, ItemHead, Reader, Reading, Review, Said, Unsettled};
 
 /// The kind of the items that hold what is said about a difference.
 pub const SETTLEMENT: &str = "settlement";
@@ -21,18 +23,27 @@ pub const SETTLEMENT: &str = "settlement";
 /// The kind of the items in which one says back what one reads in the other's version.
 pub const SAYING_BACK: &str = "saying_back";
 
+/// What waits of one item, in short: enough to count it and to put it in its place in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    /// The item.
+    pub item: ItemHead,
+    /// The names of its fields that wait, sorted, each with the date until which it rests.
+    pub fields: Vec<(String, Option<Date>)>,
+    /// Its review, if that is due.
+    pub review: Option<Review>,
+}
+
 /// One item that waits for the two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Thread {
-    /// The item, whole.
-    pub item: ItemView,
+    /// The item.
+    pub item: ItemHead,
     /// Its fields that wait, by name.
     pub fields: Vec<Waiting>,
     /// Its review, if that is due.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
     /// What was said back about its fields that wait, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub said_back: Vec<SaidBack>,
 }
 
@@ -44,14 +55,11 @@ pub struct Waiting {
     /// As it stands.
     pub view: FieldView,
     /// Who says of just these versions that they see it differently; agreed where both name one date.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differently: Vec<Differently>,
     /// Until when the reader left it alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub parked: Option<Date>,
     /// Until when it waits for nothing: both see it differently until then, or the reader parked it. From that date on it
     /// waits again.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Date>,
     /// The token for saying "differently".
     pub differently_seen: Seen,
@@ -93,6 +101,18 @@ pub struct SaidBack {
     pub heard_seen: Seen,
 }
 
+impl Waits {
+    /// Whether anything in it waits now.
+    pub fn waits(&self) -> bool {
+        self.count() > 0
+    }
+
+    /// How much in it waits now: fields, and a review that is due.
+    pub fn count(&self) -> usize {
+        self.fields.iter().filter(|(_, rests)| rests.is_none()).count() + usize::from(self.review.is_some())
+    }
+}
+
 impl Thread {
     /// Whether anything in it waits now.
     pub fn waits(&self) -> bool {
@@ -105,7 +125,57 @@ pub fn of(item: &ItemId, kind: &str, field: &str) -> Value {
     json!({ "item": item, "kind": kind, "field": field })
 }
 
-/// Everything to settle on this date, by item. `partners` is how many speak in this space: two where it is shared.
+/// Everything to settle on this date, by item, in short. `partners` is how many speak in this space: two where it is shared.
+/// Costs a few rows for every item listed, whatever else was said about it.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn waits<R: ReadRows>(
+    rows: &R,
+    reader: &Reader,
+    today: Date,
+    partners: usize,
+) -> Result<Vec<Waits>, IndexError<R::Error>> {
+    let mut reviews = BTreeMap::new();
+    for (key, first) in index::reviews(rows)? {
+        if first <= today
+            && let Some(head) = view::head(rows, reader, &key.item)?.filter(|head| head.kind == key.kind)
+            && let Some(review) = review(rows, reader, &head, today, partners)?
+        {
+            reviews.insert(head.id, (head, review));
+        }
+    }
+    let mut all = Vec::new();
+    for item in view::unsettled(rows, reader, None)? {
+        let review = reviews.remove(&item.head.id).map(|(_, review)| review);
+        all.push(short(rows, reader, today, item, review)?);
+    }
+    let due = |(item, review)| Waits { item, fields: Vec::new(), review: Some(review) };
+    all.extend(reviews.into_values().map(due));
+    all.sort_unstable_by_key(|waits| waits.item.id);
+    Ok(all)
+}
+
+/// What waits of this item, in short; `None` if nothing does.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn waits_of<R: ReadRows>(
+    rows: &R,
+    reader: &Reader,
+    today: Date,
+    partners: usize,
+    item: &ItemId,
+) -> Result<Option<Waits>, IndexError<R::Error>> {
+    let Some(head) = view::head(rows, reader, item)? else { return Ok(None) };
+    let review = review(rows, reader, &head, today, partners)?;
+    let mut unsettled = view::unsettled(rows, reader, Some(item))?;
+    let unsettled = unsettled.pop().unwrap_or(Unsettled { head, fields: Vec::new() });
+    let waits = short(rows, reader, today, unsettled, review)?;
+    Ok((waits.review.is_some() || !waits.fields.is_empty()).then_some(waits))
+}
+
+/// Everything to settle on this date, by item.
 ///
 /// # Errors
 /// [`IndexError`].
@@ -115,56 +185,102 @@ pub fn threads<R: ReadRows>(
     today: Date,
     partners: usize,
 ) -> Result<Vec<Thread>, IndexError<R::Error>> {
-    let mut threads = Vec::new();
-    for waiting in view::differences(rows, reader)? {
-        let Some(item) = view::item(rows, reader, &waiting.id)? else { continue };
-        let mut fields = Vec::new();
-        for (field, view) in waiting.fields {
-            fields.push(self::waiting(rows, reader, today, &item, field, view)?);
-        }
-        let said_back = said_back(rows, reader, &item, &fields)?;
-        threads.push(Thread { item, fields, review: None, said_back });
-    }
-    for item in reviews(rows, reader, today, partners)? {
-        match threads.iter_mut().find(|thread| thread.item.id == item.id) {
-            Some(thread) => thread.review.clone_from(&item.review),
-            None => {
-                let review = item.review.clone();
-                threads.push(Thread { item, fields: Vec::new(), review, said_back: Vec::new() });
-            }
-        }
-    }
-    threads.sort_by_key(|thread| thread.item.id);
-    Ok(threads)
+    waits(rows, reader, today, partners)?.into_iter().map(|waits| thread(rows, reader, today, waits)).collect()
 }
 
-fn waiting<R: ReadRows>(
+/// What waits of an item, with all that was said about it.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn thread<R: ReadRows>(
     rows: &R,
     reader: &Reader,
     today: Date,
-    item: &ItemView,
+    waits: Waits,
+) -> Result<Thread, IndexError<R::Error>> {
+    let Waits { item, fields: names, review } = waits;
+    let mut fields = Vec::new();
+    for (field, _) in names {
+        if let Some(view) = view::field(rows, reader, &item, &field)? {
+            let Beside { differently, parked } = Beside::read(rows, reader, &item, &field)?;
+            fields.push(waiting(today, field, view, &differently, &parked));
+        }
+    }
+    let said_back = said_back(rows, reader, &item, &fields)?;
+    Ok(Thread { item, fields, review, said_back })
+}
+
+fn short<R: ReadRows>(
+    rows: &R,
+    reader: &Reader,
+    today: Date,
+    unsettled: Unsettled,
+    review: Option<Review>,
+) -> Result<Waits, IndexError<R::Error>> {
+    let Unsettled { head: item, fields: names } = unsettled;
+    let mut fields = Vec::new();
+    for name in names {
+        let rests = match settlement(reader, &item, &name) {
+            Some(settlement) if index::is_item(rows, SETTLEMENT, &settlement)? => {
+                let Beside { differently, parked } = Beside::read(rows, reader, &item, &name)?;
+                let view = view::field(rows, reader, &item, &name)?.unwrap_or_default();
+                waiting(today, name.clone(), view, &differently, &parked).rests_until
+            }
+            _ => None,
+        };
+        fields.push((name, rests));
+    }
+    Ok(Waits { item, fields, review })
+}
+
+/// What was said about a difference itself.
+#[derive(Default)]
+struct Beside {
+    differently: FieldView,
+    parked: FieldView,
+}
+
+impl Beside {
+    fn read<R: ReadRows>(
+        rows: &R,
+        reader: &Reader,
+        item: &ItemHead,
+        field: &str,
+    ) -> Result<Self, IndexError<R::Error>> {
+        let Some(settlement) = settlement(reader, item, field) else { return Ok(Self::default()) };
+        let Some(head) = view::head(rows, reader, &settlement)? else { return Ok(Self::default()) };
+        let said = |name: &str| view::field(rows, reader, &head, name).map(Option::unwrap_or_default);
+        Ok(Self { differently: said("differently")?, parked: said("parked")? })
+    }
+}
+
+/// The item that holds what is said about a difference.
+fn settlement(reader: &Reader, item: &ItemHead, field: &str) -> Option<ItemId> {
+    let value = json!({ "of": of(&item.id, &item.kind, field) });
+    Kind::named(SETTLEMENT)?.keyed_item(&reader.household, &value)
+}
+
+fn waiting(
+    today: Date,
     field: String,
     view: FieldView,
-) -> Result<Waiting, IndexError<R::Error>> {
-    let value = json!({ "of": of(&item.id, &item.kind, &field) });
-    let named = Kind::named(SETTLEMENT).and_then(|kind| kind.keyed_item(&reader.household, &value));
-    let said = named.map(|named| view::item(rows, reader, &named)).transpose()?.flatten();
-    let said = |name: &str| said.as_ref().and_then(|said| said.fields.get(name)).cloned().unwrap_or_default();
-    let (differently_field, parked_field) = (said("differently"), said("parked"));
-    let differently = differently(&differently_field, &view.seen);
+    differently_field: &FieldView,
+    parked_field: &FieldView,
+) -> Waiting {
+    let differently = differently(differently_field, &view.seen);
     let own = parked_field.slots.iter().filter(|slot| slot.own);
     let parked = own.flat_map(|slot| slot.reading.values()).filter_map(|value| date(value, "until")).min();
     let agreed = differently.iter().filter(|said| said.agreed).map(|said| said.again).min();
     let rests_until = agreed.into_iter().chain(parked).filter(|until| *until > today).max();
-    Ok(Waiting {
+    Waiting {
         field,
         view,
         differently,
         parked,
         rests_until,
-        differently_seen: differently_field.seen,
-        parked_seen: parked_field.seen,
-    })
+        differently_seen: differently_field.seen.clone(),
+        parked_seen: parked_field.seen.clone(),
+    }
 }
 
 /// What was said about just these versions: as soon as anybody says something else, it is about something that is past.
@@ -188,7 +304,7 @@ fn differently(field: &FieldView, live: &Seen) -> Vec<Differently> {
 fn said_back<R: ReadRows>(
     rows: &R,
     reader: &Reader,
-    item: &ItemView,
+    item: &ItemHead,
     fields: &[Waiting],
 ) -> Result<Vec<SaidBack>, IndexError<R::Error>> {
     let mut all = Vec::new();
@@ -228,26 +344,20 @@ fn said_back<R: ReadRows>(
     Ok(all)
 }
 
-/// The statements that are to be looked at again by this date. Reads no item whose review was never spoken of.
-fn reviews<R: ReadRows>(
+/// A statement's review, if that is due.
+fn review<R: ReadRows>(
     rows: &R,
     reader: &Reader,
+    item: &ItemHead,
     today: Date,
     partners: usize,
-) -> Result<Vec<ItemView>, IndexError<R::Error>> {
-    let mut due = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.field("review").is_some()) {
-        for entry in index::items(rows, kind.name)? {
-            let key = FieldKey { item: entry.item, kind: kind.name.to_owned(), field: "review".to_owned() };
-            if !index::field(rows, &key)?.is_said() {
-                continue;
-            }
-            let item = view::item(rows, reader, &entry.item)?.filter(|item| item.kind == kind.name);
-            let is_due = |item: &ItemView| item.review.as_ref().is_some_and(|review| review.is_due(today, partners));
-            due.extend(item.filter(is_due));
-        }
+) -> Result<Option<Review>, IndexError<R::Error>> {
+    if item.schema().is_none_or(|kind| kind.field(REVIEW).is_none()) {
+        return Ok(None);
     }
-    Ok(due)
+    let field = |name: &str| view::field(rows, reader, item, name);
+    let review = view::review(field(REVIEW)?.as_ref(), field("reviewed")?.as_ref());
+    Ok(review.filter(|review| review.is_due(today, partners)))
 }
 
 fn date(value: &Value, name: &str) -> Option<Date> {

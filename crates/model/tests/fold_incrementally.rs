@@ -114,6 +114,9 @@ fn assert_plain(seed: u64, rows: &MemoryRows, item: &ItemId, counts: &mut [usize
         let versions: Vec<FactId> = live.iter().copied().take(3).collect();
         let bases: BTreeSet<FactId> = facts.bases(&versions).iter().map(|base| base.id).collect();
         assert_eq!(bases, plain.bases(&versions), "seed {seed}: {key} has other bases");
+        let walked: BTreeSet<FactId> =
+            index::bases(rows, &key, &versions).unwrap().iter().map(|base| base.id).collect();
+        assert_eq!(walked, bases, "seed {seed}: {key} has other bases when they are walked to");
         counts[2] += bases.len();
         let agreed: Vec<(FactId, FactId)> =
             facts.agreements().iter().map(|agreed| (agreed.one.id, agreed.other.id)).collect();

@@ -10,8 +10,15 @@ use betwixt_model::ids::ItemId;
 use betwixt_model::index::rows::MemoryRows;
 use betwixt_model::index::{self, Standing as FactStanding};
 use betwixt_model::membership::{Accepted, Membership, Standing};
-use betwixt_model::view::{self, Reader};
-use support::{Device, Dice, HOUSEHOLD, ingest, members, vision};
+use betwixt_model::schema::{self, FieldKind, Owner};
+use betwixt_model::settle;
+use betwixt_model::view::{self, ItemView, Reader, State};
+use serde_json::json;
+use support::{Device, Dice, HOUSEHOLD, TODAY, ingest, members, vision};
+
+const DAYS: [&str; 2] = ["2026-01-31", "2099-01-31"];
+/// Some of them merge with each other, some do not.
+const DRAFTS: [&str; 4] = ["One. Two. Three.", "One! Two. Three.", "One. Two. Three!", "One? Two. Three."];
 
 struct Life {
     facts: Vec<SignedFact>,
@@ -27,7 +34,16 @@ fn life(seed: u64, steps: usize) -> Life {
     let mut facts: Vec<SignedFact> = Vec::new();
     let mut knows: Vec<Vec<usize>> = vec![Vec::new(); devices.len()];
     let mut items = vec![vision()];
-    let fields = [("goal", "title"), ("goal", "why"), ("goal", "state"), ("goal", "rank"), ("goal", "mystery")];
+    let fields = [
+        ("goal", "title"),
+        ("goal", "why"),
+        ("goal", "state"),
+        ("goal", "rank"),
+        ("goal", "mystery"),
+        ("goal", "review"),
+        ("goal", "reviewed"),
+        ("goal", "draft"),
+    ];
     for _ in 0..steps {
         let at = dice.below(devices.len());
         if dice.chance(30) {
@@ -39,19 +55,25 @@ fn life(seed: u64, steps: usize) -> Life {
             knows[other] = both;
             continue;
         }
-        let value = serde_json::json!(["exploring", "agreed", "paused"][dice.below(3)]);
+        let value = json!(["exploring", "agreed", "paused"][dice.below(3)]);
         let signed = if items.len() < 2 || dice.chance(15) {
             let fact = devices[at].says(None, "goal", "title", value, &[]);
             items.push(fact.fact().item());
             fact
         } else if dice.chance(15) {
-            let goal = serde_json::json!(items[dice.below(items.len())].to_string());
+            let goal = json!(items[dice.below(items.len())].to_string());
             devices[at].says(None, "milestone", "goal", goal, &[])
         } else {
             let (kind, field) = fields[dice.below(fields.len())];
             let (item, kind, field) = match dice.below(items.len()) {
                 0 => (items[0], "vision", ["draft", "wording"][dice.below(2)]),
                 place => (items[place], kind, field),
+            };
+            let value = match field {
+                "review" => json!(DAYS[dice.below(2)]),
+                "reviewed" => json!({ "for": DAYS[dice.below(2)], "outcome": "still_true" }),
+                "draft" => json!(DRAFTS[dice.below(DRAFTS.len())]),
+                _ => value,
             };
             let about = |place: &&usize| {
                 let fact = facts[**place].fact();
@@ -177,6 +199,68 @@ fn same_facts_same_view_in_any_order_and_batching() {
     }
     // The runs were of the kind that this test is about.
     assert!(forks > 20 && rebuilt > 20 && waiting > 20 && void > 20, "{forks} {rebuilt} {waiting} {void}");
+}
+
+/// What is to settle is found without reading whole items; whole items tell the same.
+#[test]
+fn what_waits_is_what_the_whole_items_tell() {
+    let (mut fields, mut merged, mut reviews) = (0, 0, 0);
+    for seed in 0..support::runs(120) {
+        let life = life(seed, 60);
+        let mut rows = MemoryRows::default();
+        ingest(&mut rows, &life.membership, &life.facts);
+        for partner in [support::partner(false), support::partner(true)] {
+            let reader = Reader { household: HOUSEHOLD, partner };
+            let mut items = life.items.clone();
+            items.sort_unstable();
+            let mut listed = settle::waits(&rows, &reader, TODAY, 2).unwrap();
+            for item in &items {
+                let whole = view::item(&rows, &reader, item).unwrap();
+                let names = whole.iter().flat_map(|item| plainly_unsettled(&reader, item)).collect::<Vec<_>>();
+                let review = whole.as_ref().and_then(|item| item.review.clone());
+                let review = review.filter(|review| review.is_due(TODAY, 2));
+                let expected = (!names.is_empty() || review.is_some()).then_some((names, review));
+                let alone = settle::waits_of(&rows, &reader, TODAY, 2, item).unwrap();
+                let told = alone
+                    .clone()
+                    .map(|waits| (waits.fields.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), waits.review));
+                assert_eq!(told, expected, "seed {seed}: {item}");
+                fields += expected.as_ref().map_or(0, |(names, _)| names.len());
+                reviews += usize::from(expected.is_some_and(|(_, review)| review.is_some()));
+                let draft = whole.as_ref().and_then(|item| item.fields.get("draft"));
+                merged += usize::from(draft.is_some_and(|draft| draft.reading.merged));
+                let Some(alone) = alone else { continue };
+                assert_eq!(listed.first(), Some(&alone), "seed {seed}: the list tells the same as the item alone");
+                let thread = settle::thread(&rows, &reader, TODAY, listed.remove(0)).unwrap();
+                for waiting in &thread.fields {
+                    let whole = whole.as_ref().and_then(|item| item.fields.get(&waiting.field));
+                    assert_eq!(Some(&waiting.view), whole, "seed {seed}: a field alone reads as in its item");
+                }
+            }
+            assert_eq!(listed, [], "seed {seed}: nothing else waits");
+        }
+    }
+    assert!(fields > 100 && merged > 10 && reviews > 10, "{fields} {merged} {reviews}");
+}
+
+fn plainly_unsettled(reader: &Reader, item: &ItemView) -> Vec<String> {
+    let differs = |state| state == State::Differing;
+    let mut names = Vec::new();
+    for (name, view) in &item.fields {
+        let waits = match schema::field(&item.kind, name).map(|field| field.kind) {
+            None | Some(FieldKind::Light) => false,
+            Some(FieldKind::Shared) => differs(view.reading.state),
+            Some(FieldKind::Consent) => differs(view.reading.state) || !view.waiting.is_empty(),
+            Some(FieldKind::Owned(Owner::Founder)) => differs(view.reading.state) && item.owner == Some(reader.partner),
+            Some(FieldKind::Owned(Owner::EachPartner)) => {
+                view.slots.iter().any(|slot| slot.own && differs(slot.reading.state))
+            }
+        };
+        if waits {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// A fact whose value was erased on one way and not on another has its value, whichever came first.

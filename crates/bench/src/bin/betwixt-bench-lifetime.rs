@@ -20,6 +20,7 @@ use betwixt_model::membership::{Accepted, Membership, Standing};
 use betwixt_model::past;
 use betwixt_model::prose::{self, Version};
 use betwixt_model::say::{self, Saying, Writer};
+use betwixt_model::settle;
 use betwixt_model::view::{self, Reader};
 use betwixt_store::Store;
 use betwixt_store::keys::DataKeys;
@@ -355,9 +356,7 @@ fn lifetime(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     let view = store.read()?;
     let rows = view.reader().rows(Scope::Ours);
     let reader = Reader { household: life.household, partner: life.partners[0] };
-    let listed = view::differences(&rows, &reader)?.len();
-    let taken = time(20, |_| Ok(view::differences(&rows, &reader)?))?;
-    report.row(&format!("everything to settle ({listed} items)"), taken, Some(Duration::from_millis(20)));
+    to_settle(report, &rows, &reader, &life)?;
     for item in busiest(&life) {
         histories(report, &rows, &item)?;
     }
@@ -377,6 +376,41 @@ fn lifetime(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     let what =
         format!("derive the lifetime's index anew from its own rows (a fork, a removal), {} MB more", peak / 1000);
     report.row(&what, taken, None);
+    Ok(())
+}
+
+/// How many threads of the list to settle are on one page.
+const PAGE: usize = 50;
+
+fn to_settle<R: ReadRows>(report: &mut Report, rows: &R, reader: &Reader, life: &Lifetime) -> anyhow::Result<()>
+where
+    R::Error: Send + Sync + 'static,
+{
+    let last = life.facts.last().context("a life has facts")?;
+    let today = last.fact().header().date;
+    let waits = || settle::waits(rows, reader, today, 2);
+    let listed = waits()?;
+    let count = listed.len();
+    let fields: usize = listed.iter().map(|waits| waits.fields.len()).sum();
+    let bound = Some(Duration::from_millis(20));
+    let taken = time(20, |_| Ok(waits()?))?;
+    report.row(&format!("what waits, counted and in order ({count} items, {fields} fields)"), taken, bound);
+    let taken = time(20, |_| {
+        let page = waits()?.into_iter().take(PAGE).map(|waits| settle::thread(rows, reader, today, waits));
+        Ok(page.collect::<Result<Vec<_>, _>>()?)
+    })?;
+    report.row(&format!("the first page of it ({} items)", count.min(PAGE)), taken, bound);
+    if let Some(one) = listed.get(count / 2) {
+        let taken = time(20, |_| {
+            let waits = settle::waits_of(rows, reader, today, 2, &one.item.id)?;
+            Ok(waits.map(|waits| settle::thread(rows, reader, today, waits)).transpose()?)
+        })?;
+        report.row("one item that waits", taken, None);
+    }
+    let taken = time(5, |_| Ok(settle::threads(rows, reader, today, 2)?))?;
+    report.row(&format!("everything to settle on one page ({count} items)"), taken, None);
+    let taken = time(5, |_| Ok(view::differences(rows, reader)?))?;
+    report.row(&format!("every field that waits, without what was said about it ({count} items)"), taken, None);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use betwixt_model::ids::ItemId;
 use betwixt_model::index::{self, FieldKey, IndexError};
 use betwixt_model::schema::{KINDS, Kind, Naming};
 use betwixt_model::settle;
-use betwixt_model::view::{self, ItemView, Reader};
+use betwixt_model::view::{self, ItemHead, ItemView, Reader};
 use betwixt_store::{Rows, StoreError};
 use serde_json::Value;
 
@@ -92,6 +92,14 @@ pub(super) struct OpenScope<'a> {
     pub(super) reader: Reader,
     /// Its index.
     pub(super) rows: Rows<'a>,
+}
+
+/// An item that a request names: where it is, and nothing of what its fields say.
+pub(super) struct Located<'o, 'a> {
+    /// Where it is.
+    pub(super) open: &'o OpenScope<'a>,
+    /// What it is.
+    pub(super) head: ItemHead,
 }
 
 /// An item that a request names.
@@ -184,8 +192,13 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// The item that a path names. The beginning of an id has to be unique among the items of its collection.
+    /// The item that a path names, as it stands; see [`Self::locate`].
     pub(super) fn find(&self, target: &Target) -> Result<Found<'_, 'a>, ReadError> {
+        self.locate(target)?.whole()
+    }
+
+    /// The item that a path names. The beginning of an id has to be unique among the items of its collection.
+    pub(super) fn locate(&self, target: &Target) -> Result<Located<'_, 'a>, ReadError> {
         let kind = shown::kind_of(target.collection());
         let mut found = match target {
             Target::Vision(scope) => {
@@ -195,14 +208,14 @@ impl<'a> Open<'a> {
                 };
                 let id = Kind::named(kind).and_then(|kind| natural(open, kind));
                 match id {
-                    Some(id) => open.view(kind, &id)?.map(|view| Found { open, view }).into_iter().collect(),
+                    Some(id) => open.head(kind, &id)?.map(|head| Located { open, head }).into_iter().collect(),
                     None => Vec::new(),
                 }
             }
             Target::Item(_, prefix) => {
                 let mut found = Vec::new();
                 for open in self.wanted(None)? {
-                    found.extend(open.beginning(kind, prefix)?.into_iter().map(|view| Found { open, view }));
+                    found.extend(open.beginning(kind, prefix)?.into_iter().map(|head| Located { open, head }));
                 }
                 found
             }
@@ -247,7 +260,20 @@ impl<'a> Open<'a> {
     }
 }
 
+impl<'o, 'a> Located<'o, 'a> {
+    /// The item as it stands.
+    pub(super) fn whole(self) -> Result<Found<'o, 'a>, ReadError> {
+        let Self { open, head } = self;
+        Ok(Found { open, view: view::whole(&open.rows, &open.reader, head)? })
+    }
+}
+
 impl OpenScope<'_> {
+    /// What an item of this kind is.
+    pub(super) fn head(&self, kind: &str, item: &ItemId) -> Result<Option<ItemHead>, IndexError<StoreError>> {
+        Ok(view::head(&self.rows, &self.reader, item)?.filter(|head| head.kind == kind))
+    }
+
     /// An item of this kind.
     pub(super) fn view(&self, kind: &str, item: &ItemId) -> Result<Option<ItemView>, IndexError<StoreError>> {
         Ok(view::item(&self.rows, &self.reader, item)?.filter(|view| view.kind == kind))
@@ -279,9 +305,9 @@ impl OpenScope<'_> {
     }
 
     /// The items of a kind whose ids begin so.
-    fn beginning(&self, kind: &str, prefix: &str) -> Result<Vec<ItemView>, IndexError<StoreError>> {
+    fn beginning(&self, kind: &str, prefix: &str) -> Result<Vec<ItemHead>, IndexError<StoreError>> {
         if let Ok(id) = prefix.parse() {
-            return Ok(self.view(kind, &id)?.into_iter().collect());
+            return Ok(self.head(kind, &id)?.into_iter().collect());
         }
         let entries = index::items(&self.rows, kind)?;
         let mut ids: Vec<ItemId> = entries.into_iter().map(|entry| entry.item).collect();
@@ -289,17 +315,17 @@ impl OpenScope<'_> {
         ids.retain(|id| id.to_string().starts_with(prefix));
         ids.sort_unstable();
         ids.dedup();
-        let mut views = Vec::new();
+        let mut heads = Vec::new();
         for id in ids {
-            views.extend(self.view(kind, &id)?);
+            heads.extend(self.head(kind, &id)?);
         }
-        Ok(views)
+        Ok(heads)
     }
 
     /// Whether a value is the id of an item of this kind that is here.
     pub(super) fn holds_item(&self, kind: &str, value: &Value) -> Result<bool, IndexError<StoreError>> {
         match value.as_str().and_then(|text| text.parse().ok()) {
-            Some(id) => Ok(self.view(kind, &id)?.is_some()),
+            Some(id) => Ok(self.head(kind, &id)?.is_some()),
             None => Ok(false),
         }
     }

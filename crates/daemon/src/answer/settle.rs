@@ -7,8 +7,9 @@ use betwixt_model::ids::{FactId, ItemId};
 use betwixt_model::index::IndexError;
 use betwixt_model::index::rows::ReadRows;
 use betwixt_model::schema::Kind;
-use betwixt_model::settle::{self, SETTLEMENT, Thread};
+use betwixt_model::settle::{self, SETTLEMENT, Thread, Waits};
 use betwixt_model::view::Reader;
+use betwixt_store::StoreError;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
@@ -20,8 +21,8 @@ use crate::http::lists::names;
 use crate::http::{Answer, Response, Sees, SettleList, ThreadPlace, cursor, shown};
 use crate::replica::Replica;
 
-/// A page of what is to settle on this date. Which of it rests is known only of the whole, which is as long as what two people
-/// leave open.
+/// A page of what is to settle on this date. Which of it rests is known only of the whole, of which no more is read than that;
+/// the threads of the page alone are read.
 pub(crate) fn read(replica: &Replica, sees: Sees, list: &SettleList, today: Date) -> Answer {
     let view = replica.read().map_err(|error| storage_problem(&error))?;
     page(&Open::new(replica, sees, &view.reader()), list, today).map(Response::ToSettle).map_err(Problem::from)
@@ -29,19 +30,62 @@ pub(crate) fn read(replica: &Replica, sees: Sees, list: &SettleList, today: Date
 
 fn page(open: &Open<'_>, list: &SettleList, today: Date) -> Result<api::Page<api::SettleThread>, ReadError> {
     let kind = list.collection.map(shown::kind_of);
-    let mut threads: Vec<(ThreadPlace, &OpenScope<'_>, Thread)> = Vec::new();
+    let mut all: Vec<(ThreadPlace, &OpenScope<'_>, Waits)> = Vec::new();
     for open in open.wanted(list.scope)? {
-        let found = settle::threads(&open.rows, &open.reader, today, partners(open.scope))?;
-        let found = found.into_iter().filter(|thread| kind.is_none_or(|kind| thread.item.kind == kind));
-        let placed = |thread: Thread| ((!thread.waits(), shown_scope(open.scope), thread.item.id), open, thread);
-        threads.extend(found.map(placed));
+        let found = settle::waits(&open.rows, &open.reader, today, partners(open.scope))?;
+        let found = found.into_iter().filter(|waits| kind.is_none_or(|kind| waits.item.kind == kind));
+        let placed = |waits: Waits| ((!waits.waits(), shown_scope(open.scope), waits.item.id), open, waits);
+        all.extend(found.map(placed));
     }
-    threads.retain(|(place, ..)| list.paging.after.as_ref().is_none_or(|after| place > after));
-    threads.sort_by_key(|(place, ..)| *place);
-    let next = (threads.len() > list.paging.limit).then(|| threads[list.paging.limit - 1].0);
-    threads.truncate(list.paging.limit);
-    let items = threads.iter().filter_map(|(_, open, thread)| show(&open.reader, open.scope, thread)).collect();
+    all.retain(|(place, ..)| list.paging.after.as_ref().is_none_or(|after| place > after));
+    all.sort_by_key(|(place, ..)| *place);
+    let next = (all.len() > list.paging.limit).then(|| all[list.paging.limit - 1].0);
+    all.truncate(list.paging.limit);
+    let mut items = Vec::new();
+    for (_, open, waits) in all {
+        items.extend(thread(open, today, waits)?);
+    }
     Ok(api::Page { items, next: next.map(|place| cursor::write(names::SETTLE, &place)).transpose()? })
+}
+
+/// A thread as the API shows it; `None` where its kind is not shown.
+fn thread(
+    open: &OpenScope<'_>,
+    today: Date,
+    waits: Waits,
+) -> Result<Option<api::SettleThread>, IndexError<StoreError>> {
+    let named = shown::named(&open.rows, &open.reader, shown_scope(open.scope), &waits.item)?;
+    let Some(named) = named else { return Ok(None) };
+    let thread = settle::thread(&open.rows, &open.reader, today, waits)?;
+    Ok(Some(show(&open.reader, named, &thread)))
+}
+
+/// The item that waits under a name: `vision` (the shared one first), or the unique beginning of an id.
+fn find<'o, 'a>(open: &'o Open<'a>, today: Date, item: &str) -> Result<(&'o OpenScope<'a>, Waits), ReadError> {
+    let of =
+        |open: &OpenScope<'a>, id: &ItemId| settle::waits_of(&open.rows, &open.reader, today, partners(open.scope), id);
+    let mut found = Vec::new();
+    for open in open.scopes() {
+        let vision = || ItemId::natural(&open.reader.household, "vision", "");
+        let whole = if item == "vision" { Some(vision()) } else { item.parse().ok() };
+        match whole {
+            Some(id) if found.is_empty() => found.extend(of(open, &id)?.map(|waits| (open, waits))),
+            Some(_) => {}
+            None => {
+                let all = settle::waits(&open.rows, &open.reader, today, partners(open.scope))?.into_iter();
+                let begins = |waits: &Waits| waits.item.id.to_string().starts_with(item);
+                found.extend(all.filter(begins).map(|waits| (open, waits)));
+            }
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(found), true) => Ok(found),
+        (Some(_), false) => {
+            let detail = "More than one id begins like that; give more of it.";
+            Err(Problem::new(ProblemKind::Ambiguous, detail).into())
+        }
+        (None, _) => Err(Problem::new(ProblemKind::NotFound, "Nothing waits there.").into()),
+    }
 }
 
 /// How much waits now in one scope: fields, and reviews that are due.
@@ -54,12 +98,8 @@ pub(crate) fn waiting<R: ReadRows>(
     scope: Scope,
     today: Date,
 ) -> Result<u64, IndexError<R::Error>> {
-    let threads = settle::threads(rows, reader, today, partners(scope))?;
-    let count = |thread: &Thread| {
-        let fields = thread.fields.iter().filter(|field| field.rests_until.is_none()).count();
-        fields as u64 + u64::from(thread.review.is_some())
-    };
-    Ok(threads.iter().map(count).sum())
+    let waits = settle::waits(rows, reader, today, partners(scope))?;
+    Ok(waits.iter().map(|waits| waits.count() as u64).sum())
 }
 
 /// How many speak in a scope.
@@ -70,7 +110,7 @@ const fn partners(scope: Scope) -> usize {
     }
 }
 
-fn show(reader: &Reader, scope: Scope, thread: &Thread) -> Option<api::SettleThread> {
+fn show(reader: &Reader, item: api::ItemReference, thread: &Thread) -> api::SettleThread {
     let fields = thread.fields.iter().map(|waiting| {
         let said = |said: &betwixt_model::view::Said| shown::said(reader, said.by, said.on, &said.fact);
         let differently = waiting.differently.iter().map(|differently| api::Differently {
@@ -99,14 +139,14 @@ fn show(reader: &Reader, scope: Scope, thread: &Thread) -> Option<api::SettleThr
         heard: said.heard,
         heard_seen: api::Seen(said.heard_seen.to_string()),
     });
-    Some(api::SettleThread {
-        item: shown::reference(shown_scope(scope), &thread.item)?,
+    api::SettleThread {
+        item,
         kind: thread.item.kind.clone(),
         waits: thread.waits(),
         fields: fields.collect(),
         review: thread.review.as_ref().map(|review| shown::review(reader, review)),
         said_back: said_back.collect(),
-    })
+    }
 }
 
 /// A field that waits, as a request names it.
@@ -143,33 +183,18 @@ impl Writing<'_> {
         self.say_of(scope, SETTLEMENT, settlement, "parked", api::Say { value, seen: park.seen })
     }
 
-    /// The field that waits under an item's name: `vision` (the shared one first), or the unique beginning of an id.
+    /// A field of the item that waits under this name.
     fn waiting(&mut self, item: &str, field: &str) -> Result<Named, Failure> {
         let today = self.date;
         let open = self.open();
-        let mut found = Vec::new();
-        for open in open.scopes() {
-            for thread in settle::threads(&open.rows, &open.reader, today, partners(open.scope))? {
-                let vision = item == "vision" && thread.item.kind == "vision" && found.is_empty();
-                if vision || thread.item.id.to_string().starts_with(item) {
-                    found.push((open.scope, open.reader, thread.item));
-                }
-            }
-        }
-        let (scope, reader, item) = match (found.pop(), found.is_empty()) {
-            (Some(found), true) => found,
-            (Some(_), false) => {
-                let detail = "More than one id begins like that; give more of it.";
-                return Err(Problem::new(ProblemKind::Ambiguous, detail).into());
-            }
-            (None, _) => return Err(Problem::new(ProblemKind::NotFound, "Nothing waits there.").into()),
-        };
+        let (open, waits) = find(&open, today, item)?;
+        let item = &waits.item;
         let of = settle::of(&item.id, &item.kind, field);
-        let known = item.fields.contains_key(field);
+        let known = item.schema().is_some_and(|kind| kind.field(field).is_some());
         let settlement = Kind::named(SETTLEMENT)
-            .and_then(|kind| kind.keyed_item(&reader.household, &json!({ "of": of })))
+            .and_then(|kind| kind.keyed_item(&open.reader.household, &json!({ "of": of })))
             .filter(|_| known);
         let nothing = || Problem::new(ProblemKind::NotFound, "There is no field of that name.").about(field);
-        Ok(Named { scope, settlement: settlement.ok_or_else(nothing)?, of })
+        Ok(Named { scope: open.scope, settlement: settlement.ok_or_else(nothing)?, of })
     }
 }

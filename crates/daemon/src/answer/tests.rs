@@ -339,6 +339,39 @@ fn the_beginning_of_an_id_has_to_be_unique() {
     assert_eq!(refused(home.item(Collection::Values, &twice[..20])).0, ProblemKind::NotFound);
 }
 
+/// What waits is named by the beginning of its id, or `vision`: of two the shared one, if it waits.
+#[test]
+fn what_waits_is_named_by_the_beginning_of_its_id_or_as_the_vision() {
+    let [mut home, _] = Home::paired();
+    let park = |item: &str, field: &str| Request::Park {
+        item: item.to_owned(),
+        field: field.to_owned(),
+        park: api::Park { until: Some("2099-01-01".into()), seen: Some(api::Seen::default()) },
+    };
+    let waiting = |home: &Home, scope: Scope| {
+        let view = home.replica.read().expect("reads");
+        let reader = home.replica.reader(scope).expect("is open");
+        settle::waiting(&view.reader().rows(scope), &reader, scope, TODAY).expect("reads")
+    };
+    let goal = goal(&mut home, "Cycle").id;
+    assert_eq!(refused(home.write(park(&goal, "until"))).0, ProblemKind::NotFound, "nothing waits there");
+    for day in ["2027-06-01", "2027-09-01"] {
+        home.say(Target::Item(Collection::Goals, goal.clone()), "until", json!(day), Some("")).expect("is said");
+    }
+    assert_eq!(waiting(&home, Scope::Ours), 1);
+    assert_eq!(refused(home.write(park(&goal, "horizon"))).0, ProblemKind::NotFound, "no field of that name");
+    home.write(park(&goal[..20], "until")).expect("is parked");
+    assert_eq!(waiting(&home, Scope::Ours), 0);
+    for (shown, scope) in [(api::Scope::Mine, Scope::Mine), (api::Scope::Ours, Scope::Ours)] {
+        for draft in ["A calm home.", "A loud home."] {
+            home.say(Target::Vision(Some(shown)), "draft", json!(draft), Some("")).expect("is said");
+        }
+        assert_eq!(waiting(&home, scope), 1);
+        home.write(park("vision", "draft")).expect("is parked");
+        assert_eq!(waiting(&home, scope), 0);
+    }
+}
+
 #[test]
 fn private_stays_home_a_shared_item_links_to_nothing_private() {
     let [mut home, _] = Home::paired();

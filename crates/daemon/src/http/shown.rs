@@ -1,12 +1,12 @@
 //! From the model's views to what the API shows. A change of shape only: what a field holds was decided by the fold.
 
 use betwixt_api as api;
-use betwixt_model::ids::PartnerId;
+use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index::rows::ReadRows;
 use betwixt_model::index::{IndexError, Window};
 use betwixt_model::past;
 use betwixt_model::schema;
-use betwixt_model::view::{self, FieldView, ItemView, PassageView, Reader, Reading, State};
+use betwixt_model::view::{self, FieldView, ItemHead, ItemView, PassageView, Reader, Reading, State};
 use serde_json::Value;
 
 /// How long a title is that was made from the beginning of a text, in characters.
@@ -125,30 +125,56 @@ fn since_agreed(view: &ItemView, name: &str) -> Vec<Vec<api::Change>> {
     texts.iter().filter_map(changed).collect()
 }
 
+/// The fields that an item is called by, the first one that says something.
+const TITLES: [&str; 6] = ["title", "name", "text", "what", "draft", "wording"];
+
+/// An item by name, of which no more is read than its name.
+///
+/// # Errors
+/// [`IndexError`] when the rows cannot be read.
+pub fn named<R: ReadRows>(
+    rows: &R,
+    reader: &Reader,
+    scope: api::Scope,
+    item: &ItemHead,
+) -> Result<Option<api::ItemReference>, IndexError<R::Error>> {
+    for name in TITLES {
+        if item.schema().is_none_or(|kind| kind.field(name).is_none()) {
+            continue;
+        }
+        let field = view::field(rows, reader, item, name)?;
+        if let Some(title) = field.as_ref().and_then(|field| value_of(&field.reading)?.as_str()) {
+            return Ok(titled(scope, &item.id, &item.kind, title));
+        }
+    }
+    Ok(reference(scope, &view::whole(rows, reader, item.clone())?))
+}
+
+/// What a reading holds, or the first of the versions that it differs in.
+fn value_of(reading: &Reading) -> Option<&Value> {
+    reading.value.as_ref().or(reading.versions.first().map(|version| &version.value))
+}
+
+fn titled(scope: api::Scope, id: &ItemId, kind: &str, title: &str) -> Option<api::ItemReference> {
+    Some(api::ItemReference {
+        id: id.to_string(),
+        collection: collection_of(kind)?,
+        scope,
+        title: title.lines().next().unwrap_or_default().chars().take(TITLE).collect(),
+    })
+}
+
 /// An item by name. A thread's view holds the fields that wait alone: give the whole one where the title matters.
 pub fn reference(scope: api::Scope, view: &ItemView) -> Option<api::ItemReference> {
-    let text = |name: &&str| {
-        let reading = &view.fields.get(*name)?.reading;
-        let value = reading.value.as_ref().or(reading.versions.first().map(|version| &version.value));
-        value.and_then(Value::as_str)
-    };
+    let text = |name: &&str| value_of(&view.fields.get(*name)?.reading)?.as_str();
     // An occurrence has no title but the date that its values name.
     let date = || {
         let slots = view.fields.values().flat_map(|field| field.slots.iter().map(|slot| &slot.reading));
         let mut readings = view.fields.values().map(|field| &field.reading).chain(slots);
-        readings.find_map(|reading| {
-            let value = reading.value.as_ref().or(reading.versions.first().map(|version| &version.value));
-            value?.get("date")?.as_str()
-        })
+        readings.find_map(|reading| value_of(reading)?.get("date")?.as_str())
     };
-    let title =
-        ["title", "name", "text", "what", "draft", "wording"].iter().find_map(text).or_else(date).unwrap_or_default();
-    Some(api::ItemReference {
-        id: view.id.to_string(),
-        collection: collection_of(&view.kind)?,
-        scope,
-        title: title.lines().next().unwrap_or_default().chars().take(TITLE).collect(),
-    })
+    let title = TITLES.iter().find_map(text).or_else(date).unwrap_or_default();
+    titled(scope, &view.id, &view.kind, title)
 }
 
 /// A field of an item of this kind.

@@ -53,16 +53,4 @@ impl FieldFacts {
         let agreed: BTreeSet<ValueHash> = self.agreements().iter().map(|agreed| agreed.one.value).collect();
         alone.into_iter().filter(|word| !agreed.contains(&word.value)).collect()
     }
-
-    /// Whether two partners each took the other's earlier word and left their own: crossing offers.
-    pub fn crossed(&self) -> bool {
-        let mut live = self.live();
-        let (Some(one), Some(other), None) = (live.next(), live.next(), live.next()) else { return false };
-        let took = |taker: &Entry, left: &Entry| {
-            let earlier =
-                |id| self.entry(id).is_some_and(|seen| seen.partner != taker.partner && seen.value == taker.value);
-            taker.partner != left.partner && taker.seen.iter().any(earlier)
-        };
-        one.value != other.value && took(one, other) && took(other, one)
-    }
 }

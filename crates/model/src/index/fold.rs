@@ -7,6 +7,8 @@
 //!
 //! A branch's facts follow each other. So what of a branch a fact has in its past is the branch's beginning.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
@@ -19,6 +21,8 @@ use super::{FieldKey, IndexError};
 use crate::field::{Entry, LiveFacts, Place, Placed, Replacers, Said};
 use crate::ids::{FactId, PartnerId};
 use crate::schema::{self, Field, FieldKind};
+
+pub(crate) use reading::FieldReader;
 
 pub(super) type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::fold::OpenField;
+use super::fold::{FieldReader, OpenField};
 use super::listing::Position;
 use super::rows::{ReadRows, Table};
 use super::stored::{
-    ABOUT, CHAIN, ChainRow, ERASED, FactRow, ItemRow, NEWER, Placing, SETTLE, VERSION, chain_group, decode, fact_group,
-    links_group, long_name, parse_field_name, parse_long_name, parse_tip_key,
+    ABOUT, CHAIN, ChainRow, ERASED, FactRow, ItemRow, NEWER, Placing, REVIEWS, SETTLE, VERSION, chain_group, decode,
+    fact_group, links_group, long_name, parse_field_name, parse_long_name, parse_tip_key,
 };
 use super::stored_field::decode_field;
 use super::{FieldKey, INDEX_VERSION, IndexError};
 use crate::fact::{Header, SignedFact};
-use crate::field::{FieldFacts, LiveFacts, Place};
+use crate::field::{Entry, FieldFacts, LiveFacts, Place};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema::{Kind, Naming};
 
@@ -142,6 +142,15 @@ pub fn live<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<LiveFacts, R> {
     Ok(OpenField::read(rows, key)?.into_standing())
 }
 
+/// The facts of a field that all of `versions` transitively replaced (never merely saw), less those that others of these
+/// replaced. Reads the facts between the versions and those, whatever the field's history.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn bases<R: ReadRows>(rows: &R, key: &FieldKey, versions: &[FactId]) -> Answer<Vec<Entry>, R> {
+    FieldReader::new(rows, key)?.bases(versions)
+}
+
 /// Whether a fact is here and of this field, whatever its standing.
 ///
 /// # Errors
@@ -176,6 +185,17 @@ pub fn fields_of_item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(Field
 /// [`IndexError`].
 pub fn live_of_item<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<(FieldKey, LiveFacts)>, R> {
     Ok(open_fields(rows, item)?.into_iter().map(|(key, field)| (key, field.into_standing())).collect())
+}
+
+/// Every field of which facts name this item, by kind and name, to be read as far as is needed.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn readers_of_item<'a, R: ReadRows>(
+    rows: &'a R,
+    item: &ItemId,
+) -> Answer<Vec<(FieldKey, FieldReader<'a, R>)>, R> {
+    Ok(open_fields(rows, item)?.into_iter().map(|(key, field)| (key, FieldReader::of(rows, field))).collect())
 }
 
 /// An item that something was said about.
@@ -291,6 +311,35 @@ pub(crate) fn unsettled<R: ReadRows>(rows: &R) -> Answer<Vec<FieldKey>, R> {
 /// [`IndexError`].
 pub fn may_be_unsettled<R: ReadRows>(rows: &R, field: &FieldKey) -> Answer<bool, R> {
     Ok(rows.get(Table::Derived, SETTLE, &long_name(field))?.is_some())
+}
+
+/// Of one item, the fields that may be to settle, by kind and name.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn unsettled_of<R: ReadRows>(rows: &R, item: &ItemId) -> Answer<Vec<FieldKey>, R> {
+    let fields = open_fields(rows, item)?.into_iter();
+    Ok(fields.filter(|(_, field)| field.to_settle()).map(|(key, _)| key).collect())
+}
+
+/// The fields of which a live fact names a day to look at their item again, each with the first such day.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn reviews<R: ReadRows>(rows: &R) -> Answer<Vec<(FieldKey, Date)>, R> {
+    let damaged = || IndexError::Damaged(Table::Derived);
+    let review = |(name, day): (Vec<u8>, Vec<u8>)| {
+        Ok((parse_long_name(&name).ok_or_else(damaged)?, decode(Table::Derived, &day)?))
+    };
+    rows.group(Table::Derived, REVIEWS)?.into_iter().map(review).collect()
+}
+
+/// Whether anything that counts was said about an item of this kind.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn is_item<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Answer<bool, R> {
+    Ok(rows.get(Table::Items, kind.as_bytes(), item.as_bytes())?.is_some())
 }
 
 /// A fact of a newer format, and the facts that wait for it.

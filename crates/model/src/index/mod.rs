@@ -32,18 +32,19 @@ use crate::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 pub use as_of::{as_of, past};
 pub use clock::Clock;
 pub use counts::{Counts, counts};
+pub(crate) use fold::FieldReader;
 pub use ingest::{ingest, note_newer, rebuild};
 pub use listing::{Position, Window, each_item};
-pub(crate) use lookup::unsettled;
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, all_facts, claims, entry, erased, fact, field, fields_of_item, forked,
-    header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item, may_be_unsettled,
-    newer, owner, tip, tips, year,
+    HistoryEntry, ItemEntry, Newer, Standing, all_facts, bases, claims, entry, erased, fact, field, fields_of_item,
+    forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item,
+    may_be_unsettled, newer, owner, tip, tips, year,
 };
+pub(crate) use lookup::{is_item, readers_of_item, reviews, unsettled, unsettled_of};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 6;
+pub const INDEX_VERSION: u32 = 7;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
+use serde_json::Value;
+
 use super::clock::Clock;
 use super::counts::{COUNTS, Changes};
 use super::fold::OpenField;
@@ -10,15 +13,15 @@ use super::ingest::fact_groups;
 use super::listing::{self, listed_group, years_group};
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, SETTLE, chain_group, decode, encode, fact_group, insert_sorted,
-    links_group, long_name, remove_sorted, tip_key,
+    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode, fact_group,
+    insert_sorted, links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
 use crate::chapter;
 use crate::fact::SignedFact;
 use crate::field::{Entry, ValueHash};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
-use crate::schema;
+use crate::schema::{self, REVIEW};
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
@@ -31,6 +34,8 @@ struct CachedField {
     field: OpenField,
     /// What its live facts linked to when it was read.
     links: BTreeSet<ItemId>,
+    /// The first day on which they asked to look at the item again.
+    review: Option<Date>,
 }
 
 /// Whether a row without a value is there.
@@ -124,8 +129,8 @@ impl<'a, R: WriteRows> Work<'a, R> {
     fn open_field(&mut self, key: &FieldKey) -> Answer<(), R> {
         if !self.fields.contains_key(key) {
             let field = OpenField::read(self.rows, key)?;
-            let links = self.links(key, &field)?;
-            self.fields.insert(key.clone(), CachedField { field, links });
+            let (links, review) = (self.links(key, &field)?, self.review(key, &field)?);
+            self.fields.insert(key.clone(), CachedField { field, links, review });
         }
         Ok(())
     }
@@ -147,11 +152,27 @@ impl<'a, R: WriteRows> Work<'a, R> {
             return Ok(links);
         };
         for id in field.standing().live().map(|entry| entry.id) {
-            let text = self.fact(&id)?.and_then(|row| row.content.as_ref()).map(|(_, text)| text);
-            let value = text.and_then(|text| serde_json::from_str(text).ok());
-            links.extend(value.and_then(|value| known.shape.link(&value)));
+            links.extend(self.value(&id)?.and_then(|value| known.shape.link(&value)));
         }
         Ok(links)
+    }
+
+    /// The first day that the live facts of a review name.
+    fn review(&mut self, key: &FieldKey, field: &OpenField) -> Answer<Option<Date>, R> {
+        let mut first: Option<Date> = None;
+        if key.field == REVIEW && schema::field(&key.kind, &key.field).is_some() {
+            for id in field.standing().live().map(|entry| entry.id) {
+                let day = self.value(&id)?.and_then(|value| value.as_str()?.parse().ok());
+                first = first.into_iter().chain(day).min();
+            }
+        }
+        Ok(first)
+    }
+
+    /// A known fact's value, unless it was erased.
+    fn value(&mut self, id: &FactId) -> Answer<Option<Value>, R> {
+        let text = self.fact(id)?.and_then(|row| row.content.as_ref()).map(|(_, text)| text);
+        Ok(text.and_then(|text| serde_json::from_str(text).ok()))
     }
 
     /// Gives facts that came without their values these.
@@ -420,6 +441,11 @@ impl<'a, R: WriteRows> Work<'a, R> {
             for new in links.difference(&cached.links) {
                 self.rows.put(Table::Derived, &links_group(new), &long_name(&key), &[])?;
             }
+            match self.review(&key, &cached.field)? {
+                now if now == cached.review => {}
+                Some(day) => self.rows.put(Table::Derived, REVIEWS, &long_name(&key), &encode(&day))?,
+                None => self.rows.remove(Table::Derived, REVIEWS, &long_name(&key))?,
+            }
             let before = cached.field.to_settle_before;
             match (before, cached.field.to_settle()) {
                 (false, true) => self.rows.put(Table::Derived, SETTLE, &long_name(&key), &[])?,
@@ -482,6 +508,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let mut groups: BTreeSet<(Table, Vec<u8>)> = BTreeSet::new();
         groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
         groups.insert((Table::Derived, SETTLE.to_vec()));
+        groups.insert((Table::Derived, REVIEWS.to_vec()));
         groups.insert((Table::Derived, COUNTS.to_vec()));
         groups.insert((Table::Derived, ERASED.to_vec()));
         for (id, row) in facts {

@@ -12,8 +12,9 @@ const fn field(name: &'static str, kind: FieldKind, shape: Shape) -> Field {
     Field { name, kind, shape }
 }
 
-/// When to look at a statement again; both answer for that date, and either sets the next.
-const REVIEW: Field = field("review", SHARED, Shape::Date);
+/// The name of the field that says when to look at a statement again; both answer for that date, and either sets the next.
+pub(crate) const REVIEW: &str = "review";
+const REVIEW_FIELD: Field = field(REVIEW, SHARED, Shape::Date);
 /// What a partner answered when the statement was looked at again.
 const REVIEWED: Field = field("reviewed", EACH, Shape::Reviewed);
 /// An answer to a wording that the other proposed.
@@ -37,7 +38,7 @@ pub const KINDS: &[Kind] = &[
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
             NOT_YET,
-            REVIEW,
+            REVIEW_FIELD,
             REVIEWED,
         ],
     },
@@ -49,7 +50,7 @@ pub const KINDS: &[Kind] = &[
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
             NOT_YET,
-            REVIEW,
+            REVIEW_FIELD,
             REVIEWED,
             field("rank", LIGHT, Shape::Rank),
         ],
@@ -62,7 +63,7 @@ pub const KINDS: &[Kind] = &[
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
             NOT_YET,
-            REVIEW,
+            REVIEW_FIELD,
             REVIEWED,
             field("rank", LIGHT, Shape::Rank),
         ],
@@ -80,7 +81,7 @@ pub const KINDS: &[Kind] = &[
             field("draft", SHARED, Shape::Prose),
             field("wording", CONSENT, Shape::Prose),
             NOT_YET,
-            REVIEW,
+            REVIEW_FIELD,
             REVIEWED,
             field("rank", LIGHT, Shape::Rank),
         ],

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::ids::{HouseholdId, ItemId, PartnerId};
 
 pub use kinds::KINDS;
+pub(crate) use kinds::REVIEW;
 pub use ritual::{MAX_MINUTES, MAX_RULE};
 pub use settlement::OUTCOMES;
 pub use shape::{Shape, ValueError};

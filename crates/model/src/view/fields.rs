@@ -11,7 +11,7 @@ use crate::fact::MAX_SEEN;
 use crate::field::{Entry, FieldFacts, LiveFacts, Seen};
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
-use crate::index::{self, FieldKey, IndexError};
+use crate::index::{self, FieldKey, FieldReader, IndexError};
 use crate::schema::{Field, FieldKind, Kind, Naming, Owner};
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
@@ -33,10 +33,11 @@ pub(super) fn view<R: ReadRows>(
     known: Option<&Kind>,
     owner: Option<PartnerId>,
     key: &FieldKey,
-    facts: &LiveFacts,
+    facts: &FieldReader<'_, R>,
 ) -> Answer<FieldView, R> {
     let field = known.and_then(|known| known.field(&key.field));
-    let fold = Fold { rows, reader, field, key, all: OnceCell::new() };
+    let fold = Fold { rows, reader, field, key, facts, all: OnceCell::new() };
+    let facts = facts.live();
     let Some(kind) = field.map(|field| field.kind) else {
         let live: Vec<&Entry> = facts.live().collect();
         let reading = fold.reading(&live)?;
@@ -70,7 +71,7 @@ pub(super) fn view<R: ReadRows>(
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
             // Only two that do not say the same can have crossed.
-            view.crossed = view.reading.versions.len() == 2 && fold.all()?.crossed();
+            view.crossed = view.reading.versions.len() == 2 && fold.facts.crossed()?;
         }
         FieldKind::Consent => {
             view.arriving = facts.arriving();
@@ -83,7 +84,7 @@ pub(super) fn view<R: ReadRows>(
                 view.agreement.retain(|agreement| agreement.said.iter().all(|said| here(&said.fact)));
                 view.waiting.retain(|version| here(&version.fact));
             }
-            view.crossed = fold.all()?.crossed();
+            view.crossed = fold.facts.crossed()?;
             let held = view.reading.value.as_ref();
             view.agreed = Some(matches!(view.agreement.as_slice(), [one] if Some(&one.value) == held));
         }
@@ -96,7 +97,8 @@ struct Fold<'a, R> {
     reader: &'a Reader,
     field: Option<&'a Field>,
     key: &'a FieldKey,
-    /// Read where what was replaced matters.
+    facts: &'a FieldReader<'a, R>,
+    /// Read where every agreement matters that there ever was.
     all: OnceCell<FieldFacts>,
 }
 
@@ -106,7 +108,7 @@ impl<R: ReadRows> Fold<'_, R> {
         match self.all.get() {
             Some(all) => Ok(all),
             None => {
-                let read = index::field(self.rows, self.key)?;
+                let read = self.facts.all()?;
                 Ok(self.all.get_or_init(|| read))
             }
         }
@@ -176,7 +178,7 @@ impl<R: ReadRows> Fold<'_, R> {
         if self.field.is_none_or(|field| !field.shape.is_prose()) {
             return Ok(Reading { versions, ..differing });
         }
-        let Some(merged) = merge(self.rows, self.all()?, &versions)? else {
+        let Some(merged) = merge(self.rows, self.facts, &versions)? else {
             return Ok(Reading { versions, ..differing });
         };
         Ok(match merged.text() {
@@ -196,7 +198,7 @@ impl<R: ReadRows> Fold<'_, R> {
     /// What the versions all replaced, if it is one value.
     fn was(&self, versions: &[Version]) -> Answer<Option<Value>, R> {
         let ids: Vec<FactId> = versions.iter().map(|version| version.fact).collect();
-        let bases = self.all()?.bases(&ids);
+        let bases = self.facts.bases(&ids)?;
         match bases.split_first() {
             Some((first, rest)) if rest.iter().all(|base| base.value == first.value) => {
                 Ok(value(self.rows, &first.id)?.1)

@@ -5,9 +5,11 @@
 
 mod difference;
 mod fields;
+mod head;
 mod page;
 mod prose;
 mod review;
+mod unsettled;
 
 use std::collections::BTreeMap;
 
@@ -18,14 +20,18 @@ use serde_json::Value;
 use crate::field::Seen;
 use crate::ids::{FactId, HouseholdId, ItemId, PartnerId};
 use crate::index::rows::ReadRows;
-use crate::index::{self, FieldKey, IndexError, ItemEntry};
-use crate::schema::{FieldKind, Kind, Naming, Shape};
+use crate::index::{self, IndexError};
+use crate::schema::{Kind, Shape};
 
 pub use difference::{Between, Difference, Spoken};
 pub(crate) use fields::{unsaid as unsaid_field, value as value_of};
+pub use head::{ItemHead, field, head};
 pub use page::{Page, page, page_linked};
 pub use prose::{PassageVersion, PassageView};
+pub(crate) use review::review;
 pub use review::{Review, ReviewAnswer};
+pub(crate) use unsettled::{Unsettled, unsettled};
+pub use unsettled::{differences, to_settle};
 
 /// Whose view it is: versions of their own come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,26 +232,30 @@ pub struct ItemView {
     pub review: Option<Review>,
 }
 
+impl ItemView {
+    /// An item with these fields alone.
+    fn of(head: ItemHead, fields: BTreeMap<String, FieldView>) -> Self {
+        Self {
+            arriving: head.arriving(),
+            newer: head.schema().is_none(),
+            id: head.id,
+            kind: head.kind,
+            founded: head.founded,
+            owner: head.owner,
+            fields,
+            tally: None,
+            changed_since_agreed: None,
+            review: None,
+        }
+    }
+}
+
 /// One item; `None` when nothing is known of it. The vision and the members are there before anything was said.
 ///
 /// # Errors
 /// [`IndexError`].
 pub fn item<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId) -> Result<Option<ItemView>, IndexError<R::Error>> {
-    // Facts may claim an item for several kinds: a natural item is of the kind that its id is made of, whoever else names it.
-    let mut claimed = None;
-    for (kind, entry) in index::claims(rows, item)? {
-        let view = whole(rows, reader, &kind, &entry)?;
-        let natural = Kind::named(&kind).is_some_and(|kind| !matches!(kind.naming, Naming::Founded { .. }));
-        if is_named(rows, reader, &view)? {
-            if natural {
-                return Ok(Some(view));
-            }
-            claimed = claimed.or(Some(view));
-        }
-    }
-    let mut natural =
-        crate::schema::KINDS.iter().filter(|kind| kind.natural_item(&reader.household, &reader.partner) == Some(*item));
-    Ok(natural.next().map(|kind| unsaid(reader, kind, item)).or(claimed))
+    head(rows, reader, item)?.map(|head| whole(rows, reader, head)).transpose()
 }
 
 /// The items of a kind, oldest first (by date, then by id). Natural ones only where something was said.
@@ -255,9 +265,9 @@ pub fn item<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId) -> Result<Opt
 pub fn items<R: ReadRows>(rows: &R, reader: &Reader, kind: &str) -> Result<Vec<ItemView>, IndexError<R::Error>> {
     let mut views = Vec::new();
     for entry in index::items(rows, kind)? {
-        let view = whole(rows, reader, kind, &entry)?;
-        if is_named(rows, reader, &view)? {
-            views.push(view);
+        let head = head::claimed(rows, reader, kind, &entry)?;
+        if head::is_named(rows, reader, &head)? {
+            views.push(whole(rows, reader, head)?);
         }
     }
     Ok(views)
@@ -284,56 +294,6 @@ pub fn linked<R: ReadRows>(rows: &R, reader: &Reader, target: &ItemId) -> Result
     Ok(views)
 }
 
-/// Everything to settle: the items that have fields which differ or words that wait, with those fields alone. What a partner
-/// said on two devices apart in a field of their own is listed for them only.
-///
-/// # Errors
-/// [`IndexError`].
-pub fn differences<R: ReadRows>(rows: &R, reader: &Reader) -> Result<Vec<ItemView>, IndexError<R::Error>> {
-    let mut views: BTreeMap<ItemId, ItemView> = BTreeMap::new();
-    for FieldKey { item: id, .. } in index::unsettled(rows)? {
-        if let std::collections::btree_map::Entry::Vacant(place) = views.entry(id)
-            && let Some(mut view) = item(rows, reader, &id)?
-        {
-            // By the item's own kind: facts may name it under another, which hides nothing.
-            let (kind, owner) = (view.kind.clone(), view.owner);
-            view.fields.retain(|name, field| is_to_settle(reader, &kind, name, owner, field));
-            place.insert(view);
-        }
-    }
-    Ok(views.into_values().filter(|view| !view.fields.is_empty()).collect())
-}
-
-/// The fields of one item that wait to be settled: what [`differences`] has of it.
-///
-/// # Errors
-/// [`IndexError`].
-pub fn to_settle<R: ReadRows>(rows: &R, reader: &Reader, id: &ItemId) -> Result<Vec<String>, IndexError<R::Error>> {
-    let Some(view) = item(rows, reader, id)? else { return Ok(Vec::new()) };
-    let (kind, owner) = (view.kind, view.owner);
-    let waiting = view.fields.into_iter().filter(|(name, field)| is_to_settle(reader, &kind, name, owner, field));
-    Ok(waiting.map(|(name, _)| name).collect())
-}
-
-fn is_to_settle(reader: &Reader, kind: &str, name: &str, owner: Option<PartnerId>, field: &FieldView) -> bool {
-    let own = |state| state == State::Differing;
-    // What is said about a difference waits with the difference.
-    if kind == crate::settle::SETTLEMENT {
-        return false;
-    }
-    match crate::schema::field(kind, name).map(|field| field.kind) {
-        None | Some(FieldKind::Light) => false,
-        Some(FieldKind::Shared) => own(field.reading.state),
-        Some(FieldKind::Consent) => own(field.reading.state) || !field.waiting.is_empty() || field.agreement.len() > 1,
-        Some(FieldKind::Owned(crate::schema::Owner::Founder)) => {
-            own(field.reading.state) && owner == Some(reader.partner)
-        }
-        Some(FieldKind::Owned(crate::schema::Owner::EachPartner)) => {
-            field.slots.iter().any(|slot| slot.own && own(slot.reading.state))
-        }
-    }
-}
-
 fn names(view: &ItemView, field: &str, target: &ItemId) -> bool {
     let Some(shape) = crate::schema::field(&view.kind, field).map(|field| field.shape) else { return false };
     let Some(field) = view.fields.get(field) else { return false };
@@ -344,74 +304,30 @@ fn names(view: &ItemView, field: &str, target: &ItemId) -> bool {
     })
 }
 
-/// Whether an item is one that its kind can have: a natural one has the name that the schema gives it.
-fn is_named<R: ReadRows>(rows: &R, reader: &Reader, view: &ItemView) -> Result<bool, IndexError<R::Error>> {
-    Ok(match Kind::named(&view.kind) {
-        Some(Kind { naming: Naming::Internal, .. }) => false,
-        Some(kind @ Kind { naming: Naming::One, .. }) => {
-            kind.natural_item(&reader.household, &reader.partner) == Some(view.id)
-        }
-        Some(Kind { naming: Naming::OnePerPartner, .. }) => view.owner.is_some(),
-        Some(kind @ Kind { naming: Naming::Keyed { .. }, .. }) => {
-            index::is_keyed(rows, &reader.household, kind, &view.id)?
-        }
-        Some(Kind { naming: Naming::Founded { .. }, .. }) | None => true,
-    })
-}
-
-fn unsaid(reader: &Reader, kind: &Kind, item: &ItemId) -> ItemView {
-    let owner = (kind.naming == Naming::OnePerPartner).then_some(reader.partner);
-    ItemView {
-        id: *item,
-        kind: kind.name.to_owned(),
-        founded: None,
-        owner,
-        arriving: false,
-        newer: false,
-        fields: kind.fields.iter().map(|field| (field.name.to_owned(), fields::unsaid(field.kind))).collect(),
-        tally: None,
-        changed_since_agreed: None,
-        review: None,
-    }
-}
-
-fn whole<R: ReadRows>(
-    rows: &R,
-    reader: &Reader,
-    kind: &str,
-    entry: &ItemEntry,
-) -> Result<ItemView, IndexError<R::Error>> {
-    let known = Kind::named(kind);
-    let founded = entry.founding.map(|(by, on)| Founded { by, on });
-    let owner = match known {
-        Some(known) => index::owner(rows, &reader.household, known, &entry.item)?,
-        None => None,
-    };
+/// The item that this is, as it stands.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn whole<R: ReadRows>(rows: &R, reader: &Reader, head: ItemHead) -> Result<ItemView, IndexError<R::Error>> {
+    let known = head.schema();
     let mut views: BTreeMap<String, FieldView> = known
         .map(|known| known.fields.iter().map(|field| (field.name.to_owned(), fields::unsaid(field.kind))).collect())
         .unwrap_or_default();
-    for (key, live) in index::live_of_item(rows, &entry.item)? {
-        if key.kind == kind {
-            let view = fields::view(rows, reader, known, owner, &key, &live)?;
+    for (key, facts) in index::readers_of_item(rows, &head.id)? {
+        if key.kind == head.kind {
+            let view = fields::view(rows, reader, known, head.owner, &key, &facts)?;
             views.insert(key.field, view);
         }
     }
-    let natural = known.is_some_and(|known| !matches!(known.naming, Naming::Founded { .. }));
-    let tally = match (kind, views.get("measure").and_then(|measure| measure.reading.value.as_ref())) {
-        ("milestone", Some(measure)) if counts(measure) => Some(tally(rows, reader, &entry.item)?),
+    let tally = match (head.kind.as_str(), views.get("measure").and_then(|measure| measure.reading.value.as_ref())) {
+        ("milestone", Some(measure)) if counts(measure) => Some(tally(rows, reader, &head.id)?),
         _ => None,
     };
     Ok(ItemView {
-        id: entry.item,
-        kind: kind.to_owned(),
-        arriving: founded.is_none() && !natural,
-        newer: known.is_none(),
         changed_since_agreed: changed_since_agreed(known, &views),
-        review: review::review(&views),
-        founded,
-        owner,
-        fields: views,
+        review: review::review(views.get("review"), views.get("reviewed")),
         tally,
+        ..ItemView::of(head, views)
     })
 }
 

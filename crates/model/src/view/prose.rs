@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::Version;
-use crate::field::FieldFacts;
 use crate::ids::{FactId, PartnerId};
-use crate::index::IndexError;
 use crate::index::rows::ReadRows;
+use crate::index::{FieldReader, IndexError};
 use crate::prose::{self, Base, Merged, Passage};
 
 /// A stretch of prose in reading order.
@@ -44,7 +43,7 @@ pub struct PassageVersion {
 /// or made by a newer version.
 pub(super) fn merge<R: ReadRows>(
     rows: &R,
-    facts: &FieldFacts,
+    facts: &FieldReader<'_, R>,
     versions: &[Version],
 ) -> Result<Option<Merged<FactId>>, IndexError<R::Error>> {
     let mut texts = Vec::new();
@@ -63,14 +62,18 @@ pub(super) fn merge<R: ReadRows>(
 }
 
 /// The reading of what all of these transitively replaced.
-fn base<R: ReadRows>(rows: &R, facts: &FieldFacts, versions: &[FactId]) -> Result<Option<Base>, IndexError<R::Error>> {
+fn base<R: ReadRows>(
+    rows: &R,
+    facts: &FieldReader<'_, R>,
+    versions: &[FactId],
+) -> Result<Option<Base>, IndexError<R::Error>> {
     // From the texts down to what they replaced, until that is one text or nothing; then back up. Every step goes to facts
     // that those of the step before replaced, so there is an end.
     let mut levels: Vec<Vec<(FactId, String)>> = Vec::new();
     let mut below: Vec<FactId> = versions.to_vec();
     loop {
         let mut level = Vec::new();
-        for entry in facts.bases(&below) {
+        for entry in facts.bases(&below)? {
             let text = super::fields::value(rows, &entry.id)?.1;
             if let Some(text) = text.as_ref().and_then(serde_json::Value::as_str) {
                 level.push((entry.id, text.to_owned()));

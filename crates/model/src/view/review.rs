@@ -1,7 +1,5 @@
 //! Looking at a statement again: when that is, and who answered what.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,13 +51,12 @@ impl Review {
     }
 }
 
-/// The review of an item with these fields; `None` where no date was named.
-pub(super) fn review(fields: &BTreeMap<String, FieldView>) -> Option<Review> {
-    let named = &fields.get("review")?.reading;
+/// The review of an item with these two fields, `review` and `reviewed`; `None` where no date was named.
+pub(crate) fn review(review: Option<&FieldView>, reviewed: Option<&FieldView>) -> Option<Review> {
+    let named = &review?.reading;
     let mut dates: Vec<Date> = named.values().filter_map(date).collect();
     dates.sort_unstable();
     dates.dedup();
-    let reviewed = fields.get("reviewed");
     let mut reviews = dates.into_iter().map(|on| Review { on, answers: answers(reviewed, on) });
     let last = reviews.clone().next_back();
     reviews.find(|review| review.answered() < 2).or(last)
