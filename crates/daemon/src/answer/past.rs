@@ -11,7 +11,7 @@ use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use betwixt_store::View;
 
-use super::items::{Found, Open, ReadError};
+use super::items::{Found, Located, Open, ReadError};
 use super::problem::storage_problem;
 use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Sees, Target};
 use crate::replica::Replica;
@@ -51,9 +51,9 @@ impl<'a> Past<'a> {
             Named::Vision => return self.open.find(&Target::Vision(None)),
             Named::Item(prefix) => prefix,
         };
-        let mut found: Option<Found<'_, 'a>> = None;
+        let mut found: Option<Located<'_, 'a>> = None;
         for collection in Collection::ALL.into_iter().filter(|collection| *collection != Collection::Vision) {
-            match self.open.find(&Target::Item(collection, prefix.clone())) {
+            match self.open.locate(&Target::Item(collection, prefix.clone())) {
                 Ok(other) if found.is_none() => found = Some(other),
                 Ok(_) => {
                     let detail = "More than one item begins like that; give more of the id.";
@@ -63,7 +63,7 @@ impl<'a> Past<'a> {
                 Err(error) => return Err(error),
             }
         }
-        found.ok_or_else(|| self.open.nothing("item").into())
+        found.ok_or_else(|| self.open.nothing("item"))?.whole()
     }
 
     /// The fact of an item whose id begins so.

@@ -9,7 +9,7 @@ use betwixt_model::field::Seen;
 use betwixt_model::ids::{FactId, ItemId};
 use betwixt_model::say::Saying;
 use betwixt_model::schema::{self, Kind, Naming, Shape};
-use betwixt_model::view::ItemView;
+use betwixt_model::view::{self, ItemView};
 use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
@@ -172,15 +172,15 @@ impl Writing<'_> {
             return Err(Problem::new(ProblemKind::NotFound, format!("A {kind} has no field of that name.")).into());
         }
         let open = self.open();
-        let found = open.find(target)?;
-        if found.view.arriving {
+        let found = open.locate(target)?;
+        if found.head.arriving() {
             return Err(Problem::new(
                 ProblemKind::Arriving,
                 "The beginning of this is still arriving; it can be changed once that is here.",
             )
             .into());
         }
-        let (scope, item) = (found.open.scope, found.view.id);
+        let (scope, item) = (found.open.scope, found.head.id);
         check_link(found.open, kind, field, &say.value)?;
         drop(open);
         self.say_of(scope, kind, item, field, say)
@@ -207,14 +207,14 @@ impl Writing<'_> {
         let fact = said.fact().id();
         let open = self.open();
         let open = open.one(scope)?;
-        let view = open.view(kind, &item)?.ok_or_else(gone)?;
-        let shown = view.fields.get(field).ok_or_else(gone)?;
+        let head = open.head(kind, &item)?.ok_or_else(gone)?;
+        let shown = view::field(&open.rows, &open.reader, &head, field)?.ok_or_else(gone)?;
         Ok(Response::Saying(Box::new(api::Saying {
             item: item.to_string(),
             field: field.to_owned(),
             fact: fact.to_string(),
             seen: api::Seen(own_token(&shown.seen, &before, fact).to_string()),
-            now: shown::field(&open.reader, kind, field, shown),
+            now: shown::field(&open.reader, kind, field, &shown),
         })))
     }
 
@@ -229,8 +229,8 @@ impl Writing<'_> {
             return Ok(answer);
         }
         let open = self.open();
-        let found = open.find(target)?;
-        let (scope, item) = (found.open.scope, found.view.id);
+        let found = open.locate(target)?;
+        let (scope, item) = (found.open.scope, found.head.id);
         drop(open);
         let mut fields: Vec<(String, Value)> =
             vec![("milestone".into(), item.to_string().into()), ("amount".into(), entry.amount.into())];
@@ -272,9 +272,9 @@ fn check_link(open: &OpenScope<'_>, kind: &str, field: &str, value: &Value) -> R
 /// Checks that the version which is said back stands.
 fn check_said_back(open: &OpenScope<'_>, field: &str, value: &Value) -> Result<(), Failure> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    let item = text("item").parse::<ItemId>().ok().map(|item| open.view(text("kind"), &item)).transpose()?.flatten();
+    let item = text("item").parse::<ItemId>().ok().map(|item| open.head(text("kind"), &item)).transpose()?.flatten();
     let fact = text("fact").parse::<FactId>().ok();
-    let said = item.as_ref().and_then(|item| item.fields.get(text("field")));
+    let said = item.map(|item| view::field(&open.rows, &open.reader, &item, text("field"))).transpose()?.flatten();
     if said.is_some_and(|said| fact.is_some_and(|fact| said.seen.facts().contains(&fact))) || value.is_null() {
         return Ok(());
     }

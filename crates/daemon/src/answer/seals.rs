@@ -35,7 +35,7 @@ pub(super) fn page(
 /// One session.
 pub(super) fn one(replica: &Replica, open: &Open<'_>, target: &Target) -> Result<api::SealedSession, ReadError> {
     open.one(Scope::Ours)?;
-    let id = open.find(target)?.view.id;
+    let id = open.locate(target)?.head.id;
     session(replica, open, &id)?.ok_or_else(|| open.nothing(seal::KIND).into())
 }
 
@@ -99,12 +99,12 @@ impl Writing<'_> {
         let open = Open::new(self.replica, self.sees, &self.stage.batch().reader());
         let ours = open.one(Scope::Ours)?.reader;
         open.one(Scope::Mine)?;
-        let found = open.find(target)?;
+        let found = open.locate(target)?;
         if found.open.scope != Scope::Ours {
             return Err(Problem::new(ProblemKind::Invalid, "Answers are sealed between two; ask it of both.").into());
         }
         let partners = partners(self.replica, found.open);
-        let id = found.view.id;
+        let id = found.head.id;
         let standing = seal::session(&found.open.rows, &ours, &partners, &id)?.ok_or_else(gone)?;
         if standing.answers.iter().any(|answer| answer.state == AnswerState::Opened) {
             let words = "An answer is open already; what was sealed cannot be changed any more.";
