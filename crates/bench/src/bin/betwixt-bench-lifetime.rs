@@ -115,8 +115,10 @@ struct Couple {
 /// Who says what having seen what.
 #[derive(Debug, Clone, Copy)]
 enum Manner {
-    /// One after the other, each having seen the last.
+    /// One after the other, each having seen the last, and never their own before it.
     Turns,
+    /// One after the other, each having seen what stands, as the rules for saying ask for. Now and then they agree.
+    Standing,
     /// Each goes on with their own word and never names the other's: the field differs all along.
     Apart,
     /// By turns, while the first's second device never sees any of it and now and then says the same again.
@@ -177,15 +179,18 @@ impl Couple {
             let seen = match manner {
                 Manner::Apart => last[at].into_iter().collect(),
                 Manner::Turns | Manner::Contradicted => last[1 - at].into_iter().collect(),
+                Manner::Standing => last.into_iter().flatten().collect(),
             };
             let contradicts = matches!(manner, Manner::Contradicted) && number % 500 == 499;
             let fact = if contradicts {
                 self.says(2, item, field, "from the phone", Vec::new())?
             } else {
-                let value = format!("Title {number}");
+                // In a field of consent, every tenth word is the other's own.
+                let same = matches!(manner, Manner::Standing) && number % 10 == 9;
+                let value = format!("Title {}", if same { number - 1 } else { number });
                 let fact = self.says(at, item, field, &value, seen)?;
                 last[at] = Some(fact.fact().id());
-                if !matches!(manner, Manner::Apart) {
+                if matches!(manner, Manner::Turns | Manner::Contradicted) {
                     last[1 - at] = last[at];
                 }
                 fact
@@ -203,7 +208,7 @@ fn fields(report: &mut Report, largest: usize) -> anyhow::Result<()> {
     let sizes = [1, 10, 100, 1_000, 10_000].into_iter().filter(|size| *size <= largest);
     for size in sizes {
         for (manner, field) in
-            [(Manner::Turns, "area"), (Manner::Apart, "area"), (Manner::Turns, "state"), (Manner::Turns, "rank")]
+            [(Manner::Turns, "area"), (Manner::Apart, "area"), (Manner::Standing, "state"), (Manner::Turns, "rank")]
         {
             let mut couple = Couple::new();
             let facts = couple.history(manner, field, size + 2 * FOLDS)?;
@@ -230,11 +235,25 @@ fn fields(report: &mut Report, largest: usize) -> anyhow::Result<()> {
                 Ok(index::ingest(&mut rows, &couple.household, &couple.membership, second[number..=number].to_vec())?)
             })?;
             report.row(&format!("{what}, encrypted rows"), taken, bound);
+            let item = facts[0].fact().item();
+            let reader = Reader { household: couple.household, partner: couple.devices[0].1 };
+            let head = view::head(&rows, &reader, &item)?.context("the goal is there")?;
+            let taken = time(FOLDS, |_| Ok(view::field(&rows, &reader, &head, field)?))?;
+            report.row(&format!("read {field} of {size} facts, {manner:?}"), taken, None);
             if size >= 1_000 && matches!(manner, Manner::Turns) && field == "area" {
                 say_with_seen(report, &couple, &mut rows, &facts)?;
             }
         }
     }
+    let mut couple = Couple::new();
+    let facts = couple.history(Manner::Turns, "state", 1_000.min(largest) + FOLDS)?;
+    let (before, arriving) = facts.split_at(facts.len() - FOLDS);
+    let mut rows = MemoryRows::default();
+    index::ingest(&mut rows, &couple.household, &couple.membership, before.to_vec())?;
+    let taken = time(FOLDS, |number| {
+        Ok(index::ingest(&mut rows, &couple.household, &couple.membership, vec![arriving[number].clone()])?)
+    })?;
+    report.row("fold one fact into a field of consent where 1,000 words stand, none ever taken back", taken, None);
     let mut couple = Couple::new();
     let facts = couple.history(Manner::Contradicted, "area", largest.min(2_000))?;
     let mut rows = MemoryRows::default();

@@ -172,7 +172,8 @@ impl<'a> Words<'a> {
         pairs
     }
 
-    pub(super) fn standing(&self) -> Vec<Agreed<'a>> {
+    /// The agreements that no later one covers, each with whether it was ended.
+    pub(super) fn latest(&self) -> Vec<(Agreed<'a>, bool)> {
         // What a pair covers: both, and everything in their pasts. One that covers more than another is later.
         let mut pairs: Vec<(u64, Clock, Pair)> = Vec::new();
         for pair in self.pairs() {
@@ -182,7 +183,7 @@ impl<'a> Words<'a> {
         }
         pairs.sort_unstable_by_key(|(weight, _, _)| Reverse(*weight));
         let mut latest: Vec<(u64, Clock)> = Vec::new();
-        let mut standing: Vec<Agreed<'a>> = Vec::new();
+        let mut found: Vec<(Agreed<'a>, bool)> = Vec::new();
         for (weight, clock, pair) in pairs {
             let covers = |later: &Clock| {
                 pair.iter().all(|(branch, at)| later.get(branch) >= self.branches[branch].words[*at].sequence)
@@ -198,12 +199,9 @@ impl<'a> Words<'a> {
                 let by_one_of_them = [agreed.one.partner, agreed.other.partner].contains(&end.partner);
                 by_one_of_them && end.has_in_past(agreed.one) && end.has_in_past(agreed.other)
             };
-            if !self.ends.iter().any(ends) {
-                standing.push(agreed);
-            }
+            found.push((agreed, self.ends.iter().any(ends)));
         }
-        standing.sort_by_key(|agreed| (agreed.weight(), agreed.one.id, agreed.other.id));
-        standing
+        found
     }
 }
 

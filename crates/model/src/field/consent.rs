@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::agreements::Words;
-use super::{Entry, FieldFacts, ValueHash};
+use super::{Entry, FieldFacts, LiveFacts, ValueHash};
 use crate::ids::PartnerId;
 
 /// Two facts by two partners that say the same, and stand.
@@ -29,28 +29,33 @@ impl FieldFacts {
     /// had another word beside it. An agreement stands until a later one, with both of its facts in the past, or until one
     /// of the two says `null` with both in the past. A proposal takes nothing away.
     pub fn agreements(&self) -> Vec<Agreed<'_>> {
-        Words::of(self).standing()
+        let latest = self.latest_agreements().into_iter();
+        let mut standing: Vec<Agreed<'_>> = latest.filter(|(_, ended)| !ended).map(|(agreed, _)| agreed).collect();
+        standing.sort_by_key(|agreed| (agreed.weight(), agreed.one.id, agreed.other.id));
+        standing
+    }
+
+    /// The agreements that no later one covers, each with whether it was ended since.
+    pub(crate) fn latest_agreements(&self) -> Vec<(Agreed<'_>, bool)> {
+        Words::of(self).latest()
     }
 
     /// The live words of a partner, `null` included.
     pub fn words_of(&self, partner: &PartnerId) -> impl Iterator<Item = &Entry> {
         self.live().filter(move |entry| entry.partner == *partner)
     }
+}
 
-    /// The live words that are only their speaker's so far, and not what stands agreed: somebody has yet to say the same.
-    pub fn waiting(&self) -> Vec<&Entry> {
-        let live: Vec<&Entry> = self.live().collect();
-        let said: BTreeSet<(ValueHash, PartnerId)> = live.iter().map(|entry| (entry.value, entry.partner)).collect();
+impl LiveFacts {
+    /// The live words that are only their speaker's so far, and none of the values that stand agreed: somebody has yet to say
+    /// the same.
+    pub(crate) fn waiting(&self, agreed: &BTreeSet<ValueHash>) -> Vec<&Entry> {
+        let said: BTreeSet<(ValueHash, PartnerId)> = self.live().map(|entry| (entry.value, entry.partner)).collect();
         let said_too = |word: &Entry| {
             let least = PartnerId::from_bytes([0; 32]);
             let speakers = said.range((word.value, least)..).take_while(|(value, _)| *value == word.value);
             speakers.into_iter().any(|(_, partner)| *partner != word.partner)
         };
-        let alone: Vec<&Entry> = live.iter().copied().filter(|word| !word.null && !said_too(word)).collect();
-        if alone.is_empty() {
-            return alone;
-        }
-        let agreed: BTreeSet<ValueHash> = self.agreements().iter().map(|agreed| agreed.one.value).collect();
-        alone.into_iter().filter(|word| !agreed.contains(&word.value)).collect()
+        self.live().filter(|word| !word.null && !said_too(word) && !agreed.contains(&word.value)).collect()
     }
 }

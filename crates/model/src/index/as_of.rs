@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use super::agreed::Agreed;
 use super::clock::Clock;
 use super::fold::OpenField;
 use super::rows::{MemoryRows, ReadRows, Table, WriteRows};
 use super::stored::{FactRow, ItemRow, decode, encode, fact_group};
 use super::{IndexError, fields_of_item};
-use crate::field::Entry;
+use crate::field::{Entry, FieldFacts};
 use crate::ids::{FactId, ItemId};
 
 /// What is in a fact's past, the fact itself included; `None` when it, or part of its past, is not here.
@@ -53,7 +54,13 @@ pub fn as_of<R: ReadRows>(
                 }
             }
         }
-        let folded = OpenField::of(&then, &key, entries).and_then(|mut field| field.write(&mut then));
+        let folded = OpenField::of(&then, &key, entries).and_then(|mut field| {
+            field.write(&mut then)?;
+            if field.keeps_agreements() {
+                Agreed::of(&FieldFacts::new(field.all(&then)?)).write(&mut then, &key)?;
+            }
+            Ok(())
+        });
         folded.map_err(never_rows)?;
     }
     for (kind, row) in kinds {

@@ -142,6 +142,14 @@ pub fn live<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<LiveFacts, R> {
     Ok(OpenField::read(rows, key)?.into_standing())
 }
 
+/// The words of a field of consent that agree and stand, in pairs, as [`FieldFacts::agreements`] tells them. Reads no others.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn agreements<R: ReadRows>(rows: &R, key: &FieldKey) -> Answer<Vec<[Entry; 2]>, R> {
+    FieldReader::new(rows, key)?.agreements()
+}
+
 /// The facts of a field that all of `versions` transitively replaced (never merely saw), less those that others of these
 /// replaced. Reads the facts between the versions and those, whatever the field's history.
 ///

@@ -10,6 +10,7 @@
 //! So whether one fact is in another's past is one look into a clock. Where a chain forks (two facts with one `previous`:
 //! a cloned home), every child begins a branch of its own, and the branches count as two devices.
 
+mod agreed;
 mod as_of;
 mod clock;
 mod contradiction;
@@ -36,9 +37,9 @@ pub(crate) use fold::FieldReader;
 pub use ingest::{ingest, note_newer, rebuild};
 pub use listing::{Position, Window, each_item};
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, all_facts, bases, claims, entry, erased, fact, field, fields_of_item,
-    forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live, live_of_item,
-    may_be_unsettled, newer, owner, tip, tips, year,
+    HistoryEntry, ItemEntry, Newer, Standing, agreements, all_facts, bases, claims, entry, erased, fact, field,
+    fields_of_item, forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live,
+    live_of_item, may_be_unsettled, newer, owner, tip, tips, year,
 };
 pub(crate) use lookup::{is_item, readers_of_item, reviews, unsettled, unsettled_of};
 

@@ -17,6 +17,8 @@ pub(super) const NEWER: &[u8] = b"newer";
 pub(super) const SETTLE: &[u8] = b"settle";
 /// The fields that ask to look at their items again, each with the first day that they name.
 pub(super) const REVIEWS: &[u8] = b"reviews";
+/// The fields of consent with many facts, each with its agreements.
+pub(super) const AGREED: &[u8] = b"agreed";
 /// The facts whose values a chapter in force leaves out.
 pub(super) const ERASED: &[u8] = b"erased";
 /// The key of the index's version in the group [`ABOUT`].

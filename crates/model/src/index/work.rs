@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::agreed::Agreed;
 use super::clock::Clock;
 use super::counts::{COUNTS, Changes};
 use super::fold::OpenField;
@@ -13,13 +14,13 @@ use super::ingest::fact_groups;
 use super::listing::{self, listed_group, years_group};
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode, fact_group,
-    insert_sorted, links_group, long_name, remove_sorted, tip_key,
+    AGREED, CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode,
+    fact_group, insert_sorted, links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
 use crate::chapter;
 use crate::fact::SignedFact;
-use crate::field::{Entry, ValueHash};
+use crate::field::{Entry, FieldFacts, ValueHash};
 use crate::ids::{DeviceId, FactId, ItemId, PartnerId};
 use crate::schema::{self, REVIEW};
 
@@ -34,6 +35,8 @@ struct CachedField {
     field: OpenField,
     /// What its live facts linked to when it was read.
     links: BTreeSet<ItemId>,
+    /// Of a field that keeps its agreements, those; `None` where all of its facts have to be looked at to tell.
+    agreed: Option<Agreed>,
     /// The first day on which they asked to look at the item again.
     review: Option<Date>,
 }
@@ -130,7 +133,8 @@ impl<'a, R: WriteRows> Work<'a, R> {
         if !self.fields.contains_key(key) {
             let field = OpenField::read(self.rows, key)?;
             let (links, review) = (self.links(key, &field)?, self.review(key, &field)?);
-            self.fields.insert(key.clone(), CachedField { field, links, review });
+            let agreed = if field.keeps_agreements() { Some(Agreed::read(self.rows, key)?) } else { None };
+            self.fields.insert(key.clone(), CachedField { field, links, agreed, review });
         }
         Ok(())
     }
@@ -189,6 +193,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         }
         for (key, filled) in fields {
             let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+            cached.agreed = None;
             cached.field.refold(&*self.rows, &filled)?;
         }
         Ok(())
@@ -218,6 +223,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         }
         for (key, erased) in fields {
             let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+            cached.agreed = None;
             cached.field.refold(&*self.rows, &erased)?;
         }
         Ok(())
@@ -363,6 +369,8 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let naming = self.naming(&key, id)?;
         self.open_field(&key)?;
         let cached = self.fields.get_mut(&key).ok_or(IndexError::Damaged(Table::Fields))?;
+        let agreed = cached.agreed.take().filter(|_| naming.is_empty());
+        cached.agreed = agreed.and_then(|agreed| agreed.with(&cached.field, &entry, &named));
         cached.field.enter(&*self.rows, entry, &named, &naming)
     }
 
@@ -434,6 +442,13 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 continue;
             }
             cached.field.write(self.rows)?;
+            if cached.field.keeps_agreements() {
+                let agreed = match cached.agreed {
+                    Some(agreed) => agreed,
+                    None => Agreed::of(&FieldFacts::new(cached.field.all(&*self.rows)?)),
+                };
+                agreed.write(self.rows, &key)?;
+            }
             let links = self.links(&key, &cached.field)?;
             for gone in cached.links.difference(&links) {
                 self.rows.remove(Table::Derived, &links_group(gone), &long_name(&key))?;
@@ -509,6 +524,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
         groups.insert((Table::Derived, SETTLE.to_vec()));
         groups.insert((Table::Derived, REVIEWS.to_vec()));
+        groups.insert((Table::Derived, AGREED.to_vec()));
         groups.insert((Table::Derived, COUNTS.to_vec()));
         groups.insert((Table::Derived, ERASED.to_vec()));
         for (id, row) in facts {

@@ -1,6 +1,6 @@
 //! One field for a reader.
 
-use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::prose::{merge, passages};
 use super::{Agreement, FieldView, Reader, Reading, Said, Slot, State, Version};
 use crate::fact::MAX_SEEN;
-use crate::field::{Entry, FieldFacts, LiveFacts, Seen};
+use crate::field::{Entry, LiveFacts, Seen, ValueHash};
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::{ReadRows, Table};
 use crate::index::{self, FieldKey, FieldReader, IndexError};
@@ -36,7 +36,7 @@ pub(super) fn view<R: ReadRows>(
     facts: &FieldReader<'_, R>,
 ) -> Answer<FieldView, R> {
     let field = known.and_then(|known| known.field(&key.field));
-    let fold = Fold { rows, reader, field, key, facts, all: OnceCell::new() };
+    let fold = Fold { rows, reader, field, key, facts };
     let facts = facts.live();
     let Some(kind) = field.map(|field| field.kind) else {
         let live: Vec<&Entry> = facts.live().collect();
@@ -77,8 +77,10 @@ pub(super) fn view<R: ReadRows>(
             view.arriving = facts.arriving();
             view.seen = fold.token(&live);
             view.reading = fold.reading(&live)?;
-            view.agreement = fold.agreement()?;
-            view.waiting = fold.versions(&fold.all()?.waiting())?;
+            let agreements = fold.facts.agreements()?;
+            view.agreement = fold.agreement(&agreements)?;
+            let agreed: BTreeSet<ValueHash> = agreements.iter().map(|[one, _]| one.value).collect();
+            view.waiting = fold.versions(&facts.waiting(&agreed))?;
             if !elsewhere.is_empty() {
                 let here = |fact: &FactId| !elsewhere.iter().any(|entry| entry.id == *fact);
                 view.agreement.retain(|agreement| agreement.said.iter().all(|said| here(&said.fact)));
@@ -98,22 +100,9 @@ struct Fold<'a, R> {
     field: Option<&'a Field>,
     key: &'a FieldKey,
     facts: &'a FieldReader<'a, R>,
-    /// Read where every agreement matters that there ever was.
-    all: OnceCell<FieldFacts>,
 }
 
 impl<R: ReadRows> Fold<'_, R> {
-    /// Every fact of the field.
-    fn all(&self) -> Answer<&FieldFacts, R> {
-        match self.all.get() {
-            Some(all) => Ok(all),
-            None => {
-                let read = self.facts.all()?;
-                Ok(self.all.get_or_init(|| read))
-            }
-        }
-    }
-
     /// The token that names these facts, the reader's own first if there are more than a fact may name.
     fn token(&self, live: &[&Entry]) -> Seen {
         let mut live = live.to_vec();
@@ -219,11 +208,11 @@ impl<R: ReadRows> Fold<'_, R> {
     }
 
     /// What stands agreed, one for each value.
-    fn agreement(&self) -> Answer<Vec<Agreement>, R> {
+    fn agreement(&self, latest_last: &[[Entry; 2]]) -> Answer<Vec<Agreement>, R> {
         let mut agreements: Vec<Agreement> = Vec::new();
         // Latest first, so that of several pairs with one value the latest is told.
-        for agreed in self.all()?.agreements().iter().rev() {
-            let versions = self.versions(&[agreed.one, agreed.other])?;
+        for [one, other] in latest_last.iter().rev() {
+            let versions = self.versions(&[one, other])?;
             let Some(value) = versions.first().map(|version| version.value.clone()) else { continue };
             if agreements.iter().all(|known| known.value != value) {
                 agreements.push(Agreement {

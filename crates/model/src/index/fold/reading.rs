@@ -4,12 +4,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::OpenField;
+use super::{CHUNK, OpenField};
 use crate::field::{Entry, FieldFacts, LiveFacts, Place};
-use crate::ids::FactId;
+use crate::ids::{FactId, PartnerId};
+use crate::index::agreed::Agreed;
 use crate::index::rows::{ReadRows, Table};
 use crate::index::stored::{FactRow, decode, fact_group};
 use crate::index::{FieldKey, IndexError};
+use crate::schema::FieldKind;
 
 type Answer<T, R> = Result<T, IndexError<<R as ReadRows>::Error>>;
 
@@ -52,6 +54,23 @@ impl<'a, R: ReadRows> FieldReader<'a, R> {
             known.extend(around.into_iter().map(|entry| (entry.id, entry)));
         }
         Ok(known.get(id).cloned())
+    }
+
+    /// The facts that agree and stand, in pairs as [`FieldFacts::agreements`] tells them.
+    pub(crate) fn agreements(&self) -> Answer<Vec<[Entry; 2]>, R> {
+        let (large, key) = (self.field.borrow().large, self.field.borrow().key.clone());
+        if !large {
+            let all = self.all()?;
+            return Ok(all.agreements().iter().map(|agreed| [agreed.one.clone(), agreed.other.clone()]).collect());
+        }
+        let mut agreements = Vec::new();
+        for pair in Agreed::read(self.rows, &key)?.standing() {
+            let [one, other] = pair.map(|id| self.entry(&id));
+            let both = one?.zip(other?).ok_or(IndexError::Damaged(Table::Derived))?;
+            agreements.push(<[Entry; 2]>::from(both));
+        }
+        agreements.sort_by_key(|[one, other]| (one.weight().max(other.weight()), one.id, other.id));
+        Ok(agreements)
     }
 
     /// The facts that all of `versions` transitively replaced, as [`FieldFacts::bases`] tells it.
@@ -166,6 +185,16 @@ impl Walk {
 }
 
 impl OpenField {
+    /// Its branches, each with its speaker and the number of its last fact.
+    pub(in crate::index) fn branches(&self) -> impl Iterator<Item = (&FactId, PartnerId, u32)> {
+        self.head.branches.iter().map(|(branch, of)| (branch, of.partner, of.last))
+    }
+
+    /// Whether its agreements are kept beside it.
+    pub(in crate::index) fn keeps_agreements(&self) -> bool {
+        self.kind() == Some(FieldKind::Consent) && self.head.standing.count() > CHUNK
+    }
+
     /// A fact of the field with those that are kept beside it; nothing if it is of another field, or not here.
     fn around<R: ReadRows>(&mut self, rows: &R, id: &FactId) -> Answer<Vec<Entry>, R> {
         if !self.large {
