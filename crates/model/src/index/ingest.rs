@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::derive::derive;
 use super::erase;
 use super::rows::{Table, WriteRows};
 use super::stored::{ABOUT, FactRow, NEWER, VERSION, encode, fact_group};
 use super::work::Work;
 use super::{Effect, INDEX_VERSION, IndexError, Refused};
 use crate::chapter;
-use crate::fact::{Fact, SignedFact};
+use crate::fact::{Header, SignedFact};
 use crate::ids::{DeviceId, FactId, HouseholdId};
 use crate::membership::{Accepted, Membership};
 
@@ -45,7 +46,7 @@ fn enter_all<R: WriteRows>(
         // An erased fact never gets its value back.
         let erasable = signed.fact().header().kind != chapter::KIND;
         let signed = if erasable && work.erased(&id)?.is_some() { signed.without_value() } else { signed };
-        if let Err(reason) = check(signed.fact(), household, membership) {
+        if let Err(reason) = check(signed.fact().header(), household, membership) {
             effect.refused.push((id, reason));
         } else if let Some(row) = work.fact(&id)? {
             // The value of a fact that came without it first.
@@ -66,7 +67,9 @@ fn enter_all<R: WriteRows>(
     let anew = enter(&mut work, membership, &new, &mut effect)?;
     if anew {
         drop(work);
-        return derive(rows, membership, new, filled, &[], effect);
+        let effect = derive(rows, household, membership, new, filled, effect)?;
+        stamp(rows)?;
+        return Ok(effect);
     }
     effect.fields.extend(work.flush()?);
     stamp(rows)?;
@@ -84,16 +87,8 @@ pub fn rebuild<R: WriteRows>(
     household: &HouseholdId,
     membership: &Membership,
 ) -> Result<Effect, IndexError<R::Error>> {
-    let mut effect = Effect::default();
-    let mut gone = Vec::new();
-    for (id, row) in Work::new(rows).all_facts()? {
-        let signed = row.signed().ok_or(IndexError::Damaged(Table::Facts))?;
-        if let Err(reason) = check(signed.fact(), household, membership) {
-            effect.refused.push((id, reason));
-            gone.push(id);
-        }
-    }
-    let mut effect = derive(rows, membership, Vec::new(), BTreeMap::new(), &gone, effect)?;
+    let mut effect = derive(rows, household, membership, Vec::new(), BTreeMap::new(), Effect::default())?;
+    stamp(rows)?;
     erase::settle(rows, household, &mut effect)?;
     Ok(effect)
 }
@@ -115,8 +110,8 @@ fn stamp<R: WriteRows>(rows: &mut R) -> Result<(), IndexError<R::Error>> {
     Ok(())
 }
 
-fn check(fact: &Fact, household: &HouseholdId, membership: &Membership) -> Result<(), Refused> {
-    let header = fact.header();
+/// Whether a fact with this header has a place in the scope.
+pub(super) fn check(header: &Header, household: &HouseholdId, membership: &Membership) -> Result<(), Refused> {
     if header.household != *household {
         return Err(Refused::ForeignHousehold(header.household));
     }
@@ -125,50 +120,6 @@ fn check(fact: &Fact, household: &HouseholdId, membership: &Membership) -> Resul
         return Err(Refused::WrongPartner { named: header.partner, actual: standing.partner });
     }
     Ok(())
-}
-
-/// Clears the rows and enters everything that was there, less what is `gone`, and what is new. `filled` are those
-/// whose values came only now.
-fn derive<R: WriteRows>(
-    rows: &mut R,
-    membership: &Membership,
-    new: Vec<(FactId, SignedFact)>,
-    mut filled: BTreeMap<FactId, SignedFact>,
-    gone: &[FactId],
-    mut effect: Effect,
-) -> Result<Effect, IndexError<R::Error>> {
-    let mut work = Work::new(rows);
-    let before = work.all_facts()?;
-    work.clear(&before)?;
-    let mut waited = BTreeSet::new();
-    let mut forked = BTreeSet::new();
-    let mut all = Vec::with_capacity(before.len() + new.len());
-    for (id, row) in before {
-        if !gone.contains(&id) {
-            if !row.complete() {
-                waited.insert(id);
-            }
-            if row.forked {
-                forked.insert(row.header.device);
-            }
-            let whole = filled.remove(&id).or_else(|| row.signed());
-            all.push((id, whole.ok_or(IndexError::Damaged(Table::Facts))?));
-        }
-    }
-    all.extend(new);
-    let mut again = Effect::default();
-    let anew = enter(&mut work, membership, &all, &mut again)?;
-    debug_assert!(!anew, "nothing has a place yet that could change");
-    for (id, _) in &all {
-        if waited.contains(id) && work.fact(id)?.is_some_and(FactRow::complete) {
-            effect.completed.push(*id);
-        }
-    }
-    effect.fields.extend(work.flush()?);
-    effect.forks.extend(again.forks.difference(&forked));
-    effect.rebuilt = true;
-    stamp(rows)?;
-    Ok(effect)
 }
 
 /// Enters new facts, first what forms their chains, then their places in causality. Answers whether the place of a fact that

@@ -15,6 +15,7 @@ mod as_of;
 mod clock;
 mod contradiction;
 mod counts;
+mod derive;
 mod erase;
 mod fold;
 mod ingest;

@@ -8,14 +8,13 @@ use serde_json::Value;
 
 use super::agreed::Agreed;
 use super::clock::Clock;
-use super::counts::{COUNTS, Changes};
+use super::counts::Changes;
 use super::fold::OpenField;
-use super::ingest::fact_groups;
-use super::listing::{self, listed_group, years_group};
+use super::listing;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::stored::{
-    AGREED, CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode,
-    fact_group, insert_sorted, links_group, long_name, remove_sorted, tip_key,
+    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode, fact_group,
+    insert_sorted, links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
 use crate::chapter;
@@ -84,6 +83,12 @@ impl<'a, R: WriteRows> Work<'a, R> {
             self.facts.insert(*id, Cached { row, dirty: false });
         }
         Ok(self.facts.get(id).and_then(|cached| cached.row.as_ref()))
+    }
+
+    /// The row of a fact that is here, as it was before this work.
+    pub(super) fn stored_fact(&self, id: &FactId) -> Answer<FactRow, R> {
+        let bytes = self.rows.get(Table::Facts, &fact_group(id), id.as_bytes())?;
+        decode(Table::Facts, &bytes.ok_or(IndexError::Damaged(Table::Facts))?)
     }
 
     /// The row of a fact that is here, to be changed.
@@ -240,9 +245,10 @@ impl<'a, R: WriteRows> Work<'a, R> {
     }
 
     /// First step: keeps a fact as waiting, and enters it into its device's chain. Answers whether the chain turned out to
-    /// fork where facts have their places already.
+    /// fork where facts have their places already. That it forks after this fact may be known beforehand.
     pub(super) fn chain(&mut self, id: &FactId, row: FactRow, forks: &mut BTreeSet<DeviceId>) -> Answer<bool, R> {
-        let (void, device, previous) = (row.void, row.header.device, row.header.previous);
+        let (void, forked) = (row.void, row.forked);
+        let (device, previous) = (row.header.device, row.header.previous);
         let mut unmet: Vec<FactId> = Vec::new();
         for past in row.past().copied().collect::<Vec<_>>() {
             if !self.fact(&past)?.is_some_and(FactRow::complete) {
@@ -263,7 +269,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         for dependent in self.waiting(id)?.clone() {
             children += usize::from(self.continues(&dependent, id, &device)?);
         }
-        if children > 1 {
+        if forked || children > 1 {
             self.fact_mut(id)?.forked = true;
             self.chain_row(&device)?.forks += 1;
             forks.insert(device);
@@ -504,49 +510,5 @@ impl<'a, R: WriteRows> Work<'a, R> {
         listing.write(self.rows)?;
         self.counts.write(self.rows)?;
         Ok(changed)
-    }
-
-    /// Every fact of the scope, by id.
-    pub(super) fn all_facts(&self) -> Answer<Vec<(FactId, FactRow)>, R> {
-        let mut all = Vec::new();
-        for group in fact_groups() {
-            for (key, bytes) in self.rows.group(Table::Facts, &group)? {
-                let key: [u8; 32] = key.try_into().map_err(|_| IndexError::Damaged(Table::Facts))?;
-                all.push((FactId::from_bytes(key), decode(Table::Facts, &bytes)?));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Removes every row that follows from these facts, which are all that there are.
-    pub(super) fn clear(&mut self, facts: &[(FactId, FactRow)]) -> Answer<(), R> {
-        let mut groups: BTreeSet<(Table, Vec<u8>)> = BTreeSet::new();
-        groups.extend(fact_groups().map(|group| (Table::Facts, group.to_vec())));
-        groups.insert((Table::Derived, SETTLE.to_vec()));
-        groups.insert((Table::Derived, REVIEWS.to_vec()));
-        groups.insert((Table::Derived, AGREED.to_vec()));
-        groups.insert((Table::Derived, COUNTS.to_vec()));
-        groups.insert((Table::Derived, ERASED.to_vec()));
-        for (id, row) in facts {
-            let key = row.field(id);
-            groups.insert((Table::Fields, key.item.as_bytes().to_vec()));
-            groups.insert((Table::Entries, long_name(&key)));
-            groups.insert((Table::Items, key.kind.clone().into_bytes()));
-            groups.insert((Table::Derived, years_group(&key.kind)));
-            groups.insert((Table::Derived, listed_group(&key.kind, row.header.date.year())));
-            groups.insert((Table::Chains, chain_group(&row.header.device).to_vec()));
-            groups.extend(row.past().map(|past| (Table::Waiting, past.as_bytes().to_vec())));
-            if let Some(field) = schema::field(&key.kind, &key.field).filter(|field| field.shape.is_link()) {
-                let value = row.content.as_ref().and_then(|(_, text)| serde_json::from_str(text).ok());
-                let target = value.and_then(|value| field.shape.link(&value));
-                groups.extend(target.map(|target| (Table::Derived, links_group(&target))));
-            }
-        }
-        for (table, group) in groups {
-            for (key, _) in self.rows.group(table, &group)? {
-                self.rows.remove(table, &group, &key)?;
-            }
-        }
-        Ok(())
     }
 }
