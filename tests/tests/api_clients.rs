@@ -1,5 +1,7 @@
 //! The clients and the examples for whoever writes a frontend, against a running daemon.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

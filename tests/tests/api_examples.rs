@@ -1,6 +1,8 @@
 //! Every example of the committed OpenAPI document, performed against running daemons; every answer is of the schema that
 //! the document promises.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};

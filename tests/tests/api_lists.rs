@@ -1,5 +1,7 @@
 //! Lists of the API against a running daemon: pages put together are the list, filters, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 

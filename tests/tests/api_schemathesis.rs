@@ -1,5 +1,7 @@
 //! What nobody thought of: Schemathesis makes requests from the committed document, and looks at what is answered.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};

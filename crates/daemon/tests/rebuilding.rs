@@ -1,5 +1,7 @@
 //! An index that has to be built anew tells how far it is.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Mutex};
 
 use betwixt_daemon::replica::{Built, Progress, Replica};
