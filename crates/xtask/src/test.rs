@@ -142,7 +142,8 @@ fn commands(group: Group, nextest: bool) -> anyhow::Result<Vec<Command>> {
         command.arg("--workspace");
         command.args(names.iter().flat_map(|name| ["--test", name.as_str()]));
         if nextest {
-            command.args(["--test-threads", threads]);
+            // Other crates have test programs of the same names.
+            command.args(["--test-threads", threads, "--filterset", "package(betwixt-tests)"]);
         } else {
             command.args(["--", "--test-threads", threads]);
         }
