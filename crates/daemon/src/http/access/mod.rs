@@ -1,8 +1,8 @@
 //! Who may do what: what each route needs, and what whoever calls it has.
 //!
-//! Over the Unix socket it is the home's owner, who may do everything. Over TCP [`Gate`] stands before the API: it takes only
+//! Over the Unix socket it is the home's owner, who may do everything. Over TCP `Gate` stands before the API: it takes only
 //! requests that were sent to the daemon by one of its own names, from pages that are let in or from no page, and finds out by
-//! the token which frontend calls. [`Routes`] then lets each request through that has what its route needs.
+//! the token which frontend calls. `Routes` then lets each request through that has what its route needs.
 
 mod caller;
 mod gate;
