@@ -41,6 +41,7 @@ fn no_silent_winner_in_the_fourth_share_of_lives() {
     share(3);
 }
 
+#[allow(clippy::print_stdout, reason = "what happened, for whoever asks to see it")]
 fn share(of: u64) {
     let sum = RefCell::new(Happened::default());
     seeds::each_by(seeds::LIVES, 300, |seed| {
