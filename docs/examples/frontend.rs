@@ -2,6 +2,8 @@
 //!
 //!     cargo run -p betwixt-api --example frontend -- ~/.local/share/betwixt/api.sock
 
+#![allow(clippy::print_stdout, missing_docs, reason = "a program for a terminal")]
+
 use betwixt_api::{Client, ClientError, Collection, FieldState, ItemsRequest, NewItem, Order, Paging, Say};
 
 #[tokio::main]

@@ -10,7 +10,7 @@ use betwixt_testkit::needs::{Need, met};
 use betwixt_tests::home::Home;
 
 #[path = "../../docs/examples/frontend.rs"]
-#[allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "its own `main` is for whoever runs it by itself")]
+#[allow(dead_code, unreachable_pub, reason = "its own `main` is for whoever runs it by itself")]
 mod frontend;
 
 /// What every example prints in a home whose only goal is its own.
