@@ -156,13 +156,25 @@ impl Entry {
 
     /// Whether it names `other`, a fact of its field, directly or through what it names.
     pub fn names(&self, other: &Self) -> bool {
-        match (&self.said.names, &other.place) {
-            (None, _) => self.has_in_past(other),
-            (Some(names), Place::Placed { branch, sequence, .. }) => {
-                self.id != other.id && (self.seen.contains(&other.id) || names.contain(branch, *sequence))
-            }
-            (Some(_), Place::Arriving | Place::Void) => false,
+        other.as_placed().is_some_and(|other| self.names_placed(&other))
+    }
+
+    /// The same, of a fact by its place.
+    pub(crate) fn names_placed(&self, other: &Placed) -> bool {
+        self.id != other.id && (self.names_at(&other.branch, other.sequence) || self.names_directly(other))
+    }
+
+    /// Whether what it names reaches to a place. A fact with too many exceptions reaches nowhere.
+    pub(crate) fn names_at(&self, branch: &FactId, sequence: u32) -> bool {
+        match &self.said.names {
+            Some(names) => names.contain(branch, sequence),
+            None => self.named_until(branch) >= sequence,
         }
+    }
+
+    /// Where all of its past is named, what is named directly is, too.
+    fn names_directly(&self, other: &Placed) -> bool {
+        self.said.names.is_some() && self.seen.contains(&other.id)
     }
 
     /// Whether both have their pasts here and neither names the other: whoever said the one had not been shown the other.

@@ -48,7 +48,7 @@ impl OpenField {
         for fact in named.iter().filter_map(Entry::as_placed) {
             entered.extend(self.entered(rows, &fact.branch, fact.sequence)?.cloned());
         }
-        let names = self.find_names(rows, entry, clock, &entered)?;
+        let names = self.find_names(rows, clock, &entered)?;
         let mut left: Vec<Placed> = Vec::new();
         let mut contested = false;
         for earlier in entered.iter().filter(|earlier| earlier.partner != entry.partner) {
@@ -62,7 +62,7 @@ impl OpenField {
         let inherited: BTreeSet<Placed> = own.flat_map(|earlier| &earlier.said.left).copied().collect();
         let room = MAX_SEEN.saturating_sub(left.len());
         let answered = |standing: &Placed| {
-            let answers = |later: &Entry| later.partner != entry.partner && names_place(later, standing);
+            let answers = |later: &Entry| later.partner != entry.partner && later.names_placed(standing);
             entered.iter().any(|later| later.id == standing.id || answers(later))
         };
         for standing in inherited.iter().filter(|standing| !answered(standing)).take(room) {
@@ -77,13 +77,7 @@ impl OpenField {
     }
 
     /// What a fact names, if that is not all of its past. `named` are the facts that it names directly, as entered.
-    fn find_names<R: ReadRows>(
-        &mut self,
-        rows: &R,
-        entry: &Entry,
-        past: &Clock,
-        named: &[Entry],
-    ) -> Answer<Option<Names>, R> {
+    fn find_names<R: ReadRows>(&mut self, rows: &R, past: &Clock, named: &[Entry]) -> Answer<Option<Names>, R> {
         let mut clock = Clock::default();
         let mut open: BTreeSet<(FactId, u32)> = BTreeSet::new();
         for earlier in named {
@@ -114,7 +108,7 @@ impl OpenField {
             let this = |fact: &Entry| {
                 fact.as_placed().is_some_and(|fact| fact.branch == *branch && fact.sequence == *sequence)
             };
-            named.iter().any(|earlier| this(earlier) || contains(earlier, branch, *sequence))
+            named.iter().any(|earlier| this(earlier) || earlier.names_at(branch, *sequence))
         };
         let except: Vec<(FactId, u32)> = open.into_iter().filter(|place| !is_named(place)).collect();
         if except.len() > MAX_EXCEPTIONS {
@@ -123,10 +117,11 @@ impl OpenField {
         if !except.is_empty() {
             return Ok(Some(Names { clock, except }));
         }
-        let ends: Vec<(FactId, u32)> = self.head.branches.iter().map(|(branch, of)| (*branch, of.last)).collect();
-        for (branch, last) in ends {
-            let rest = Stretch { branch, after: clock.get(&branch), until: past.get(&branch).min(last) };
-            if self.find(rows, rest, |other| other.id != entry.id)? {
+        // The fact itself has not been entered.
+        let branches: Vec<FactId> = self.head.branches.keys().copied().collect();
+        for branch in branches {
+            let rest = Stretch { branch, after: clock.get(&branch), until: past.get(&branch) };
+            if self.find(rows, rest, |_| true)? {
                 return Ok(Some(Names { clock, except }));
             }
         }
@@ -157,7 +152,7 @@ impl OpenField {
         until: impl Fn(&FactId, &Branch) -> u32,
     ) -> Answer<bool, R> {
         let stretch = |(branch, of): (&FactId, &Branch)| {
-            let until = until(branch, of).min(of.last);
+            let until = until(branch, of);
             (until > 0).then_some((Stretch { branch: *branch, after: fact.named_until(branch), until }, of.stale))
         };
         let stretches: Vec<(Stretch, u32)> = self.head.branches.iter().filter_map(stretch).collect();
@@ -277,16 +272,4 @@ impl OpenField {
         self.head.branches.get_mut(branch).ok_or(IndexError::Damaged(Table::Fields))?.set_crossed(number, crossed);
         Ok(())
     }
-}
-
-/// Whether a fact names what is at a place, through its clock.
-fn contains(fact: &Entry, branch: &FactId, sequence: u32) -> bool {
-    match &fact.said.names {
-        Some(names) => names.contain(branch, sequence),
-        None => fact.named_until(branch) >= sequence,
-    }
-}
-
-fn names_place(fact: &Entry, other: &Placed) -> bool {
-    fact.seen.contains(&other.id) || contains(fact, &other.branch, other.sequence)
 }
