@@ -27,6 +27,9 @@ pub const REQUIRE: &str = "BETWIXT_REQUIRE";
 /// The variable with the path of the file that collects skips.
 pub const SKIPS: &str = "BETWIXT_SKIPS";
 
+/// What Chromium is called.
+const CHROMIUM: &str = "chromium";
+
 /// Something that not every machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
@@ -48,11 +51,13 @@ pub enum Need {
     Schemathesis,
     /// To check units and to be given a socket as systemd does it: systemd's tools, not a running systemd.
     Systemd,
+    /// To see the daemon's own page as people see it: Chromium. [`Self::Node`] drives it.
+    Chromium,
 }
 
 impl Need {
     /// Every need there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NetworkNamespaces,
         Self::Mounts,
         Self::Capture,
@@ -62,6 +67,7 @@ impl Need {
         Self::Curl,
         Self::Schemathesis,
         Self::Systemd,
+        Self::Chromium,
     ];
 
     /// Its name in [`REQUIRE`] and in what is printed.
@@ -76,6 +82,7 @@ impl Need {
             Self::Curl => "curl",
             Self::Schemathesis => "schemathesis",
             Self::Systemd => "systemd",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -91,6 +98,7 @@ impl Need {
             Self::Curl => "apt-get install curl",
             Self::Schemathesis => "pip install schemathesis, into an environment whose programs are found",
             Self::Systemd => "apt-get install systemd",
+            Self::Chromium => "apt-get install chromium",
         }
     }
 
@@ -126,6 +134,7 @@ impl Need {
             Self::Python => run("python3", &["--version"]),
             Self::Curl => run("curl", &["--version"]),
             Self::Schemathesis => run("schemathesis", &["--version"]),
+            Self::Chromium => run(CHROMIUM, &["--version"]),
         }
     }
 }
@@ -141,6 +150,12 @@ pub fn libfaketime() -> Option<PathBuf> {
     let directories = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     let candidates = directories.chain([PathBuf::from("/usr/lib"), PathBuf::from("/usr/local/lib")]);
     candidates.map(|directory| directory.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
+}
+
+/// Where Chromium is, for what starts it by its path; `None` when it is not installed.
+pub fn chromium() -> Option<PathBuf> {
+    let directories = std::env::var_os("PATH")?;
+    std::env::split_paths(&directories).map(|directory| directory.join(CHROMIUM)).find(|path| path.is_file())
 }
 
 /// Whether a test that needs these can go on. When it answers false the test must return; it has been recorded as skipped

@@ -12,8 +12,8 @@ use crate::needs::{Need, REQUIRE, SKIPS};
 use crate::tally::{self, Tally};
 
 /// What continuous integration has, so that a test which skips for want of it fails there. The list is closed: `.ci/run`
-/// installs all of it. No group of tests needs Chromium yet.
-const CI_HAS: [Need; 9] = Need::ALL;
+/// installs all of it.
+const CI_HAS: [Need; 10] = Need::ALL;
 
 /// Test programs of `tests/` whose name begins so need a quiet machine: they run in network namespaces, one at a time.
 const NETWORK_PREFIX: &str = "network";
