@@ -161,8 +161,8 @@ test("the page reads and follows events with its token, until it is revoked", as
   assert.deepEqual(complaints, []);
   assert.deepEqual(await context.cookies(), []);
 
-  const { items } = await betwixt("frontend", "list").then((list) => ({ items: list.items ?? list }));
-  await betwixt("frontend", "revoke", items.filter((frontend) => frontend.page).at(-1).name);
+  const frontends = await betwixt("frontend", "list");
+  await betwixt("frontend", "revoke", frontends.filter((frontend) => frontend.page).at(-1).name);
   await says(page, "This page is connected no more");
   assert.equal((await ask(page, `${login.page}v1/goals`, token)).status, 401);
   await page.close();
@@ -189,16 +189,22 @@ test("pages of other origins are refused, and those of a frontend are let in", a
     () => assert.fail("an answer of the daemon's is for its own pages"),
     () => {},
   );
-  const submitted = other.waitForResponse((response) => response.url() === `${login.page}v1/goals`);
-  await other.setContent(`<form method="post" enctype="text/plain" action="${login.page}v1/goals"><input name="{" value="}"></form>`);
-  await other.evaluate(() => document.forms[0].submit());
+  const form = await context.newPage();
+  await form.goto(foreign.url);
+  await form.setContent(
+    `<form method="post" enctype="text/plain" action="${login.page}v1/goals"><input name="{" value="}"></form>`,
+  );
+  const submitted = form.waitForResponse((response) => response.url() === `${login.page}v1/goals`);
+  await form.evaluate(() => document.forms[0].submit());
   assert.equal((await submitted).status(), 403);
-  await other.goto(foreign.url);
-  await other.setContent(`<iframe src="${login.page}"></iframe>`);
-  await other.waitForTimeout(500);
-  assert.ok(!other.frames().some((frame) => frame.url() === login.page), "the page is in nobody's frame");
+  const framing = await context.newPage();
+  await framing.goto(foreign.url);
+  await framing.setContent(`<iframe src="${login.page}" onload="window.loaded = true"></iframe>`);
+  await framing.waitForFunction(() => window.loaded);
+  assert.equal(framing.frames().length, 2);
+  assert.ok(!framing.frames().some((frame) => frame.url() === login.page), "the page is in nobody's frame");
   assert.equal((await ask(page, "/v1/goals", token)).body.items.length, 1, "nothing came of any of it");
-  for (const opened of [own, other, page]) await opened.close();
+  for (const opened of [own, other, form, framing, page]) await opened.close();
 });
 
 test("a name that was made to mean this machine is refused as what it is", async () => {
