@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod help_tests;
 mod home;
+mod manual;
 mod render;
 mod service;
 mod terminal;

@@ -34,6 +34,6 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Manual {
-    /// The directory to write them to: one page a command.
+    /// The directory to write them to: one page a command, with everything beneath it.
     pub(crate) directory: PathBuf,
 }

@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use crate::arguments::{Arguments, Completions, Logs, Manual, Service};
 use crate::error::CommandError;
 use crate::home::Home;
+use crate::manual;
 use crate::service::{self, State};
 use crate::terminal::Terminal;
 
@@ -105,7 +106,7 @@ pub(super) fn completions(Completions { shell }: &Completions) -> Result<(), Com
 pub(super) fn manual(terminal: Terminal, Manual { directory }: &Manual) -> Result<(), CommandError> {
     let writing = || CommandError::io(format!("writing to {}", directory.display()));
     std::fs::create_dir_all(directory).map_err(writing())?;
-    clap_mangen::generate_to(Arguments::command(), directory).map_err(writing())?;
+    manual::write(Arguments::command(), directory).map_err(writing())?;
     let text = || format!("The manual pages are in {}.", directory.display());
     terminal.result(&serde_json::json!({ "directory": directory }), text)
 }
