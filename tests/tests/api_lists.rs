@@ -109,6 +109,24 @@ async fn pages_put_together_are_the_list() {
     let drafts = HistoryRequest { field: Some("draft".into()), ..HistoryRequest::default() };
     assert!(first.client().history(&value.id, &drafts).await.unwrap().items.is_empty());
 
+    // What could be brought over, of several kinds.
+    note(&first, Scope::Mine, Collection::Goals, json!({ "title": "Learn to sail" })).await;
+    let whole = first.client().bring_choices().await.unwrap();
+    assert_eq!(whole.len(), 6);
+    for limit in [1, 2, 5, 6, 7] {
+        let (mut choices, mut after) = (Vec::new(), None);
+        loop {
+            let found = first.client().bring_page(&page(limit, after)).await.unwrap();
+            assert!(found.items.len() <= limit as usize && !found.items.is_empty());
+            choices.extend(found.items);
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(choices, whole, "{limit}");
+    }
+
     in_step(&first, &second, Duration::from_secs(20)).await.unwrap();
     first.client().pause().await.unwrap();
     for (home, word) in [(&first, "one"), (&second, "other")] {

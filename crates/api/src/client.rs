@@ -213,11 +213,6 @@ impl Client {
         self.post_once(&format!("/v1/milestones/{}/progress", segment(milestone)?), key, entry).await
     }
 
-    /// What is private and could be brought over.
-    pub async fn bring_choices(&self) -> Result<Vec<BringChoice>, ClientError> {
-        self.list("/v1/bring").await
-    }
-
     /// Brings private items to the household.
     pub async fn bring(&self, request: &Bring) -> Result<BringReport, ClientError> {
         self.post("/v1/bring", request).await

@@ -29,7 +29,9 @@ mod values;
 pub use access::{Caller, Declared, Needs, Registry, Sees};
 pub use events::{EventStream, Told};
 pub use frontends::{FrontendRequest, FrontendResponse};
-pub use lists::{HistoryList, ItemPlace, ItemsList, MeetingPlace, MeetingsList, Paging, SettleList, ThreadPlace};
+pub use lists::{
+    BringPlace, HistoryList, ItemPlace, ItemsList, MeetingPlace, MeetingsList, Paging, SettleList, ThreadPlace,
+};
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};

@@ -5,7 +5,7 @@ use super::{Client, ClientError};
 use crate::page::{ItemsRequest, MAX_PAGE, Page, Paging, SettleRequest};
 use crate::seal::SealedSession;
 use crate::settle::{SettleThread, ToSettle};
-use crate::{Collection, Differences, Item, Scope, Thread};
+use crate::{BringChoice, Collection, Differences, Item, Scope, Thread};
 
 impl Client {
     /// A page of a collection.
@@ -41,6 +41,16 @@ impl Client {
             fields: thread.fields.into_iter().map(|(name, waiting)| (name, waiting.field)).collect(),
         };
         Ok(Differences { threads: threads.map(thread).collect() })
+    }
+
+    /// A page of what is private and could be brought over.
+    pub async fn bring_page(&self, paging: &Paging) -> Result<Page<BringChoice>, ClientError> {
+        self.get(&format!("/v1/bring{}", Query::from(paging))).await
+    }
+
+    /// Everything that is private and could be brought over.
+    pub async fn bring_choices(&self) -> Result<Vec<BringChoice>, ClientError> {
+        every(async |paging| self.bring_page(&paging).await).await
     }
 
     /// A page of questions with their answers, oldest first.

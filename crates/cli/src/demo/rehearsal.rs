@@ -315,7 +315,7 @@ impl World {
                 let threads = views.iter().map(|view| thread(&reader, view));
                 Ok(Response::ToSettle(api::Page::whole(threads.collect())))
             }
-            Request::BringChoices => {
+            Request::BringChoices(_) => {
                 let reader = self.reader(side, Scope::Mine);
                 let mut choices = Vec::new();
                 for kind in ["vision", "goal"] {
@@ -323,7 +323,7 @@ impl World {
                     choices.extend(views.iter().filter_map(|view| shown::reference(Scope::Mine, view)));
                 }
                 let choice = |item| api::BringChoice { item, brought_to: None };
-                Ok(Response::BringChoices(choices.into_iter().map(choice).collect()))
+                Ok(Response::BringChoices(api::Page::whole(choices.into_iter().map(choice).collect())))
             }
             Request::Bring(bring) => {
                 match bring {

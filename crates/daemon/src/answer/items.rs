@@ -26,7 +26,7 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
         | Request::Calendar { .. }
         | Request::Seals(_)
         | Request::Seal(_)
-        | Request::BringChoices => {}
+        | Request::BringChoices(_) => {}
         _ => return None,
     }
     let view = match replica.read() {
@@ -42,7 +42,7 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
         }
         Request::Seals(paging) => seals::page(replica, &open, paging).map(Response::Seals),
         Request::Seal(target) => seals::one(replica, &open, target).map(|one| Response::Seal(Box::new(one))),
-        Request::BringChoices => open.bring_choices().map(Response::BringChoices),
+        Request::BringChoices(paging) => open.bring_choices(paging).map(Response::BringChoices),
         _ => return None,
     };
     Some(answer.map_err(Problem::from))
@@ -246,17 +246,6 @@ impl<'a> Open<'a> {
         let Found { open, view } = self.find(target)?;
         let shown = open.show(&view)?;
         shown.ok_or_else(|| self.nothing(&view.kind).into())
-    }
-
-    fn bring_choices(&self) -> Result<Vec<api::BringChoice>, ReadError> {
-        let mine = self.one(Scope::Mine)?;
-        let mut choices = Vec::new();
-        for view in mine.bringable()? {
-            let Some(item) = shown::reference(api::Scope::Mine, &view) else { continue };
-            let brought_to = brought_to(mine, &view.id)?.map(|to| to.to_string());
-            choices.push(api::BringChoice { item, brought_to });
-        }
-        Ok(choices)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
+use betwixt_model::document::Scope;
 use betwixt_model::index::Window;
-use betwixt_model::schema::{Kind, Naming};
+use betwixt_model::schema::{KINDS, Kind, Naming};
 use betwixt_model::view::{self, ItemView};
 
-use super::items::{Open, OpenScope, ReadError, shown_scope};
+use super::items::{Open, OpenScope, ReadError, brought_to, may_be_brought, shown_scope};
 use crate::http::lists::names;
-use crate::http::{ItemPlace, ItemsList, cursor, shown};
+use crate::http::{BringPlace, ItemPlace, ItemsList, Paging, cursor, shown};
 
 /// Some views, and the place of the last one if there are more.
 pub(super) struct Views<'o, 'a> {
@@ -77,6 +78,35 @@ impl<'a> Open<'a> {
         Ok(found)
     }
 
+    /// A page of the private items that could be brought over: kind by kind, in the order in which links allow it.
+    pub(super) fn bring_choices(&self, paging: &Paging<BringPlace>) -> Result<api::Page<api::BringChoice>, ReadError> {
+        let mine = self.one(Scope::Mine)?;
+        let (mut choices, mut last) = (Vec::new(), None);
+        let of = |kind: &&Kind| paging.after.as_ref().is_none_or(|(of, ..)| of == kind.name);
+        let kinds = KINDS.iter().filter(|kind| may_be_brought(kind)).skip_while(|kind| !of(kind));
+        for (number, kind) in kinds.enumerate() {
+            let after = paging.after.as_ref().filter(|_| number == 0).map(|(_, date, item)| (*date, *item));
+            let room = paging.limit - choices.len();
+            let window = Window { after, ..Window::default() };
+            // A full page still has to know whether anything follows.
+            let page = view::page(&mine.rows, &mine.reader, kind.name, &window, room.max(1))?;
+            if room == 0 && !page.items.is_empty() {
+                return bring_page(choices, last);
+            }
+            for view in &page.items {
+                let ItemPlace { date, item, .. } = place(mine, view)?;
+                last = Some((kind.name.to_owned(), date, item));
+                let Some(item) = shown::reference(api::Scope::Mine, view) else { continue };
+                let brought_to = brought_to(mine, &view.id)?.map(|to| to.to_string());
+                choices.push(api::BringChoice { item, brought_to });
+            }
+            if page.next.is_some() {
+                return bring_page(choices, last);
+            }
+        }
+        bring_page(choices, None)
+    }
+
     /// What is there by itself, of which there are a few: one page, whatever is asked for.
     fn natural<'o>(
         &'o self,
@@ -94,6 +124,14 @@ impl<'a> Open<'a> {
         }
         Ok(Views { views, next: None })
     }
+}
+
+/// A page that ends at this place, if it is not the last.
+fn bring_page(
+    items: Vec<api::BringChoice>,
+    last: Option<BringPlace>,
+) -> Result<api::Page<api::BringChoice>, ReadError> {
+    Ok(api::Page { items, next: last.map(|last| cursor::write(names::BRING, &last)).transpose()? })
 }
 
 /// Where an item stands in lists.

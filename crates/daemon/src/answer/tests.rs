@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::super::{items, past, settle};
 use super::write;
 use crate::http::{
-    Answer, HistoryList, ItemsList, Named, PastRequest, PastResponse, Request, Response, Sees, SettleList, Target,
+    Answer, HistoryList, ItemsList, Named, Paging, PastRequest, PastResponse, Request, Response, Sees, SettleList,
+    Target,
 };
 use crate::replica::{Replica, Stage};
 
@@ -151,8 +152,8 @@ impl Home {
     }
 
     fn choices(&self) -> Vec<api::BringChoice> {
-        match self.read(&Request::BringChoices) {
-            Ok(Response::BringChoices(choices)) => choices,
+        match self.read(&Request::BringChoices(Paging::default())) {
+            Ok(Response::BringChoices(page)) => page.items,
             other => panic!("not choices: {other:?}"),
         }
     }

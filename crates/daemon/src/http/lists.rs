@@ -98,12 +98,16 @@ pub struct SettleList {
     pub paging: Paging<ThreadPlace>,
 }
 
+/// A private item's place among those that could be brought over: its kind, and where it is among those.
+pub type BringPlace = (String, Date, ItemId);
+
 /// The names of the lists, as cursors hold them.
 pub(crate) mod names {
     pub(crate) const ITEMS: &str = "items";
     pub(crate) const HISTORY: &str = "history";
     pub(crate) const SINCE: &str = "since";
     pub(crate) const SETTLE: &str = "settle";
+    pub(crate) const BRING: &str = "bring";
 }
 
 /// The parameters of a query, each of which is known where it is asked for.
@@ -244,6 +248,11 @@ impl SettleList {
             paging: query.paging(names::SETTLE)?,
         })
     }
+}
+
+/// Which page of what could be brought over.
+pub(super) fn bring(uri: &Uri) -> Result<Paging<BringPlace>, Problem> {
+    Query::read(uri, &["limit", "after"])?.paging(names::BRING)
 }
 
 /// A problem of the path as one of a parameter.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::access::Caller;
 use super::events::EventStream;
 use super::frontends::{FrontendRequest, FrontendResponse};
-use super::lists::{ItemPlace, ItemsList, Paging, SettleList};
+use super::lists::{BringPlace, ItemPlace, ItemsList, Paging, SettleList};
 use super::past::{PastRequest, PastResponse};
 
 /// What the loop gives back.
@@ -179,7 +179,7 @@ pub enum Request {
         park: api::Park,
     },
     /// `GET /v1/bring`: [`Response::BringChoices`].
-    BringChoices,
+    BringChoices(Paging<BringPlace>),
     /// `POST /v1/bring`: [`Response::BringReport`].
     Bring(api::Bring),
     /// `GET /v1/chapter`: [`Response::Chapters`].
@@ -247,7 +247,7 @@ pub enum Response {
     /// What is to settle.
     ToSettle(api::Page<api::SettleThread>),
     /// What could be brought over.
-    BringChoices(Vec<api::BringChoice>),
+    BringChoices(api::Page<api::BringChoice>),
     /// What was brought over.
     BringReport(api::BringReport),
     /// How it stands with chapters.

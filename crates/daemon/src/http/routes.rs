@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::BODY_TIME;
 use super::access::{Caller, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 use super::frontends;
-use super::lists::{ItemsList, Query, SettleList, names};
+use super::lists::{self, ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
 use super::request::{Call, Request, Response, Target};
@@ -49,7 +49,9 @@ pub(super) fn routes() -> Routes {
         .get("/v1/settle", READ, |call: Asking| call.with(|parts| Ok(Request::ToSettle(SettleList::read(&parts.uri)?))))
         .put("/v1/settle/{item}/{field}/differently", WRITE, differently)
         .put("/v1/settle/{item}/{field}/parked", WRITE, park)
-        .get("/v1/bring", PRIVATE, |call: Asking| call.with(|_| Ok(Request::BringChoices)))
+        .get("/v1/bring", PRIVATE, |call: Asking| {
+            call.with(|parts| Ok(Request::BringChoices(lists::bring(&parts.uri)?)))
+        })
         .post("/v1/bring", WRITE_PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Bring(parts.body()?))))
         .post("/v1/verify", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Verify)))
         .get("/v1/backups", EXPORT, |call: Asking| call.with(|_| Ok(Request::Backups)))
@@ -274,7 +276,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Seal(body) => json(status, &body),
         Response::Calendar(body) => json(status, &body),
         Response::ToSettle(body) => json(status, &body),
-        Response::BringChoices(body) => list(status, body),
+        Response::BringChoices(body) => json(status, &body),
         Response::BringReport(body) => json(status, &body),
         Response::Chapters(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),

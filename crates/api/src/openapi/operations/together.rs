@@ -40,8 +40,9 @@ pub(super) fn settle() -> Vec<Operation> {
 
 pub(super) fn bring() -> Vec<Operation> {
     vec![
-        Operation::get("bringChoices", "/v1/bring", "What is private and could be brought over.")
+        Operation::get("bringChoices", "/v1/bring", "A page of what is private and could be brought over.")
             .private()
+            .paged()
             .lists::<BringChoice>(),
         Operation::post(
             "bring",
