@@ -347,7 +347,7 @@ impl Daemon {
     }
 
     fn unlock(&mut self, request: api::UnlockRequest, answer: oneshot::Sender<Answer>) {
-        match &self.state {
+        match &mut self.state {
             State::New => {
                 let problem = Problem::new(ProblemKind::NotSetUp, "There is no home here yet: run `betwixt init`.");
                 drop(answer.send(Err(problem)));
@@ -364,6 +364,10 @@ impl Daemon {
             }
             State::Open(open) => {
                 let handle = open.house.handle();
+                // Deriving a key takes memory and time by intention: whoever may try passphrases tries one after another.
+                if std::mem::replace(&mut open.unlocking, true) {
+                    return drop(answer.send(Err(busy())));
+                }
                 self.beside(move || Some(Finished::PrivateKey(handle.private_key(&request.passphrase), answer)));
             }
         }
@@ -447,6 +451,7 @@ impl Daemon {
                     return;
                 }
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
+                open.unlocking = false;
                 if outcome.is_ok() {
                     open.private_opened();
                     open.tell_unlocked();

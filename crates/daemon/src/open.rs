@@ -70,6 +70,8 @@ pub(crate) struct Open {
     pub(crate) here_until: Option<Instant>,
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
+    /// Whether a passphrase is being tried on the private part.
+    pub(crate) unlocking: bool,
     pub(crate) rng: ChaCha20Rng,
     /// Whether a new epoch was begun since the home was opened: once is enough, for no other copy knows it.
     pub(crate) epoch_renewed: bool,
@@ -124,6 +126,7 @@ impl Open {
             discovery: options.discovery,
             rng,
             epoch_renewed: false,
+            unlocking: false,
         };
         open.engine.roster_changed(&open.house.replica, now)?;
         open.carry_out(now);

@@ -25,6 +25,10 @@ pub(super) fn daemon() -> Vec<Operation> {
             .founds()
             .answers::<Initialised>(),
         Operation::post("unlock", "/v1/unlock", "Opens the home, with the passphrase or the recovery code.")
+            .more(
+                "With a token it opens what is private. A home that is wholly locked knows no tokens: its owner opens it, over \
+                 the Unix socket. One try at a time; others are `busy`.",
+            )
             .opens()
             .body::<UnlockRequest>(json!({ "passphrase": "a lantern in the window" }))
             .answers::<Status>(),
