@@ -146,6 +146,13 @@ async fn without_a_token_that_is_known_there_is_nothing_and_guessing_is_slowed()
     let slowed = port.send(bare("GET /v1/status").token("betwixt_again")).await;
     assert_eq!(refused(&slowed), (429, Some("too-many".into())));
     assert!(slowed.header("retry-after").is_some());
+    // Nor can codes and secrets be tried out, which need no token.
+    let mut statuses = Vec::new();
+    for (path, name) in [("login/token", "code"), ("frontends/requests/token", "secret")].into_iter().cycle().take(60) {
+        let guess = bare(&format!("POST /v1/{path}")).json(&serde_json::json!({ name: "betwixt_guess" }));
+        statuses.push(port.send(guess).await.status);
+    }
+    assert!(statuses[0] == 404 && statuses.contains(&429), "{statuses:?}");
     port.goes_on().await;
 }
 

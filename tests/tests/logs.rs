@@ -3,7 +3,7 @@
 
 use betwixt_api::Permission::{Private, Read, Write};
 use betwixt_api::{Collection, Secret, UnlockRequest};
-use betwixt_tests::home::Home;
+use betwixt_tests::home::{Home, PASSPHRASE};
 use betwixt_tests::http::{Request, let_in, listen};
 use serde_json::json;
 
@@ -32,6 +32,15 @@ async fn private_stays_home_no_text_name_or_token_is_logged() {
             .json(&json!({ "name": "bassoon", "permissions": ["read"] })),
         Request::new(address, "POST /v1/login/token").json(&json!({ "code": wrong })),
     ];
+    // The page's code and token, a key, and the passphrase.
+    let login = home.json(&["open", "--print"]).unwrap();
+    let file = std::fs::read_to_string(login["file"].as_str().unwrap()).unwrap();
+    let code = file.split('#').nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let page =
+        Request::new(address, "POST /v1/login/token").json(&json!({ "code": code })).send(address).await.unwrap();
+    let page = page.json().unwrap()["token"].as_str().unwrap().to_owned();
+    let created = Request::new(address, "POST /v1/goals").token(&page).header("Idempotency-Key", "accordion");
+    created.json(&json!({ "fields": { "title": "xylophone" } })).send(address).await.unwrap();
     for request in requests {
         request.send(address).await.unwrap();
     }
@@ -53,7 +62,11 @@ async fn private_stays_home_no_text_name_or_token_is_logged() {
         "bassoon",
         "oboe",
         "clavichord",
+        "accordion",
+        PASSPHRASE,
         &token,
+        &code,
+        &page,
         wrong,
         &id,
         "localhost:5173",
