@@ -1,6 +1,7 @@
 //! Plain HTTP/1.1 over TCP, byte by byte: what a browser or a stranger sends, which a proper client would not.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -200,7 +201,10 @@ pub async fn let_in(home: &Home, name: &str, permissions: &[Permission], origins
         permissions: permissions.iter().copied().collect(),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
     };
-    let added = home.client().frontend_add(&new).await?;
+    // One that was revoked may be let in again.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let key = format!("let in {}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let added = home.client().frontend_add(&key, &new).await?;
     ensure!(added.frontend == Frontend { last_used: None, ..added.frontend.clone() }, "it was not used yet");
     Ok(added.token.reveal().to_owned())
 }

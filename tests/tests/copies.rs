@@ -52,7 +52,7 @@ async fn a_restored_home_meets_its_partner_at_once_and_gets_back_what_it_had_los
     in_step(&first, &second, PATIENCE).await.unwrap();
     first.create(Collection::Goals, "goal-1", "title", json!("Before the backup")).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
-    let backup = first.client().backup(&BackupRequest::default()).await.unwrap();
+    let backup = first.client().backup("k", &BackupRequest::default()).await.unwrap();
     meet_again(&first, &second, 12).await;
     first.create(Collection::Goals, "goal-2", "title", json!("Lost with the disk")).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();

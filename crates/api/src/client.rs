@@ -248,9 +248,9 @@ impl Client {
         self.list("/v1/backups").await
     }
 
-    /// Writes a backup.
-    pub async fn backup(&self, request: &BackupRequest) -> Result<Backup, ClientError> {
-        self.post("/v1/backups", request).await
+    /// Writes a backup. The same key makes one.
+    pub async fn backup(&self, key: &str, request: &BackupRequest) -> Result<Backup, ClientError> {
+        self.post_once("/v1/backups", key, request).await
     }
 
     /// Puts a backup in the place of what the home holds.

@@ -121,9 +121,19 @@ impl Opened {
 
 /// Founds an item, once, however often the connection breaks.
 async fn create(client: &Client, collection: Collection, item: &NewItem) -> Result<Item, CommandError> {
-    let key = uuid::Uuid::new_v4().to_string();
-    match client.create(collection, &key, item).await {
-        Err(ClientError::Disconnected(_)) => Ok(client.create(collection, &key, item).await?),
+    let key = key();
+    once(async || client.create(collection, &key, item).await).await
+}
+
+/// A new idempotency key.
+fn key() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// Sends what carries an idempotency key again when the connection broke before the answer came.
+async fn once<T>(send: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, CommandError> {
+    match send().await {
+        Err(ClientError::Disconnected(_)) => Ok(send().await?),
         answer => Ok(answer?),
     }
 }

@@ -10,6 +10,7 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::answer::once::Begun;
 use crate::answer::problem::sentence;
 use crate::answer::{backups, chapter, doctor, items, past, problem, settle, status, verify};
 use crate::event::{Event, Finished};
@@ -363,11 +364,11 @@ impl Daemon {
                 self.beside(move || Some(Finished::Unlocked(unlock(), answer)));
             }
             State::Open(open) => {
-                let handle = open.house.handle();
                 // Deriving a key takes memory and time by intention: whoever may try passphrases tries one after another.
                 if std::mem::replace(&mut open.unlocking, true) {
                     return drop(answer.send(Err(busy())));
                 }
+                let handle = open.house.handle();
                 self.beside(move || Some(Finished::PrivateKey(handle.private_key(&request.passphrase), answer)));
             }
         }
@@ -450,8 +451,8 @@ impl Daemon {
                     let _ = self.finished.send(Finished::PrivateKey(outcome, answer));
                     return;
                 }
-                let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 open.unlocking = false;
+                let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 if outcome.is_ok() {
                     open.private_opened();
                     open.tell_unlocked();
@@ -613,13 +614,20 @@ impl Open {
                 tokio::task::spawn_blocking(move || drop(answer.send(verify::verify(&handle).map(Response::Verified))));
                 return None;
             }
-            Request::Backup(request) => {
-                let (handle, today) = (self.house.handle(), Zoned::now().date());
-                tokio::task::spawn_blocking(move || {
-                    drop(answer.send(backups::backup(&handle, &request, today).map(Response::Backup)));
-                });
-                return None;
-            }
+            Request::Backup { key, request } => match self.backups.begin(key, &request) {
+                Ok(Begun::Now(carrying)) => {
+                    let (handle, today) = (self.house.handle(), Zoned::now().date());
+                    tokio::task::spawn_blocking(move || {
+                        let backup = backups::backup(&handle, &request, today);
+                        // A failure is not remembered.
+                        let backup = backup.inspect(|backup| carrying.end(backup));
+                        drop(answer.send(backup.map(Response::Backup)));
+                    });
+                    return None;
+                }
+                Ok(Begun::Before(backup)) => Ok(Response::Backup(backup)),
+                Err(problem) => Err(problem),
+            },
             Request::Events { after, snapshot: false } => {
                 Ok(Response::Events(self.notices.subscribe(sees, after.as_deref())))
             }

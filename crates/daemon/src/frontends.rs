@@ -13,7 +13,7 @@ use jiff::Zoned;
 use tokio::sync::oneshot;
 
 use crate::answer::problem::file_problem;
-use crate::http::access::{Change, LOGIN_TIME, TokenHash, random_token};
+use crate::http::access::{Change, Known, LOGIN_TIME, Record, Sent, TokenHash, random_token};
 use crate::http::{Answer, FrontendRequest, FrontendResponse, Response};
 use crate::open::Open;
 use crate::writes::Write;
@@ -28,23 +28,25 @@ fn told(response: FrontendResponse) -> Response {
     Response::Frontend(response)
 }
 
+fn added(record: Record, token: api::Secret) -> (Record, api::AddedFrontend) {
+    let frontend = record.shown(false);
+    (record, api::AddedFrontend { frontend, token })
+}
+
 impl Open {
     /// Answers a request about frontends; those about where the daemon listens are the daemon's.
     pub(crate) fn frontend(&mut self, request: FrontendRequest, answer: oneshot::Sender<Answer>, now: Instant) {
         let outcome = match request {
             FrontendRequest::List => Ok(told(FrontendResponse::List(self.frontends.shown()))),
-            FrontendRequest::Add(new) => {
-                let token = random_token(&mut self.rng);
-                match self.frontends.accept(&new, TokenHash::of(token.reveal()), Zoned::now().date()) {
-                    Ok(record) => {
-                        let frontend = record.shown(false);
-                        let added = told(FrontendResponse::Added(api::AddedFrontend { frontend, token }));
-                        return self.change_frontends(Change::Add(record), added, answer);
-                    }
-                    Err(problem) => Err(problem),
+            FrontendRequest::Add { key, new } => match self.add(&new, key.as_deref(), now) {
+                Ok((record, added)) => {
+                    let added = told(FrontendResponse::Added(added));
+                    return self.change_frontends(Change::Add(record), added, answer);
                 }
-            }
+                Err(problem) => Err(problem),
+            },
             FrontendRequest::Revoke(name) if self.frontends.revoke(&name) => {
+                self.told.over(&name);
                 return self.change_frontends(Change::Remove(name), Response::Done, answer);
             }
             FrontendRequest::Revoke(_) => {
@@ -54,7 +56,10 @@ impl Open {
             FrontendRequest::Ask(new) => self.ask(new, now),
             FrontendRequest::Approve(approval) => self.approve(&approval, now),
             FrontendRequest::Claim(secret) => match self.claim(&secret, now) {
-                Ok(Some((change, claimed))) => return self.change_frontends(change, claimed, answer),
+                Ok(Some((record, added))) => {
+                    let claimed = told(FrontendResponse::Claimed(api::Claimed::Approved(added)));
+                    return self.change_frontends(Change::Add(record), claimed, answer);
+                }
                 Ok(None) => Ok(told(FrontendResponse::Claimed(api::Claimed::Waiting))),
                 Err(problem) => Err(problem),
             },
@@ -74,6 +79,7 @@ impl Open {
 
     /// A frontend was used: a day is written down, and no more than that.
     pub(crate) fn frontend_used(&mut self, name: &str) {
+        self.told.over(name);
         let today = Zoned::now().date();
         if self.frontends.used(name, today) {
             self.engine.write(Write::Frontends(Change::Used(name.to_owned(), today), None));
@@ -94,13 +100,45 @@ impl Open {
         Ok(told(FrontendResponse::Approved(asked.clone())))
     }
 
-    fn claim(&mut self, secret: &api::Secret, now: Instant) -> Result<Option<(Change, Response)>, Problem> {
+    fn add(
+        &mut self,
+        new: &api::NewFrontend,
+        key: Option<&str>,
+        now: Instant,
+    ) -> Result<(Record, api::AddedFrontend), Problem> {
+        let refused = |detail| Err(Problem::new(ProblemKind::Invalid, detail).about(api::IDEMPOTENCY_KEY));
+        let sent = key.map(Sent::with_key);
+        match sent.map_or(Known::New, |sent| self.told.known(sent, Some(new), now)) {
+            Known::New => {}
+            Known::Answered(record, token) => return Ok(added(record, token)),
+            Known::Another => {
+                return refused("This Idempotency-Key was sent with another request; a new request needs a new one.");
+            }
+            Known::Over => {
+                return refused(
+                    "This was done already, and its token was used or revoked since; a new request needs a new key.",
+                );
+            }
+        }
+        let token = random_token(&mut self.rng);
+        let record = self.frontends.accept(new, TokenHash::of(token.reveal()), Zoned::now().date())?;
+        if let Some(sent) = sent {
+            self.told.tell(sent, new, &record, &token, now);
+        }
+        Ok(added(record, token))
+    }
+
+    fn claim(&mut self, secret: &api::Secret, now: Instant) -> Result<Option<(Record, api::AddedFrontend)>, Problem> {
+        let sent = Sent::with_secret(secret);
+        if let Known::Answered(record, token) = self.told.known(sent, None, now) {
+            return Ok(Some(added(record, token)));
+        }
         let Some(granted) = self.requests.granted(secret, now)? else { return Ok(None) };
         let token = random_token(&mut self.rng);
         let record = self.frontends.accept(granted, TokenHash::of(token.reveal()), Zoned::now().date())?;
+        self.told.tell(sent, granted, &record, &token, now);
         self.requests.done(secret);
-        let claimed = api::Claimed::Approved(api::AddedFrontend { frontend: record.shown(false), token });
-        Ok(Some((Change::Add(record), told(FrontendResponse::Claimed(claimed)))))
+        Ok(Some(added(record, token)))
     }
 
     /// Makes the file that leads a browser to the page at this address.

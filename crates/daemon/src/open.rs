@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
+use crate::answer::once::Once;
 use crate::engine::{self, Engine, Knocks};
 use crate::house::House;
-use crate::http::access::{self, Frontends, Record, Requests};
+use crate::http::access::{self, Frontends, Record, Requests, Told};
 use crate::http::{Answer, Registry};
 use crate::notices::Notices;
 use crate::pairing::Pairing;
@@ -64,14 +65,16 @@ pub(crate) struct Open {
     pub(crate) differing: Differing,
     pub(crate) frontends: Frontends,
     pub(crate) requests: Requests,
+    pub(crate) told: Told,
+    pub(crate) backups: Once,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) troubles: Vec<String>,
     pub(crate) paused: bool,
+    /// Whether a passphrase is being tried on the private part.
+    pub(crate) unlocking: bool,
     pub(crate) here_until: Option<Instant>,
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
-    /// Whether a passphrase is being tried on the private part.
-    pub(crate) unlocking: bool,
     pub(crate) rng: ChaCha20Rng,
     /// Whether a new epoch was begun since the home was opened: once is enough, for no other copy knows it.
     pub(crate) epoch_renewed: bool,
@@ -118,15 +121,17 @@ impl Open {
             differing,
             frontends: Frontends::new(stored.unwrap_or_default(), registry),
             requests: Requests::default(),
+            told: Told::default(),
+            backups: Once::default(),
             waiters: Vec::new(),
             troubles,
             paused: false,
+            unlocking: false,
             here_until: None,
             home_networks,
             discovery: options.discovery,
             rng,
             epoch_renewed: false,
-            unlocking: false,
         };
         open.engine.roster_changed(&open.house.replica, now)?;
         open.carry_out(now);

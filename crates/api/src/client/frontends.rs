@@ -12,9 +12,9 @@ impl Client {
         self.list("/v1/frontends").await
     }
 
-    /// Lets a frontend in. Its token is told this once.
-    pub async fn frontend_add(&self, frontend: &NewFrontend) -> Result<AddedFrontend, ClientError> {
-        self.post("/v1/frontends", frontend).await
+    /// Lets a frontend in. The same key is told the same token, for ten minutes and until the token is used.
+    pub async fn frontend_add(&self, key: &str, frontend: &NewFrontend) -> Result<AddedFrontend, ClientError> {
+        self.post_once("/v1/frontends", key, frontend).await
     }
 
     /// Lets a frontend in no more.

@@ -12,7 +12,8 @@ pub(super) async fn frontend(opened: &Opened, frontend: Frontend) -> Result<(), 
     match frontend {
         Frontend::Add { name, scope, origin } => {
             let permissions = scope.into_iter().collect();
-            let added = client.frontend_add(&NewFrontend { name, permissions, origins: origin }).await?;
+            let (key, new) = (super::key(), NewFrontend { name, permissions, origins: origin });
+            let added = super::once(async || client.frontend_add(&key, &new).await).await?;
             let style = opened.terminal.style();
             opened.terminal.result(&added, || render::added(style, &added, opened.status.http.as_deref()))
         }

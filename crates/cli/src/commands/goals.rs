@@ -81,8 +81,8 @@ async fn log(opened: &Opened, id: &str, amount: Option<&str>, note: Option<Strin
         return Err(CommandError::Value { what: "how much? Give a number, such as: betwixt goal log ID 2".into() });
     };
     let entry = ProgressEntry { amount: parse_amount(amount, measure.decimals)?, note };
-    let key = uuid::Uuid::new_v4().to_string();
-    let after = opened.client.progress(&milestone.id, &key, &entry).await?;
+    let key = super::key();
+    let after = super::once(async || opened.client.progress(&milestone.id, &key, &entry).await).await?;
     opened.terminal.result(&after, || {
         let sum = after.tally.as_ref().map_or(entry.amount, |tally| tally.sum);
         format!("{}: {}", crate::render::field::brief(after.fields.get("title")), measure.show(sum))

@@ -28,7 +28,8 @@ pub(super) async fn backups(opened: &Opened) -> Result<(), CommandError> {
 pub(super) async fn backup(opened: &Opened, path: Option<PathBuf>) -> Result<(), CommandError> {
     let path = path.as_deref().map(absolute).transpose()?;
     let progress = opened.terminal.progress("Writing the backup");
-    let backup = opened.client.backup(&BackupRequest { path }).await?;
+    let (key, request) = (super::key(), BackupRequest { path });
+    let backup = super::once(async || opened.client.backup(&key, &request).await).await?;
     progress.finish_and_clear();
     opened.terminal.result(&backup, || upkeep::backup(&backup))
 }

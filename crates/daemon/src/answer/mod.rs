@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 mod failure;
 pub(crate) mod healing;
 pub(crate) mod items;
+pub(crate) mod once;
 mod pages;
 pub(crate) mod past;
 pub(crate) mod problem;

@@ -16,7 +16,12 @@ pub enum FrontendRequest {
     /// `GET /v1/frontends`.
     List,
     /// `POST /v1/frontends`.
-    Add(api::NewFrontend),
+    Add {
+        /// The same key is told the same token.
+        key: Option<String>,
+        /// What is to be let in.
+        new: api::NewFrontend,
+    },
     /// `DELETE /v1/frontends/{name}`.
     Revoke(String),
     /// `POST /v1/frontends/requests`.
@@ -57,7 +62,7 @@ pub(super) fn routes() -> Routes {
     Routes::default()
         .get("/v1/frontends", OWNER, move |call: Asking| call.with(move |_| Ok(of(FrontendRequest::List))))
         .post("/v1/frontends", OWNER, move |call: Asking| {
-            call.with(move |parts| Ok(of(FrontendRequest::Add(parts.body()?))))
+            call.with(move |parts| Ok(of(FrontendRequest::Add { key: parts.key()?, new: parts.body()? })))
         })
         .delete("/v1/frontends/{name}", OWNER, revoke)
         .post("/v1/frontends/requests", ANYONE, move |call: Asking| {

@@ -195,7 +195,12 @@ pub enum Request {
     /// `GET /v1/backups`: [`Response::Backups`].
     Backups,
     /// `POST /v1/backups`: [`Response::Backup`].
-    Backup(api::BackupRequest),
+    Backup {
+        /// The same key makes one backup.
+        key: Option<String>,
+        /// Where it goes.
+        request: api::BackupRequest,
+    },
     /// `POST /v1/restore`: [`Response::Restored`].
     Restore(api::RestoreRequest),
     /// `GET /v1/events`: [`Response::Events`].
@@ -271,8 +276,8 @@ impl Response {
             request,
             Request::Create { .. }
                 | Request::Init(_)
-                | Request::Backup(_)
-                | Request::Frontend(FrontendRequest::Add(_) | FrontendRequest::Ask(_))
+                | Request::Backup { .. }
+                | Request::Frontend(FrontendRequest::Add { .. } | FrontendRequest::Ask(_))
         )
     }
 }

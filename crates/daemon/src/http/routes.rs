@@ -56,7 +56,9 @@ pub(super) fn routes() -> Routes {
         .post("/v1/verify", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Verify)))
         .get("/v1/backups", EXPORT, |call: Asking| call.with(|_| Ok(Request::Backups)))
         // It may name a path.
-        .post("/v1/backups", OWNER, |call: Asking| call.with(|parts| Ok(Request::Backup(parts.body()?))))
+        .post("/v1/backups", OWNER, |call: Asking| {
+            call.with(|parts| Ok(Request::Backup { key: parts.key()?, request: parts.body()? }))
+        })
         .post("/v1/restore", OWNER, |call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?))))
         .get("/v1/events", READ, |call: Asking| call.with(Parts::events))
         .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
@@ -100,7 +102,7 @@ async fn items(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
 async fn create(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let collection = parse::collection(&name)?;
-        Ok(Request::Create { collection, key: parse::idempotency_key(&parts.headers)?, item: parts.body()? })
+        Ok(Request::Create { collection, key: parts.key()?, item: parts.body()? })
     })
     .await
 }
@@ -112,7 +114,7 @@ async fn item(Segments((collection, id)): Segments<(String, String)>, call: Aski
 async fn progress(Segments(id): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|parts| {
         let target = parse::target("milestones", &id)?;
-        Ok(Request::Progress { target, key: parse::idempotency_key(&parts.headers)?, entry: parts.body()? })
+        Ok(Request::Progress { target, key: parts.key()?, entry: parts.body()? })
     })
     .await
 }
@@ -206,6 +208,11 @@ impl FromRequest<Calls> for Asking {
 impl Parts {
     pub(super) fn body<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
         parse::body(&self.headers, &self.bytes)
+    }
+
+    /// What tells a request that is sent again.
+    pub(super) fn key(&self) -> Result<Option<String>, Problem> {
+        parse::idempotency_key(&self.headers)
     }
 
     /// For what takes no body: none, or any JSON.

@@ -9,8 +9,13 @@ use crate::*;
 pub(super) fn frontends() -> Vec<Operation> {
     vec![
         Operation::get("frontends", "/v1/frontends", "Every frontend that is let in.").owner().lists::<Frontend>(),
-        Operation::post("addFrontend", "/v1/frontends", "Lets a frontend in. Its token is told this once.")
+        Operation::post("addFrontend", "/v1/frontends", "Lets a frontend in, and tells its token.")
+            .more(
+                "No other request tells it. The same one, with the same key, is told the same token for ten minutes, unless the \
+                 token was used or revoked.",
+            )
             .owner()
+            .once("c2f1f6c4-6f43-4d0b-8a3e-7d8f2a90e1b5")
             .body::<NewFrontend>(
                 json!({ "name": "dashboard", "permissions": ["read"], "origins": ["http://localhost:5173"] }),
             )

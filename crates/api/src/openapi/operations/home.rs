@@ -53,7 +53,9 @@ pub(super) fn upkeep() -> Vec<Operation> {
             .answers::<VerifyReport>(),
         Operation::get("backups", "/v1/backups", "The backups in the home, newest first.").export().lists::<Backup>(),
         Operation::post("backup", "/v1/backups", "Writes a backup, encrypted as the home is.")
+            .more("The same key makes one backup, as long as the home stays open.")
             .owner()
+            .once("5b0d6a0e-9f0f-4c55-9a9e-0f6a3f1c2d77")
             .body::<BackupRequest>(json!({}))
             .founds()
             .answers::<Backup>(),

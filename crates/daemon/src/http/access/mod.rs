@@ -13,6 +13,7 @@ mod requests;
 mod revocable;
 mod routes;
 mod token;
+mod told;
 
 pub use caller::{Caller, Sees};
 pub(super) use gate::{Gate, enter};
@@ -23,3 +24,4 @@ pub(crate) use requests::{LOGIN_TIME, Requests};
 pub(super) use routes::{ANYONE, EXPORT, OWNER, PAIR, PRIVATE, READ, Routes, WRITE, WRITE_PRIVATE};
 pub use routes::{Declared, Needs};
 pub(crate) use token::{TokenHash, random as random_token};
+pub(crate) use told::{Known, Sent, Told};

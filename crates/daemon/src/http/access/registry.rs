@@ -176,6 +176,8 @@ impl Change {
     /// When another of that name was let in meanwhile.
     pub(crate) fn apply(&self, stored: &mut Vec<Record>) -> Result<(), Problem> {
         match self {
+            // The same request, sent again.
+            Self::Add(record) if stored.iter().any(|known| known.token == record.token) => {}
             Self::Add(record) if stored.iter().any(|known| known.name == record.name) => return Err(name_taken()),
             Self::Add(record) => stored.push(record.clone()),
             Self::Remove(name) => stored.retain(|record| record.name != *name),
