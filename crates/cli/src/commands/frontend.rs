@@ -15,7 +15,7 @@ pub(super) async fn frontend(opened: &Opened, frontend: Frontend) -> Result<(), 
             let (key, new) = (super::key(), NewFrontend { name, permissions, origins: origin });
             let added = super::once(async || client.frontend_add(&key, &new).await).await?;
             let style = opened.terminal.style();
-            opened.terminal.result(&added, || render::added(style, &added, opened.status.http.as_deref()))
+            opened.terminal.result(&added, || render::added(style, &added, &opened.status))
         }
         Frontend::List => {
             let frontends = client.frontends().await?;

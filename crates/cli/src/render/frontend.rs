@@ -1,19 +1,25 @@
 //! Frontends that are let in, or ask to be.
 
-use betwixt_api::{AddedFrontend, Frontend, NewFrontend, Permissions};
+use betwixt_api::{AddedFrontend, Frontend, NewFrontend, Permission, Permissions, Status};
 
 use super::{Look, rows};
 use crate::terminal::{Style, printable};
 
 /// One was let in.
-pub(crate) fn added(style: Style, added: &AddedFrontend, address: Option<&str>) -> String {
+pub(crate) fn added(style: Style, added: &AddedFrontend, status: &Status) -> String {
     let mut text = format!(
         "{} may {}.\n\nToken: {}\nIt is shown only now. Whoever has it can do all this.",
         printable(&added.frontend.name),
         added.frontend.permissions,
         style.bold(added.token.reveal()),
     );
-    match address {
+    if !status.paired && !added.frontend.permissions.has(Permission::Private) {
+        text.push_str(
+            "\n\nIt sees what is shared, and before you are paired nothing is. With `private` among its permissions it sees your \
+             own pages, too.",
+        );
+    }
+    match &status.http {
         Some(address) => text.push_str(&format!(
             "\n\nTry it:\n  curl -H \"Authorization: Bearer TOKEN\" http://{}/v1/goals",
             printable(address)

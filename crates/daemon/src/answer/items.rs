@@ -181,7 +181,11 @@ impl<'a> Open<'a> {
 
     /// Why there is nothing to be read at all.
     fn nothing_open(&self) -> Problem {
-        if self.sees.includes(Scope::Mine) { locked() } else { not_paired() }
+        if self.sees.includes(Scope::Mine) {
+            return locked();
+        }
+        let detail = "Nothing is shared before the two are paired, and this frontend does not see what is private.";
+        Problem::new(ProblemKind::NotPaired, detail)
     }
 
     pub(super) fn wanted(&self, scope: Option<api::Scope>) -> Result<Vec<&OpenScope<'a>>, Problem> {
