@@ -177,8 +177,13 @@ impl Open {
 
     /// The next time at which something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let own =
-            [self.engine.poll_timeout(), self.pairing.poll_timeout(), self.requests.poll_timeout(), self.here_until];
+        let own = [
+            self.engine.poll_timeout(),
+            self.pairing.poll_timeout(),
+            self.requests.poll_timeout(),
+            self.told.poll_timeout(),
+            self.here_until,
+        ];
         own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
     }
 
@@ -189,6 +194,7 @@ impl Open {
             self.set_discovery(now);
         }
         self.handle_pairing_timeout(now);
+        self.told.forget(now);
         if self.requests.poll_timeout().is_some_and(|until| until <= now) {
             self.end_logins(now);
         }

@@ -70,13 +70,23 @@ impl Told {
 
     /// What is known of a request that asks for this; for whatever it asks, when that does not matter.
     pub(crate) fn known(&mut self, sent: Sent, asked: Option<&NewFrontend>, now: Instant) -> Known {
-        self.0.retain(|telling| telling.until > now);
+        self.forget(now);
         match self.0.iter().find(|telling| telling.sent == sent) {
             None => Known::New,
             Some(telling) if asked.is_some_and(|asked| *asked != telling.asked) => Known::Another,
             Some(Telling { token: None, .. }) => Known::Over,
             Some(Telling { token: Some(token), record, .. }) => Known::Answered(record.clone(), token.clone()),
         }
+    }
+
+    /// When the next one is to be forgotten.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.0.iter().map(|telling| telling.until).min()
+    }
+
+    /// Forgets those whose time is over.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        self.0.retain(|telling| telling.until > now);
     }
 
     /// The frontend of this name has used its token, or was revoked.
@@ -123,7 +133,10 @@ mod tests {
         assert_eq!(told.known(sent, None, now), answered);
         told.over("notes");
         assert_eq!(told.known(sent, None, now), Known::Over);
-        assert_eq!(told.known(sent, None, now + TOLD_TIME), Known::New);
+        assert_eq!(told.poll_timeout(), Some(now + TOLD_TIME));
+        told.forget(now + TOLD_TIME);
+        assert_eq!(told.poll_timeout(), None);
+        assert_eq!(told.known(sent, None, now), Known::New);
     }
 
     #[test]
