@@ -166,10 +166,12 @@ impl Own<'_> {
                 let mut stored: Vec<Record> =
                     stage.batch().reader().setting(Scope::Ours, access::SETTING)?.unwrap_or_default();
                 match change.apply(&mut stored) {
-                    Ok(()) => {
+                    Ok(true) => {
                         stage.batch().put_setting(Scope::Ours, access::SETTING, &stored)?;
                         Ok(After::Frontends(change, answer))
                     }
+                    // Not made once more in memory, either, where it may have been revoked since.
+                    Ok(false) => Ok(answer.map_or(After::Nothing, |(sender, answer)| After::Answer(sender, answer))),
                     Err(problem) => {
                         if let Some((sender, _)) = answer {
                             // Whoever asked may be gone.

@@ -170,14 +170,13 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Makes it.
+    /// Makes it. Answers false where it was made before: the same request, sent again.
     ///
     /// # Errors
     /// When another of that name was let in meanwhile.
-    pub(crate) fn apply(&self, stored: &mut Vec<Record>) -> Result<(), Problem> {
+    pub(crate) fn apply(&self, stored: &mut Vec<Record>) -> Result<bool, Problem> {
         match self {
-            // The same request, sent again.
-            Self::Add(record) if stored.iter().any(|known| known.token == record.token) => {}
+            Self::Add(record) if stored.iter().any(|known| known.token == record.token) => return Ok(false),
             Self::Add(record) if stored.iter().any(|known| known.name == record.name) => return Err(name_taken()),
             Self::Add(record) => stored.push(record.clone()),
             Self::Remove(name) => stored.retain(|record| record.name != *name),
@@ -187,7 +186,7 @@ impl Change {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -384,6 +383,20 @@ mod tests {
             );
         }
         frontends.accept(&new("more", read, &[]), TokenHash::of("t"), TODAY).expect_err("is one too many");
+    }
+
+    #[test]
+    fn the_same_addition_changes_nothing_the_second_time() {
+        let frontends = Frontends::new(Vec::new(), Registry::default());
+        let accepted = |token: &str| {
+            let asked = new("one", &[Permission::Read], &[]);
+            Change::Add(frontends.accept(&asked, TokenHash::of(token), TODAY).expect("is accepted"))
+        };
+        let mut stored = Vec::new();
+        assert_eq!(accepted("token").apply(&mut stored), Ok(true));
+        assert_eq!(accepted("token").apply(&mut stored), Ok(false));
+        accepted("another").apply(&mut stored).expect_err("the name is taken");
+        assert_eq!(stored.len(), 1);
     }
 
     #[test]
