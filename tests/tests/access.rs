@@ -82,6 +82,14 @@ async fn what_a_frontend_has_open_ends_when_it_is_revoked() {
     stays.ended(Duration::from_millis(300)).await.expect_err("goes on");
 }
 
+/// Without how much of the disk is free, which changes with whatever else this machine does.
+fn steady(mut answer: Value) -> Value {
+    if let Some(findings) = answer.get_mut("items").and_then(Value::as_array_mut) {
+        findings.retain(|finding| finding["about"] != "disk");
+    }
+    answer
+}
+
 #[tokio::test]
 async fn private_stays_home_a_frontend_without_the_permission_finds_nothing_private_by_any_route() {
     let (home, other) = couple_on_loopback().await.unwrap();
@@ -114,11 +122,11 @@ async fn private_stays_home_a_frontend_without_the_permission_finds_nothing_priv
     ];
     let mut before = Vec::new();
     for path in paths {
-        before.push(get(address, &reader, path).await.json().unwrap());
+        before.push(steady(get(address, &reader, path).await.json().unwrap()));
     }
     let entry = home.create(Collection::Journal, "k2", "text", "tired".into()).await.unwrap();
     for (path, before) in paths.into_iter().zip(before) {
-        assert_eq!(get(address, &reader, path).await.json().unwrap(), before, "{path}");
+        assert_eq!(steady(get(address, &reader, path).await.json().unwrap()), before, "{path}");
     }
     let by_id = get(address, &reader, &format!("/v1/journal/{}", entry.id)).await;
     assert_eq!(by_id.status, 404);
