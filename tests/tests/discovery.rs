@@ -142,6 +142,25 @@ fn devices_find_each_other_and_again_after_the_cable_was_out() {
     }
 }
 
+/// Discovery that was started while the link was away joined nothing, and since the link was back before the networks were
+/// listed, nothing seemed to have changed: the devices did not find each other until something else did. One run in fifteen
+/// of the test below ended so on a busy machine.
+#[test]
+fn a_link_that_was_away_for_a_moment_hides_nobody() {
+    if !met(&[Need::NetworkNamespaces]) {
+        return;
+    }
+    let cable = Cable::plug().unwrap();
+    let (mut left, mut right) = couple(&cable);
+    cable.set_plugged(false).unwrap();
+    left.discover(Discovery::Anywhere);
+    right.discover(Discovery::Anywhere);
+    std::thread::sleep(Duration::from_millis(100));
+    cable.set_plugged(true).unwrap();
+    assert!(left.candidate(Duration::from_secs(10)).is_some());
+    assert!(right.candidate(Duration::from_secs(10)).is_some());
+}
+
 #[test]
 fn each_network_has_a_port_of_its_own_and_the_fixed_one_is_advertised_in_none() {
     const FIXED: u16 = 4711;

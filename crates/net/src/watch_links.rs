@@ -2,17 +2,21 @@
 //! changed or the machine slept.
 //!
 //! Address changes are told by the system (netlink, route sockets); a cable pulled and put back, or an access point that
-//! went away and came back, often changes no address, so the links are listed every two seconds, too.
+//! went away and came back, often changes no address, so the links are listed every two seconds, too. A link that was away
+//! for less than it takes to look lists the same as before; that an address was told to be gone shows that it was away.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
+use if_watch::IfEvent;
 use if_watch::tokio::IfWatcher;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::event::NetEvent;
-use crate::interfaces;
+use crate::interfaces::{self, Network};
 use crate::plan;
 use crate::shared::Shared;
 
@@ -32,14 +36,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         let told = async {
             match &mut watcher {
-                Some(watcher) => poll_fn(|context| watcher.poll_if_event(context)).await.is_ok(),
+                Some(watcher) => poll_fn(|context| watcher.poll_if_event(context)).await.ok(),
                 None => std::future::pending().await,
             }
         };
+        let mut gone: Vec<IpAddr> = Vec::new();
         let settle = tokio::select! {
-            working = told => {
-                if !working {
-                    watcher = None;
+            event = told => {
+                match event {
+                    Some(event) => gone.extend(address_gone(&event)),
+                    None => watcher = None,
                 }
                 true
             }
@@ -47,6 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         };
         if settle {
             sleep(SETTLE).await;
+            gone.extend(told_meanwhile(&mut watcher).await.iter().filter_map(address_gone));
         }
         let resumed = clocks.slept();
         let Ok(networks) = interfaces::networks() else { continue };
@@ -58,13 +65,45 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
             changed
         });
-        if changed || resumed {
-            plan::replan(&shared, resumed);
+        let was_away = came_back(&gone, &networks);
+        if changed || resumed || was_away {
+            plan::replan(&shared, resumed || was_away);
             if shared.events.send(NetEvent::NetworkChanged { networks, resumed }).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// What the system has told until now, without waiting for more.
+async fn told_meanwhile(watcher: &mut Option<IfWatcher>) -> Vec<IfEvent> {
+    let mut events = Vec::new();
+    poll_fn(|context| {
+        while let Some(working) = watcher {
+            match working.poll_if_event(context) {
+                Poll::Ready(Ok(event)) => events.push(event),
+                Poll::Ready(Err(_)) => *watcher = None,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    events
+}
+
+fn address_gone(event: &IfEvent) -> Option<IpAddr> {
+    match event {
+        IfEvent::Down(network) => Some(network.addr()),
+        IfEvent::Up(_) => None,
+    }
+}
+
+/// Whether an address that was told to be gone is there: what was joined or announced on its link is lost, although
+/// nothing changed in the list.
+fn came_back(gone: &[IpAddr], networks: &[Network]) -> bool {
+    let mut there = networks.iter().flat_map(|network| &network.addresses);
+    there.any(|address| gone.contains(&address.ip))
 }
 
 /// The two clocks at one moment.
