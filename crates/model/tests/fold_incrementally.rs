@@ -56,7 +56,11 @@ fn life(seed: u64, steps: usize, fields: &[(&str, &str)]) -> Life {
         };
         let of = |place: &&usize| facts[**place].fact().header().field == field;
         let known: Vec<FactId> = knows[at].iter().filter(of).map(|place| facts[*place].fact().id()).collect();
+        let own = |place: &&usize| of(place) && facts[**place].fact().header().device == devices[at].id;
         let seen: Vec<FactId> = if dice.chance(stale) {
+            // Goes on with what it was answered when it spoke last, which names its own word only.
+            knows[at].iter().rfind(own).map(|place| facts[*place].fact().id()).into_iter().collect()
+        } else if dice.chance(stale) {
             let mut some = known.clone();
             dice.shuffle(&mut some);
             some.truncate(dice.below(4));

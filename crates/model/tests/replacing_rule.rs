@@ -128,9 +128,11 @@ fn run(seed: u64, [first, second]: [usize; 2], (kind, field): (&str, &str), one_
             }
             continue;
         }
-        let seen = match dice.below(10) {
+        let seen = match dice.below(12) {
             0..6 => words.live(&here[at]),
             6..8 => pages[at][dice.below(pages[at].len())].clone(),
+            // Goes on with what it was answered when it spoke last, which names its own word only.
+            8..10 => last[at].into_iter().collect(),
             _ => {
                 let most = dice.below(3);
                 pick(&mut dice, &here[at], most)

@@ -50,6 +50,7 @@ impl Life {
         let stale = pick(&mut self.rng, &earlier).filter(|_| draw(&mut self.rng, 3) == 0).map(|seen| (*seen).clone());
         self.happened.stale += u64::from(stale.as_ref().is_some_and(|stale| *stale != now));
         let Some(value) = (if founding { self.words(at, &place) } else { self.value(at, &place) }) else { return };
+        let answered = place.clone();
         let saying = Saying {
             item: (!founding).then_some(place.item),
             kind: place.kind,
@@ -59,7 +60,13 @@ impl Life {
         };
         let writer = self.devices[at].writer(&mut self.rng);
         match say::say(&self.devices[at].rows, saying, &writer) {
-            Ok(fact) => self.devices[at].enter(&self.membership, fact),
+            Ok(fact) => {
+                // The answer to a writer names their own word only, and they may go on with that.
+                if draw(&mut self.rng, 2) == 0 {
+                    self.devices[at].pages.push((answered, Seen::new(vec![fact.id()])));
+                }
+                self.devices[at].enter(&self.membership, fact);
+            }
             Err(_) => self.happened.refused += 1,
         }
     }
