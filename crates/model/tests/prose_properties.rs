@@ -1,7 +1,7 @@
 //! What holds of merged prose whatever the texts. `PROPTEST_CASES` sets how many are tried.
 
 use betwixt_model::prose::{
-    Base, Merged, Passage, Piece, UNICODE_VERSION, Version, merge, merge_onto, sentences, word_differences,
+    Apart, Base, Merged, Passage, Piece, UNICODE_VERSION, Version, merge, merge_onto, sentences, word_differences,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -85,6 +85,22 @@ proptest! {
         prop_assert_eq!(&whole, &text);
         prop_assert!(found.iter().all(|sentence| !sentence.body.is_empty()));
         prop_assert!(found.iter().all(|sentence| sentence.space.chars().all(char::is_whitespace)));
+    }
+
+    /// Whatever they replaced, and whatever else stands beside them.
+    #[test]
+    fn what_is_told_apart_from_a_few_versions_differs(
+        bases in proptest::collection::vec(any_text(), 0..3),
+        versions in proptest::collection::vec(any_text(), 2..5),
+        more in proptest::collection::vec(any_text(), 0..3),
+    ) {
+        let mut apart = Apart::default();
+        if versions.iter().any(|text| apart.add(text)) {
+            let all: Vec<String> = versions.into_iter().chain(more).collect();
+            prop_assert!(merge(&references(&bases), &named(&all)).differs());
+            let below = merge(&[], &named(&bases));
+            prop_assert!(merge_onto(&Base::from(&below), &named(&all)).differs());
+        }
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn same_facts_same_view_in_any_order_and_batching() {
 /// What is to settle is found without reading whole items; whole items tell the same.
 #[test]
 fn what_waits_is_what_the_whole_items_tell() {
-    let (mut fields, mut merged, mut reviews) = (0, 0, 0);
+    let (mut fields, mut merged, mut reviews, mut many) = (0, 0, 0, 0);
     for seed in 0..support::runs(120) {
         let life = life(seed, 60);
         let mut rows = MemoryRows::default();
@@ -229,6 +229,7 @@ fn what_waits_is_what_the_whole_items_tell() {
                 reviews += usize::from(expected.is_some_and(|(_, review)| review.is_some()));
                 let draft = whole.as_ref().and_then(|item| item.fields.get("draft"));
                 merged += usize::from(draft.is_some_and(|draft| draft.reading.merged));
+                many += usize::from(draft.is_some_and(|draft| draft.reading.versions.len() > 2));
                 let Some(alone) = alone else { continue };
                 assert_eq!(listed.first(), Some(&alone), "seed {seed}: the list tells the same as the item alone");
                 let thread = settle::thread(&rows, &reader, TODAY, listed.remove(0)).unwrap();
@@ -240,7 +241,7 @@ fn what_waits_is_what_the_whole_items_tell() {
             assert_eq!(listed, [], "seed {seed}: nothing else waits");
         }
     }
-    assert!(fields > 100 && merged > 10 && reviews > 10, "{fields} {merged} {reviews}");
+    assert!(fields > 100 && merged > 10 && reviews > 10 && many > 10, "{fields} {merged} {reviews} {many}");
 }
 
 fn plainly_unsettled(reader: &Reader, item: &ItemView) -> Vec<String> {

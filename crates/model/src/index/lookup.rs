@@ -350,6 +350,16 @@ pub(crate) fn is_item<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Answe
     Ok(rows.get(Table::Items, kind.as_bytes(), item.as_bytes())?.is_some())
 }
 
+/// Who founded an item and when, if its founding fact is here, counts, and names this kind.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn founding<R: ReadRows>(rows: &R, kind: &str, item: &ItemId) -> Answer<Option<(PartnerId, Date)>, R> {
+    let bytes = rows.get(Table::Items, kind.as_bytes(), item.as_bytes())?;
+    let row: Option<ItemRow> = bytes.map(|bytes| decode(Table::Items, &bytes)).transpose()?;
+    Ok(row.and_then(|row| row.founding))
+}
+
 /// A fact of a newer format, and the facts that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newer {

@@ -10,10 +10,12 @@
 //! and the rule itself belong to the format of facts ([`crate::fact::FORMAT`]): they change only with it.
 
 mod align;
+mod apart;
 mod merge;
 mod segment;
 mod words;
 
+pub use apart::Apart;
 pub use merge::{Base, Merged, Passage, Version, merge, merge_onto};
 pub use segment::{Sentence, UNICODE_VERSION, sentences};
 pub use words::{Piece, word_differences};

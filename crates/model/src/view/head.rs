@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{FieldView, Founded, Reader, fields};
+use super::{FieldView, Founded, Reader, fields, prose};
 use crate::ids::{ItemId, PartnerId};
 use crate::index::rows::ReadRows;
 use crate::index::{self, FieldKey, FieldReader, IndexError, ItemEntry};
@@ -66,6 +66,32 @@ pub fn head<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId) -> Result<Opt
         owner: (kind.naming == Naming::OnePerPartner).then_some(reader.partner),
     });
     Ok(unsaid.or(founded))
+}
+
+/// An item whose founding fact is here and names this kind: what [`head`] tells of it, for one row.
+pub(super) fn founded<R: ReadRows>(
+    rows: &R,
+    kind: &str,
+    item: &ItemId,
+) -> Result<Option<ItemHead>, IndexError<R::Error>> {
+    if Kind::named(kind).is_none_or(is_natural) {
+        return Ok(None);
+    }
+    let founding = index::founding(rows, kind, item)?;
+    Ok(founding.map(|(by, on)| ItemHead {
+        id: *item,
+        kind: kind.to_owned(),
+        founded: Some(Founded { by, on }),
+        owner: Some(by),
+    }))
+}
+
+/// Whether a field of shared prose differs, in which all that was said is about its item: what [`field`] tells of it, without
+/// reading what it says where that can be told from less.
+pub(super) fn prose_differs<R: ReadRows>(rows: &R, key: &FieldKey) -> Result<bool, IndexError<R::Error>> {
+    let facts = FieldReader::new(rows, key)?;
+    let live: Vec<_> = facts.live().live().collect();
+    prose::differ(rows, &facts, &live)
 }
 
 /// One field of an item; `None` if its kind has no such field and nothing was said in one.

@@ -31,7 +31,7 @@ pub use prose::{PassageVersion, PassageView};
 pub(crate) use review::review;
 pub use review::{Review, ReviewAnswer};
 pub(crate) use unsettled::{Unsettled, unsettled};
-pub use unsettled::{differences, to_settle};
+pub use unsettled::{all_to_settle, differences, to_settle};
 
 /// Whose view it is: versions of their own come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Prose that differs: which texts are merged against which.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Version;
+use crate::field::Entry;
 use crate::ids::{FactId, PartnerId};
 use crate::index::rows::ReadRows;
 use crate::index::{FieldReader, IndexError};
-use crate::prose::{self, Base, Merged, Passage};
+use crate::prose::{self, Apart, Base, Merged, Passage};
 
 /// A stretch of prose in reading order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,12 +55,49 @@ pub(super) fn merge<R: ReadRows>(
             None => return Ok(None),
         }
     }
-    let ids: Vec<FactId> = versions.iter().map(|version| version.fact).collect();
+    merge_texts(rows, facts, &texts).map(Some)
+}
+
+fn merge_texts<R: ReadRows>(
+    rows: &R,
+    facts: &FieldReader<'_, R>,
+    texts: &[prose::Version<'_, FactId>],
+) -> Result<Merged<FactId>, IndexError<R::Error>> {
+    let ids: Vec<FactId> = texts.iter().map(|text| text.key).collect();
     let base = base(rows, facts, &ids)?;
-    Ok(Some(match base {
-        Some(base) => prose::merge_onto(&base, &texts),
-        None => prose::merge(&[], &texts),
-    }))
+    Ok(match base {
+        Some(base) => prose::merge_onto(&base, texts),
+        None => prose::merge(&[], texts),
+    })
+}
+
+/// Whether these versions of a field differ: what [`merge`] tells, without merging where a few of many versions tell it.
+pub(super) fn differ<R: ReadRows>(
+    rows: &R,
+    facts: &FieldReader<'_, R>,
+    live: &[&Entry],
+) -> Result<bool, IndexError<R::Error>> {
+    if live.iter().all(|entry| entry.value == live[0].value) {
+        return Ok(false);
+    }
+    let mut live = live.to_vec();
+    live.sort_by_key(|entry| (entry.weight(), entry.id));
+    // First the two that are furthest from each other: they have the fewest sentences in common.
+    if let Some(last) = live.pop() {
+        live.insert(0, last);
+    }
+    let mut apart = Apart::default();
+    let mut texts: Vec<(FactId, String)> = Vec::new();
+    for entry in live {
+        // What is no text merges with nothing.
+        let Some(Value::String(text)) = super::fields::value(rows, &entry.id)?.1 else { return Ok(true) };
+        if apart.add(&text) {
+            return Ok(true);
+        }
+        texts.push((entry.id, text));
+    }
+    let texts: Vec<_> = texts.iter().map(|(key, text)| prose::Version { key: *key, text }).collect();
+    Ok(merge_texts(rows, facts, &texts)?.differs())
 }
 
 /// The reading of what all of these transitively replaced.
@@ -75,7 +114,7 @@ fn base<R: ReadRows>(
         let mut level = Vec::new();
         for entry in facts.bases(&below)? {
             let text = super::fields::value(rows, &entry.id)?.1;
-            if let Some(text) = text.as_ref().and_then(serde_json::Value::as_str) {
+            if let Some(text) = text.as_ref().and_then(Value::as_str) {
                 level.push((entry.id, text.to_owned()));
             }
         }

@@ -37,6 +37,17 @@ pub fn to_settle<R: ReadRows>(rows: &R, reader: &Reader, id: &ItemId) -> Result<
     Ok(unsettled(rows, reader, Some(id))?.pop().map(|item| item.fields).unwrap_or_default())
 }
 
+/// The same of every item of which any do, by id; without what they say.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn all_to_settle<R: ReadRows>(
+    rows: &R,
+    reader: &Reader,
+) -> Result<Vec<(ItemId, Vec<String>)>, IndexError<R::Error>> {
+    Ok(unsettled(rows, reader, None)?.into_iter().map(|item| (item.head.id, item.fields)).collect())
+}
+
 /// An item that waits for the two, with the names of its fields that do, sorted.
 pub(crate) struct Unsettled {
     pub(crate) head: ItemHead,
@@ -55,7 +66,7 @@ pub(crate) fn unsettled<R: ReadRows>(rows: &R, reader: &Reader, only: Option<&It
     }
     let mut all = Vec::new();
     for (item, keys) in items {
-        let Some(head) = head(rows, reader, &item)? else { continue };
+        let Some(head) = head_of(rows, reader, &item, &keys)? else { continue };
         let mut fields = Vec::new();
         // By the item's own kind: facts may name it under another, which hides nothing.
         for key in keys.into_iter().filter(|key| key.kind == head.kind) {
@@ -68,6 +79,12 @@ pub(crate) fn unsettled<R: ReadRows>(rows: &R, reader: &Reader, only: Option<&It
         }
     }
     Ok(all)
+}
+
+/// What the item of these fields is. Facts of one kind nearly always: then its founding tells it.
+fn head_of<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemId, keys: &[FieldKey]) -> Answer<Option<ItemHead>, R> {
+    let founded = keys.first().map_or(Ok(None), |key| head::founded(rows, &key.kind, item))?;
+    if founded.is_some() { Ok(founded) } else { head(rows, reader, item) }
 }
 
 /// Whether a field that the index lists is to settle for this reader.
@@ -87,8 +104,13 @@ fn is_unsettled<R: ReadRows>(rows: &R, reader: &Reader, item: &ItemHead, name: &
         FieldKind::Consent => true,
     };
     // What names another item than its own does not count there.
-    if certain && !matches!(schema.naming, Naming::Keyed { .. }) {
-        return Ok(true);
+    if !matches!(schema.naming, Naming::Keyed { .. }) {
+        if certain {
+            return Ok(true);
+        }
+        if known.kind == FieldKind::Shared {
+            return head::prose_differs(rows, &item.key(name));
+        }
     }
     Ok(field(rows, reader, item, name)?.is_some_and(|view| is_to_settle(known.kind, &view)))
 }
