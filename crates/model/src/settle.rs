@@ -248,6 +248,10 @@ impl Beside {
         field: &str,
     ) -> Result<Self, IndexError<R::Error>> {
         let Some(settlement) = settlement(reader, item, field) else { return Ok(Self::default()) };
+        // Nearly never was anything said about it, which one row tells.
+        if !index::is_item(rows, SETTLEMENT, &settlement)? {
+            return Ok(Self::default());
+        }
         let Some(head) = view::head(rows, reader, &settlement)? else { return Ok(Self::default()) };
         let said = |name: &str| view::field(rows, reader, &head, name).map(Option::unwrap_or_default);
         Ok(Self { differently: said("differently")?, parked: said("parked")? })

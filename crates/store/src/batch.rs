@@ -15,7 +15,7 @@ use crate::rows::BatchRows;
 use crate::settings::EPOCH;
 use crate::source::Transaction;
 use crate::store::{Held, Keys};
-use crate::tables::{Area, Definition, PLAIN, SCOPES, encode, group, guarded, member, numbered, pack, single};
+use crate::tables::{Area, PLAIN, SCOPES, encode, group, guarded, member, numbered, pack, single};
 
 /// How far an epoch's counters lie beyond those of the one before: more than anybody sends in one.
 const EPOCH_COUNTERS: u64 = 1 << 32;
@@ -351,7 +351,12 @@ impl Transaction for Batch {
         &self.keys
     }
 
-    fn table(&self, definition: Definition) -> Result<Self::Table<'_>, redb::TableError> {
-        self.transaction.open_table(definition)
+    fn with_table<T>(
+        &self,
+        scope: Scope,
+        area: Area,
+        run: impl FnOnce(&Self::Table<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        run(&self.transaction.open_table(area.definition(scope))?)
     }
 }

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use crate::error::StoreError;
 use crate::seal::ScopeKey;
 use crate::store::{Held, Keys};
-use crate::tables::{Area, Definition, Span, Visit, guarded, scan_table};
+use crate::tables::{Area, Span, Visit, guarded, scan_table};
 
 /// Reading sealed rows.
 pub(crate) trait Source {
@@ -33,8 +33,13 @@ pub(crate) trait Transaction {
     /// The keys that it began with.
     fn keys(&self) -> &Keys;
 
-    /// Opens a table.
-    fn table(&self, definition: Definition) -> Result<Self::Table<'_>, redb::TableError>;
+    /// Does something with an open table.
+    fn with_table<T>(
+        &self,
+        scope: Scope,
+        area: Area,
+        run: impl FnOnce(&Self::Table<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError>;
 }
 
 impl<T: Transaction> Source for T {
@@ -44,12 +49,11 @@ impl<T: Transaction> Source for T {
 
     fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.held().watch(guarded(|| {
-            let table = self.table(area.definition(scope))?;
-            Ok(table.get(row)?.map(|value| value.value().to_vec()))
+            self.with_table(scope, area, |table| Ok(table.get(row)?.map(|value| value.value().to_vec())))
         }))
     }
 
     fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {
-        self.held().watch(guarded(|| scan_table(&self.table(area.definition(scope))?, span, each)))
+        self.held().watch(guarded(|| self.with_table(scope, area, |table| scan_table(table, span, each))))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::fold::{FieldReader, OpenField};
 use super::listing::Position;
@@ -41,6 +42,18 @@ fn row<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<FactRow>, R> {
 pub fn fact<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<SignedFact>, R> {
     let Some(row) = row(rows, id)? else { return Ok(None) };
     row.signed().map(Some).ok_or(IndexError::Damaged(Table::Facts))
+}
+
+/// A fact's date and value, without the value if it was erased: what reading a field needs of it, for less than the whole
+/// fact, whose text would be spelt again.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn said<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<(Date, Option<Value>)>, R> {
+    let Some(row) = row(rows, id)? else { return Ok(None) };
+    let value = row.content.map(|(_, text)| serde_json::from_str(&text)).transpose();
+    let value = value.map_err(|_| IndexError::Damaged(Table::Facts))?;
+    Ok(Some((row.header.date, value)))
 }
 
 /// A fact's header.

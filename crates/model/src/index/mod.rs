@@ -42,7 +42,7 @@ pub use lookup::{
     fields_of_item, forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live,
     live_of_item, may_be_unsettled, newer, owner, tip, tips, year,
 };
-pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, unsettled, unsettled_of};
+pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].

@@ -152,7 +152,7 @@ fn event<R: ReadRows>(
     let fact = signed.fact();
     let mut before = Vec::new();
     for earlier in named(facts, entry) {
-        let value = index::fact(rows, &earlier.id)?.and_then(|signed| signed.fact().value().cloned());
+        let value = index::said(rows, &earlier.id)?.and_then(|(_, value)| value);
         before.push(Earlier { fact: earlier.id, by: earlier.partner, value });
     }
     before.sort_by_key(|earlier| (earlier.by, earlier.fact));

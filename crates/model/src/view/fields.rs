@@ -232,6 +232,5 @@ impl<R: ReadRows> Fold<'_, R> {
 
 /// A known fact's date and value.
 pub(crate) fn value<R: ReadRows>(rows: &R, id: &FactId) -> Answer<(Date, Option<Value>), R> {
-    let signed = index::fact(rows, id)?.ok_or(IndexError::Damaged(Table::Fields))?;
-    Ok((signed.fact().header().date, signed.fact().value().cloned()))
+    index::said(rows, id)?.ok_or(IndexError::Damaged(Table::Fields))
 }
