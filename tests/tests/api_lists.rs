@@ -140,6 +140,11 @@ async fn pages_put_together_are_the_list() {
     let one = first.client().settle_page(&settle(None)).await.unwrap();
     let two = first.client().settle_page(&settle(one.next.clone())).await.unwrap();
     assert!(one.next.is_some() && two.next.is_none());
+    for beginning in [value.id.as_str(), &value.id[..20]] {
+        let of_one = SettleRequest { item: Some(beginning.to_owned()), ..SettleRequest::default() };
+        let found = first.client().settle_page(&of_one).await.unwrap().items;
+        assert_eq!(found.iter().map(|thread| &thread.item.id).collect::<Vec<_>>(), [&value.id]);
+    }
     assert_eq!(
         sorted(vec![one.items[0].item.id.clone(), two.items[0].item.id.clone()]),
         sorted(vec![value.id, other.id])

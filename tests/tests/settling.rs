@@ -59,6 +59,8 @@ async fn seeing_it_differently_takes_both_and_saying_back_is_heard_by_its_author
         assert!(!thread.waits && thread.fields["until"].differently[0].agreed);
         assert_eq!(thread.fields["until"].field.versions().len(), 2, "both versions stay");
         assert_eq!(home.json(&["settle", "list"]).unwrap()["threads"], json!([]), "it rests");
+        let all = home.json(&["settle", "list", "--all", "--limit", "1"]).unwrap();
+        assert_eq!((all["threads"][0]["item"]["id"].as_str(), &all["more"]), (Some(goal.as_str()), &json!(false)));
         assert_eq!(home.client().status().await.unwrap().differences, 0);
     }
 

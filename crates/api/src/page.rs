@@ -100,6 +100,8 @@ pub struct SettleRequest {
     pub scope: Option<Scope>,
     /// Only items of this collection.
     pub collection: Option<Collection>,
+    /// Only the items whose ids begin so, or `vision`.
+    pub item: Option<String>,
     /// Which page.
     pub paging: Paging,
 }

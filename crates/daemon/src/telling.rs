@@ -47,10 +47,16 @@ impl Differing {
     fn read(&mut self, replica: &Replica, scope: Scope) -> Result<(), IndexError<StoreError>> {
         let Some(reader) = replica.reader(scope) else { return Ok(()) };
         let store = replica.read().map_err(IndexError::Rows)?;
-        for view in view::differences(&store.reader().rows(scope), &reader)? {
-            self.fields.extend(view.fields.into_keys().map(|field| (scope, view.id, field)));
+        for (item, fields) in view::all_to_settle(&store.reader().rows(scope), &reader)? {
+            self.fields.extend(fields.into_iter().map(|field| (scope, item, field)));
         }
         Ok(())
+    }
+
+    /// The fields of an item that wait.
+    fn of(&self, scope: Scope, item: ItemId) -> impl Iterator<Item = &String> {
+        let from = self.fields.range((scope, item, String::new())..);
+        from.take_while(move |(of, known, _)| (*of, *known) == (scope, item)).map(|(.., field)| field)
     }
 
     /// After these fields of a scope changed: which of them, or of their items, wait now and did not, and which did and do
@@ -64,20 +70,16 @@ impl Differing {
         let Some(reader) = replica.reader(scope) else { return Ok(Vec::new()) };
         let store = replica.read().map_err(IndexError::Rows)?;
         let rows = store.reader().rows(scope);
-        let waited: BTreeSet<ItemId> =
-            self.fields.iter().filter(|(of, ..)| *of == scope).map(|(_, item, _)| *item).collect();
         let mut items = BTreeSet::new();
         for key in changed {
-            if waited.contains(&key.item) || index::may_be_unsettled(&rows, key)? {
+            if self.of(scope, key.item).next().is_some() || index::may_be_unsettled(&rows, key)? {
                 items.insert(key.item);
             }
         }
         let mut changes = Vec::new();
         for item in items {
             let now: BTreeSet<String> = view::to_settle(&rows, &reader, &item)?.into_iter().collect();
-            let of_item = |(of, known, _): &&(Scope, ItemId, String)| *of == scope && *known == item;
-            let before: BTreeSet<String> =
-                self.fields.iter().filter(of_item).map(|(.., field)| field.clone()).collect();
+            let before: BTreeSet<String> = self.of(scope, item).cloned().collect();
             for field in now.difference(&before) {
                 self.fields.insert((scope, item, field.clone()));
                 changes.push((NoticeKind::Differs, item, field.clone()));

@@ -66,9 +66,10 @@ impl From<&SinceRequest> for Query {
 
 impl From<&SettleRequest> for Query {
     fn from(request: &SettleRequest) -> Self {
-        let SettleRequest { scope, collection, paging } = request;
+        let SettleRequest { scope, collection, item, paging } = request;
         let query = Self::default().with("scope", scope.map(|scope| scope.name()));
-        query.with("collection", collection.map(|collection| collection.name())).paged(paging)
+        let query = query.with("collection", collection.map(|collection| collection.name()));
+        query.with("item", item.as_ref()).paged(paging)
     }
 }
 

@@ -165,6 +165,7 @@ fn described(operation: &Operation, parameter: &Parameter) -> (Value, &'static s
         ("path", "collection") => (collections(false), "The collection. The vision has a path of its own."),
         ("query", "collection") => (collections(true), "Only items of this collection."),
         ("path", "item") => (id(), "`vision`, or the item's id, or the unique beginning of it."),
+        ("query", "item") => (id(), "Only the items whose ids begin so, or `vision`."),
         ("path", "id") => (id(), "The item's id, or the unique beginning of it."),
         ("path", "from" | "to") => (id(), "The fact of a version, or the unique beginning of its id."),
         ("path", "when") => (

@@ -20,6 +20,9 @@ pub(crate) enum Settle {
         /// What rests for now, too.
         #[arg(long)]
         all: bool,
+        /// So many items at most.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
     },
     /// Show one thread: every version, what was said back, and what you can do.
     Show {

@@ -1,8 +1,10 @@
 //! Settling: the list, one thread, and what can be said in it.
 
 use betwixt_api::{
-    Collection, Field, NewItem, Park, Say, SayDifferently, Scope, SettleThread, ToSettle, Version, WaitingField,
+    Collection, DEFAULT_PAGE, Field, NewItem, Paging, Park, Say, SayDifferently, Scope, SettleRequest, SettleThread,
+    ToSettle, Version, WaitingField,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::create;
@@ -16,7 +18,7 @@ use crate::values::parse_date;
 
 pub(super) async fn settle(opened: &Opened, settle: Settle) -> Result<(), CommandError> {
     match settle {
-        Settle::List { all } => list(opened, all).await,
+        Settle::List { all, limit } => list(opened, all, limit).await,
         Settle::Show { item } => show(opened, &item).await,
         Settle::Take { which, number } => take(opened, &which, number).await,
         Settle::Say { which, text } => say(opened, &which, text).await,
@@ -27,31 +29,69 @@ pub(super) async fn settle(opened: &Opened, settle: Settle) -> Result<(), Comman
     }
 }
 
-async fn list(opened: &Opened, all: bool) -> Result<(), CommandError> {
-    let mut waiting = opened.client.to_settle().await?;
-    let resting = waiting.threads.iter().filter(|thread| !thread.waits).count();
-    if !all {
-        waiting.threads.retain(|thread| thread.waits);
+/// What is listed for programs. What rests comes last.
+#[derive(Serialize)]
+struct Listed {
+    threads: Vec<SettleThread>,
+    /// Whether the list goes on.
+    more: bool,
+}
+
+/// Asks for a page at a time, and for none beyond what is shown: those that rest come last. People see every page as it comes.
+async fn list(opened: &Opened, all: bool, limit: Option<u32>) -> Result<(), CommandError> {
+    let (terminal, look) = (opened.terminal, opened.look());
+    let mut listed = Listed { threads: Vec::new(), more: false };
+    let (mut shown, mut rests) = (0, false);
+    let mut after = None;
+    loop {
+        let left = limit.map_or(DEFAULT_PAGE, |limit| limit - shown);
+        let paging = Paging { limit: Some(left.min(DEFAULT_PAGE)), after };
+        let page = opened.client.settle_page(&SettleRequest { paging, ..SettleRequest::default() }).await?;
+        let mut threads = page.items;
+        let asked = threads.len();
+        threads.retain(|thread| all || thread.waits);
+        rests |= threads.len() < asked;
+        shown += u32::try_from(threads.len()).unwrap_or(u32::MAX);
+        if terminal.json() {
+            listed.threads.extend(threads);
+        } else if !threads.is_empty() {
+            terminal.print(&render::settle::page(&look, &threads))?;
+        }
+        after = page.next.filter(|_| !rests);
+        listed.more = after.is_some() && Some(shown) == limit;
+        if after.is_none() || listed.more {
+            break;
+        }
     }
-    let left = if all { 0 } else { resting };
-    opened.terminal.result(&waiting, || render::settle::list(&opened.look(), &waiting, left))
+    if terminal.json() {
+        return terminal.result(&listed, String::new);
+    }
+    let remarks = render::settle::remarks(&look, shown == 0, listed.more, rests);
+    if remarks.is_empty() { Ok(()) } else { terminal.print(&remarks) }
+}
+
+/// What waits under a name; nothing else is read.
+async fn waiting(opened: &Opened, item: &str) -> Result<ToSettle, CommandError> {
+    // Two of one beginning are told to be ambiguous, however many more there are.
+    let request = SettleRequest { item: Some(item.to_owned()), ..SettleRequest::default() };
+    Ok(ToSettle { threads: opened.client.settle_page(&request).await?.items })
 }
 
 async fn show(opened: &Opened, item: &str) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, item).await?;
     let thread = find(&waiting, item)?;
     opened.terminal.result(thread, || render::settle::thread(&opened.look(), thread))
 }
 
 async fn take(opened: &Opened, which: &Which, number: Option<usize>) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &which.item).await?;
     let (thread, waits) = named(&waiting, which)?;
     let value = version(&waits.field, number)?.value.clone();
     said(opened, thread, which, value, &waits.field).await
 }
 
 async fn say(opened: &Opened, which: &Which, text: Text) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &which.item).await?;
     let (thread, waits) = named(&waiting, which)?;
     let own = waits.field.versions().iter().find(|version| version.said.own);
     let text = opened.text(text, own.and_then(|version| version.value.as_str()).unwrap_or_default()).await?;
@@ -74,7 +114,7 @@ async fn said(
 }
 
 async fn say_back(opened: &Opened, which: &Which, text: Text, number: Option<usize>) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &which.item).await?;
     let (thread, waits) = named(&waiting, which)?;
     let fact = version(&waits.field, number)?.said.fact.clone();
     let text = opened.text(text, "").await?;
@@ -102,7 +142,7 @@ async fn heard(opened: &Opened, id: &str) -> Result<(), CommandError> {
 }
 
 async fn differ(opened: &Opened, which: &Which, again: Option<&str>, back: bool) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &which.item).await?;
     let (thread, waits) = named(&waiting, which)?;
     let again = match again {
         Some(date) => Some(date_of(date)?),
@@ -120,7 +160,7 @@ async fn differ(opened: &Opened, which: &Which, again: Option<&str>, back: bool)
 }
 
 async fn park(opened: &Opened, which: &Which, until: Option<&str>) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &which.item).await?;
     let (thread, waits) = named(&waiting, which)?;
     let until = until.map(date_of).transpose()?;
     let park = Park { until, seen: Some(waits.parked_seen.clone()) };
@@ -130,7 +170,7 @@ async fn park(opened: &Opened, which: &Which, until: Option<&str>) -> Result<(),
 
 /// Shows the thread as it is after something was said about the difference; for programs, what was said.
 async fn after(opened: &Opened, thread: &SettleThread, saying: &betwixt_api::Saying) -> Result<(), CommandError> {
-    let waiting = opened.client.to_settle().await?;
+    let waiting = waiting(opened, &thread.item.id).await?;
     let now = find(&waiting, &thread.item.id)?;
     opened.terminal.result(saying, || render::settle::thread(&opened.look(), now))
 }

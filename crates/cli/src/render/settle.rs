@@ -1,23 +1,29 @@
 //! What waits for the two.
 
-use betwixt_api::{Collection, SaidBack, SettleThread, ToSettle, WaitingField};
+use betwixt_api::{Collection, SaidBack, SettleThread, WaitingField};
 
 use super::{Look, field, indent, item, short, statement};
 use crate::terminal::printable;
 use crate::values::show_date;
 
-/// Every thread; `resting` is how many are not among them.
-pub(crate) fn list(look: &Look, waiting: &ToSettle, resting: usize) -> String {
-    let mut blocks: Vec<String> = waiting.threads.iter().map(|shown| thread(look, shown)).collect();
-    if blocks.is_empty() {
-        blocks.push("Nothing waits to be settled.".into());
+/// Some threads, one after the other, each with an empty line behind it.
+pub(crate) fn page(look: &Look, threads: &[SettleThread]) -> String {
+    threads.iter().map(|shown| thread(look, shown) + "\n").collect::<Vec<_>>().join("\n")
+}
+
+/// What is said below the list: that there was nothing in it, that there is more than was asked for, that some rests.
+pub(crate) fn remarks(look: &Look, nothing: bool, more: bool, rests: bool) -> String {
+    let mut lines = Vec::new();
+    if nothing {
+        lines.push("Nothing waits to be settled.".to_owned());
     }
-    match resting {
-        0 => {}
-        1 => blocks.push(look.style.dim("One more rests for now (betwixt settle list --all).")),
-        more => blocks.push(look.style.dim(&format!("{more} more rest for now (betwixt settle list --all)."))),
+    if more {
+        lines.push(look.style.dim("There is more (betwixt settle list)."));
     }
-    blocks.join("\n\n")
+    if rests {
+        lines.push(look.style.dim("More rests for now (betwixt settle list --all)."));
+    }
+    lines.join("\n")
 }
 
 /// One thread, with what can be done.
@@ -145,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_is_counted_and_not_shown() {
-        insta::assert_snapshot!(list(&look(), &ToSettle { threads: vec![] }, 2), @r"
+    fn what_is_not_shown_is_told() {
+        insta::assert_snapshot!(remarks(&look(), true, false, true), @r"
         Nothing waits to be settled.
-
-        2 more rest for now (betwixt settle list --all).
+        More rests for now (betwixt settle list --all).
         ");
+        assert_eq!(remarks(&look(), false, true, false), "There is more (betwixt settle list).");
     }
 }

@@ -32,7 +32,10 @@ fn page(open: &Open<'_>, list: &SettleList, today: Date) -> Result<api::Page<api
     let kind = list.collection.map(shown::kind_of);
     let mut all: Vec<(ThreadPlace, &OpenScope<'_>, Waits)> = Vec::new();
     for open in open.wanted(list.scope)? {
-        let found = settle::waits(&open.rows, &open.reader, today, partners(open.scope))?;
+        let found = match &list.item {
+            Some(item) => beginning(open, today, item)?,
+            None => settle::waits(&open.rows, &open.reader, today, partners(open.scope))?,
+        };
         let found = found.into_iter().filter(|waits| kind.is_none_or(|kind| waits.item.kind == kind));
         let placed = |waits: Waits| ((!waits.waits(), shown_scope(open.scope), waits.item.id), open, waits);
         all.extend(found.map(placed));
@@ -60,22 +63,25 @@ fn thread(
     Ok(Some(show(&open.reader, named, &thread)))
 }
 
+/// What waits of one scope under a name: `vision`, or the beginning of an id. Of a whole id, that item alone is looked at.
+fn beginning(open: &OpenScope<'_>, today: Date, item: &str) -> Result<Vec<Waits>, IndexError<StoreError>> {
+    let partners = partners(open.scope);
+    let vision = || ItemId::natural(&open.reader.household, "vision", "");
+    let whole = if item == "vision" { Some(vision()) } else { item.parse().ok() };
+    if let Some(id) = whole {
+        return Ok(settle::waits_of(&open.rows, &open.reader, today, partners, &id)?.into_iter().collect());
+    }
+    let mut all = settle::waits(&open.rows, &open.reader, today, partners)?;
+    all.retain(|waits| waits.item.id.to_string().starts_with(item));
+    Ok(all)
+}
+
 /// The item that waits under a name: `vision` (the shared one first), or the unique beginning of an id.
 fn find<'o, 'a>(open: &'o Open<'a>, today: Date, item: &str) -> Result<(&'o OpenScope<'a>, Waits), ReadError> {
-    let of =
-        |open: &OpenScope<'a>, id: &ItemId| settle::waits_of(&open.rows, &open.reader, today, partners(open.scope), id);
-    let mut found = Vec::new();
+    let mut found: Vec<(&OpenScope<'a>, Waits)> = Vec::new();
     for open in open.scopes() {
-        let vision = || ItemId::natural(&open.reader.household, "vision", "");
-        let whole = if item == "vision" { Some(vision()) } else { item.parse().ok() };
-        match whole {
-            Some(id) if found.is_empty() => found.extend(of(open, &id)?.map(|waits| (open, waits))),
-            Some(_) => {}
-            None => {
-                let all = settle::waits(&open.rows, &open.reader, today, partners(open.scope))?.into_iter();
-                let begins = |waits: &Waits| waits.item.id.to_string().starts_with(item);
-                found.extend(all.filter(begins).map(|waits| (open, waits)));
-            }
+        if item != "vision" || found.is_empty() {
+            found.extend(beginning(open, today, item)?.into_iter().map(|waits| (open, waits)));
         }
     }
     match (found.pop(), found.is_empty()) {

@@ -94,6 +94,8 @@ pub struct SettleList {
     pub scope: Option<Scope>,
     /// Only items of this collection.
     pub collection: Option<Collection>,
+    /// Only the items whose ids begin so, or `vision`.
+    pub item: Option<String>,
     /// Which page.
     pub paging: Paging<ThreadPlace>,
 }
@@ -237,7 +239,7 @@ impl MeetingsList {
 
 impl SettleList {
     pub(super) fn read(uri: &Uri) -> Result<Self, Problem> {
-        let query = Query::read(uri, &["scope", "collection", "limit", "after"])?;
+        let query = Query::read(uri, &["scope", "collection", "item", "limit", "after"])?;
         let collection = |name: &str| {
             let detail = "There is no collection of that name; `GET /v1` lists them.";
             Collection::from_name(name).ok_or_else(|| Problem::new(ProblemKind::Invalid, detail).about("collection"))
@@ -245,6 +247,7 @@ impl SettleList {
         Ok(Self {
             scope: query.scope()?,
             collection: query.text("collection").map(collection).transpose()?,
+            item: query.text("item").map(parse::item).transpose().map_err(|problem| about(problem, "item"))?,
             paging: query.paging(names::SETTLE)?,
         })
     }

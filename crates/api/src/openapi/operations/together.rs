@@ -15,6 +15,7 @@ pub(super) fn settle() -> Vec<Operation> {
         )
         .query("scope", None)
         .query("collection", Some("goals"))
+        .query("item", Some("vision"))
         .paged()
         .lists::<SettleThread>(),
         Operation::put(
