@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
+mod api;
 mod daemons;
 mod floor;
 mod peers;
@@ -14,9 +15,10 @@ mod relay;
 mod samples;
 mod wire;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use comfy_table::Table;
 
 use daemons::Measured;
@@ -42,15 +44,53 @@ struct Arguments {
     /// Leaves out other engines.
     #[arg(long)]
     no_peers: bool,
+    /// For how many seconds each of the API's loads is on.
+    #[arg(long, default_value_t = 10)]
+    seconds: usize,
+    /// For how many years the journal was kept out of which a page is read.
+    #[arg(long, default_value_t = 30)]
+    years: i64,
+    /// Measures one part alone.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Serves constants at this socket: the floor of the API's figures, which the benchmarks start themselves.
+    #[arg(long, hide = true)]
+    serve_constants: Option<PathBuf>,
+}
+
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Edits, meetings and being idle, of two devices, and other engines.
+    Devices,
+    /// The local API of one.
+    Api,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let Arguments { edits, runs, idle, meetings, no_peers } = arguments;
-    anyhow::ensure!(edits > 0 && runs > 0 && idle > 0 && meetings > 0, "every count has to be 1 or more");
-    let machine = process::machine(&std::env::temp_dir());
+    if let Some(socket) = &arguments.serve_constants {
+        return api::serve(socket);
+    }
+    let Arguments { edits, runs, idle, meetings, seconds, years, .. } = arguments;
+    let counts = [edits, runs, meetings, seconds];
+    anyhow::ensure!(
+        counts.iter().all(|count| *count > 0) && idle > 0 && (1..=100).contains(&years),
+        "every count has to be 1 or more, and the years 100 at most"
+    );
+    println!("{}", process::machine(&std::env::temp_dir()));
     // One thread, as a frontend has: how it wakes its own threads is no figure of the daemon's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if arguments.only != Some(Part::Devices) {
+        eprintln!("the API: loads of {seconds} seconds each ...");
+        let measured = runtime.block_on(api::measure(seconds, years))?;
+        let mut report = Report::new();
+        report.api(&measured);
+        println!("{}", report.table);
+    }
+    if arguments.only == Some(Part::Api) {
+        return Ok(());
+    }
     eprintln!("two daemons: {runs} runs of {edits} edits alone and {edits} to be read by the other ...");
     let measured = runtime.block_on(daemons::measure(edits, runs, idle))?;
     let mut report = Report::new();
@@ -58,10 +98,9 @@ fn main() -> anyhow::Result<()> {
     eprintln!("meeting again: {meetings} times ...");
     report.meetings(&runtime.block_on(wire::measure(meetings))?)?;
     report.idle(&measured, idle);
-    println!("{machine}");
     println!("{}", report.table);
     println!("{}", remarks(&measured));
-    if !no_peers {
+    if !arguments.no_peers {
         eprintln!("other engines ...");
         println!("{}", compared(&runtime.block_on(peers::measure(edits))?, &measured.visible.taken));
     }
@@ -108,6 +147,73 @@ impl Report {
         let above = format!("{} = 1.5 x floor + 0.5 ms", milliseconds(bound));
         let kept = edit.taken.median() <= bound;
         self.row("durable edit through the API", [median, p99, beneath, above], Some(kept));
+    }
+
+    fn api(&mut self, measured: &api::Measured) {
+        let spread = |samples: &Samples| [milliseconds(samples.median()), milliseconds(samples.p99())];
+        let rate = |load: &api::Load| format!("{:.0} a second", load.rate());
+        let api::Measured { bytes, reads, reads_floor, read_cpu, one, many, syncs, told, told_floor, .. } = measured;
+        let [median, p99] = spread(&reads.taken);
+        let [_, floor_p99] = spread(&reads_floor.taken);
+        self.row(
+            &format!("reads of an item ({bytes} bytes), 16 connections"),
+            [
+                format!("{}; {median} each", rate(reads)),
+                p99,
+                format!("{}, p99 {floor_p99} = the same stack, a constant", rate(reads_floor)),
+                "10,000 a second, p99 5 ms".into(),
+            ],
+            Some(reads.rate() >= 10_000.0 && reads.taken.p99() < Duration::from_millis(5)),
+        );
+        self.row(
+            "the same: processor time of the daemon for one",
+            [milliseconds(read_cpu[0]), "-".into(), milliseconds(read_cpu[1]), "-".into()],
+            None,
+        );
+        let [median, p99] = spread(&one.taken);
+        let sync = milliseconds(syncs.median());
+        let floor = format!("{:.0} a second = {sync} fdatasync", 1.0 / syncs.median().as_secs_f64().max(1e-9));
+        self.row("durable writes, 1 client", [format!("{}; {median} each", rate(one)), p99, floor, "-".into()], None);
+        let [median, p99] = spread(&many.taken);
+        let times = many.rate() / one.rate().max(f64::EPSILON);
+        self.row(
+            "durable writes, 16 clients at once",
+            [
+                format!("{}; {median} each", rate(many)),
+                p99,
+                format!("{times:.2} x one client's"),
+                "3 x one client's".into(),
+            ],
+            Some(times >= 3.0),
+        );
+        let [median, p99] = spread(told);
+        let (followed, streams) = api::streams();
+        self.row(
+            &format!("a change to the last of {followed} streams, {} more stuck", streams - followed),
+            [median, p99, format!("{} = the same stack, no write", milliseconds(told_floor.median())), "50 ms".into()],
+            Some(told.p99() < Duration::from_millis(50)),
+        );
+        self.row(
+            &format!("the same: memory for each of {streams} streams"),
+            [format!("{:.1} KB", measured.stream_bytes as f64 / 1e3), "-".into(), "-".into(), "64 KB".into()],
+            Some(measured.stream_bytes < 64_000),
+        );
+        let [median, p99] = spread(&measured.pages);
+        self.row(
+            &format!("a page of 50 out of {} journal entries", measured.entries),
+            [
+                median,
+                p99,
+                format!("{} = the same stack, a constant", milliseconds(measured.pages_floor.median())),
+                "20 ms".into(),
+            ],
+            Some(measured.pages.p99() < Duration::from_millis(20)),
+        );
+        self.row(
+            "the same: processor time of the daemon for one",
+            [milliseconds(measured.page_cpu), "-".into(), "-".into(), "-".into()],
+            None,
+        );
     }
 
     fn meetings(&mut self, wire: &wire::Reconnected) -> anyhow::Result<()> {
