@@ -41,10 +41,7 @@ pub fn to_settle<R: ReadRows>(rows: &R, reader: &Reader, id: &ItemId) -> Result<
 ///
 /// # Errors
 /// [`IndexError`].
-pub fn all_to_settle<R: ReadRows>(
-    rows: &R,
-    reader: &Reader,
-) -> Result<Vec<(ItemId, Vec<String>)>, IndexError<R::Error>> {
+pub fn all_to_settle<R: ReadRows>(rows: &R, reader: &Reader) -> Answer<Vec<(ItemId, Vec<String>)>, R> {
     Ok(unsettled(rows, reader, None)?.into_iter().map(|item| (item.head.id, item.fields)).collect())
 }
 
