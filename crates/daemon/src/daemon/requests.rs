@@ -1,0 +1,134 @@
+//! What is asked of an open home.
+
+use std::time::{Duration, Instant};
+
+use betwixt_api as api;
+use betwixt_api::{NoticeKind, Problem, ProblemKind};
+use jiff::Zoned;
+use tokio::sync::oneshot;
+
+use crate::answer::once::Begun;
+use crate::answer::{backups, chapter, items, past, problem, settle, verify};
+use crate::http::{Answer, Request, Response, Sees};
+use crate::open::{HERE, Open, Waiter};
+use crate::options::Options;
+use crate::telling;
+use crate::writes::Write;
+
+/// How long `sync` waits until everybody is in step.
+const SYNC_TIME: Duration = Duration::from_secs(10);
+
+impl Open {
+    /// Answers a request to an open home; `None` when the answer comes later.
+    pub(super) fn request(
+        &mut self,
+        sees: Sees,
+        request: Request,
+        answer: oneshot::Sender<Answer>,
+        now: Instant,
+        options: &Options,
+    ) -> Option<(oneshot::Sender<Answer>, Answer)> {
+        let replica = &self.house.replica;
+        let read = items::read(replica, sees, &request).or_else(|| past::read(replica, sees, &request));
+        if let Some(read) = read.or_else(|| chapter::read(replica, &request)) {
+            return Some((answer, read));
+        }
+        if let Request::ToSettle(list) = &request {
+            return Some((answer, settle::read(replica, sees, list, Zoned::now().date())));
+        }
+        let outcome = match request {
+            Request::Lock => {
+                if self.engine.is_idle() || self.engine.is_recovering() {
+                    self.lock(answer);
+                } else {
+                    self.engine.write(Write::Lock(answer));
+                }
+                return None;
+            }
+            Request::Pause => {
+                self.paused = true;
+                self.notices.tell_all(NoticeKind::Paused);
+                self.engine.dialer().set_enabled(false, now);
+                self.engine.end_all(now);
+                self.set_discovery(now);
+                self.status(&options.home, sees).map(Response::Status)
+            }
+            Request::Resume => {
+                self.paused = false;
+                self.notices.tell_all(NoticeKind::Resumed);
+                self.engine.dialer().set_enabled(true, now);
+                self.engine.dialer().handle_network_changed(now);
+                self.set_discovery(now);
+                self.status(&options.home, sees).map(Response::Status)
+            }
+            Request::Pairing => Ok(Response::Pairing(self.pairing_shown(now))),
+            Request::PairingStart(request) => self.pairing_start(&request, now).map(Response::Pairing),
+            Request::PairingEnter(request) => self.pairing_enter(&request, now).map(Response::Pairing),
+            Request::PairingConfirm(request) => self.pairing_confirm(request.yes, now).map(Response::Pairing),
+            Request::PairingCancel => Ok(Response::Pairing(self.pairing_cancel(now))),
+            Request::Devices => self.devices().map(Response::Devices).map_err(|error| problem::storage_problem(&error)),
+            Request::Addresses => self.addresses().map(Response::Addresses),
+            Request::AddressAdd(_) | Request::AddressRemove(_) | Request::Sync if self.peers().is_empty() => {
+                Err(Problem::new(ProblemKind::NotPaired, "There is no other device yet: run `betwixt pair`."))
+            }
+            Request::Here => {
+                self.here_until = Some(now + HERE);
+                self.set_discovery(now);
+                Ok(Response::Here(api::Here { minutes: u32::try_from(HERE.as_secs() / 60).unwrap_or(u32::MAX) }))
+            }
+            Request::Sync => {
+                self.engine.dialer().handle_network_changed(now);
+                self.waiters.push(Waiter { until: now + SYNC_TIME, answer });
+                return None;
+            }
+            Request::Verify => {
+                let handle = self.house.handle();
+                tokio::task::spawn_blocking(move || drop(answer.send(verify::verify(&handle).map(Response::Verified))));
+                return None;
+            }
+            Request::Backup { key, request } => match self.backups.begin(key, &request) {
+                Ok(Begun::Now(carrying)) => {
+                    let (handle, today) = (self.house.handle(), Zoned::now().date());
+                    tokio::task::spawn_blocking(move || {
+                        let backup = backups::backup(&handle, &request, today);
+                        // A failure is not remembered.
+                        let backup = backup.inspect(|backup| carrying.end(backup));
+                        drop(answer.send(backup.map(Response::Backup)));
+                    });
+                    return None;
+                }
+                Ok(Begun::Before(backup)) => Ok(Response::Backup(backup)),
+                Err(problem) => Err(problem),
+            },
+            Request::Events { after, snapshot: false } => {
+                Ok(Response::Events(self.notices.subscribe(sees, after.as_deref())))
+            }
+            Request::Events { after, snapshot: true } => {
+                // What comes from now on follows what is read now or a little later: nothing falls between the two.
+                let mut events = self.notices.subscribe(sees, after.as_deref());
+                let (store, readers) = (self.house.store.clone(), telling::readers(replica, sees));
+                tokio::task::spawn_blocking(move || {
+                    let snapshot = telling::snapshot(&store, &readers).map_err(|error| problem::unreadable(&error));
+                    // Whoever asked may be gone.
+                    let _ = answer.send(snapshot.map(|snapshot| {
+                        events.begin_with(snapshot);
+                        Response::Events(events)
+                    }));
+                });
+                return None;
+            }
+            request => {
+                if self.engine.is_recovering() {
+                    self.engine.recover(&mut self.house.replica, now);
+                }
+                if self.engine.is_recovering() {
+                    let words = "The disk is in the way; nothing was changed. See `betwixt doctor`.";
+                    return Some((answer, Err(Problem::new(ProblemKind::Storage, words))));
+                }
+                self.engine.write(Write::Api(sees, request, answer));
+                return None;
+            }
+        };
+        Some((answer, outcome))
+    }
+}
