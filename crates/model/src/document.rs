@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use automerge::legacy::{Key, ObjectId, OpType};
-use automerge::transaction::{CommitOptions, Transactable};
+use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{ActorId, Automerge, AutomergeError, Change, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue};
 use serde::{Deserialize, Serialize};
 
@@ -288,30 +288,36 @@ impl Document {
     }
 
     fn write(&mut self, actor: &ActorId, facts: &[SignedFact]) -> Result<Change, DocumentError> {
+        // By the objects' own ids: somebody may have removed the root's keys, which has no meaning.
+        let map = |name| genesis().objects.get(name).ok_or(AutomergeError::Fail);
+        self.transact(actor, |transaction| {
+            let signatures = map(SIGNATURES)?;
+            for signed in facts {
+                let fact = signed.fact();
+                let key = fact.id().to_string();
+                let map = map(practice(&fact.header().kind))?;
+                transaction.put(map, key.as_str(), fact.text())?;
+                transaction.put(signatures, key.as_str(), signed.signature().to_vec())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes one change, at time 0. Automerge may panic where hostile changes were applied before.
+    pub(crate) fn transact(
+        &mut self,
+        actor: &ActorId,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), AutomergeError>,
+    ) -> Result<Change, DocumentError> {
         let document = self.id;
         self.automerge.set_actor(actor.clone());
         let options = CommitOptions::default().with_time(0);
-        let outcome = self.automerge.transact_with::<_, _, AutomergeError, _>(
-            |_| options,
-            |transaction| {
-                // By the objects' own ids: somebody may have removed the root's keys, which has no meaning.
-                let map = |name| genesis().objects.get(name).ok_or(AutomergeError::Fail);
-                let signatures = map(SIGNATURES)?;
-                for signed in facts {
-                    let fact = signed.fact();
-                    let key = fact.id().to_string();
-                    let map = map(practice(&fact.header().kind))?;
-                    transaction.put(map, key.as_str(), fact.text())?;
-                    transaction.put(signatures, key.as_str(), signed.signature().to_vec())?;
-                }
-                Ok(())
-            },
-        );
+        let outcome = self.automerge.transact_with::<_, _, AutomergeError, _>(|_| options, write);
         let automerge = |source| DocumentError::Automerge { document, source: Box::new(source) };
         let hash = outcome.map_err(|failure| automerge(failure.error))?.hash;
         let change = hash.and_then(|hash| self.automerge.get_change_by_hash(&hash));
         let change = change.ok_or_else(|| automerge(AutomergeError::Fail))?;
-        self.sequences.insert(change.actor_id().clone(), change.seq());
+        self.count(&change);
         Ok(change)
     }
 
@@ -321,16 +327,28 @@ impl Document {
     /// [`DocumentError`]. After [`DocumentError::Panicked`] the document must be dropped and loaded again.
     pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<Arrival>, DocumentError> {
         let id = self.id;
+        self.apply_and(changes, |changes| changes.iter().flat_map(|change| arrivals(id, change)).collect())
+    }
+
+    /// Applies changes that the gate has admitted, and takes from them what `read` reads.
+    pub(crate) fn apply_and<T>(
+        &mut self,
+        changes: &[Change],
+        read: impl FnOnce(&[Change]) -> T,
+    ) -> Result<T, DocumentError> {
+        let id = self.id;
         let automerge = &mut self.automerge;
-        let arrivals = caught(id, || {
+        let answer = caught(id, || {
             automerge.apply_changes(changes.iter().cloned())?;
-            Ok(changes.iter().flat_map(|change| arrivals(id, change)).collect())
+            Ok(read(changes))
         })?;
-        for change in changes {
-            let last = self.sequences.entry(change.actor_id().clone()).or_insert(0);
-            *last = change.seq().max(*last);
-        }
-        Ok(arrivals)
+        changes.iter().for_each(|change| self.count(change));
+        Ok(answer)
+    }
+
+    fn count(&mut self, change: &Change) {
+        let last = self.sequences.entry(change.actor_id().clone()).or_insert(0);
+        *last = change.seq().max(*last);
     }
 }
 
@@ -364,6 +382,11 @@ fn genesis() -> &'static Genesis {
         let maps = objects.iter().map(|(name, object)| (object.to_string(), *name)).collect();
         Genesis { hash: change.hash(), actor: change.actor_id().clone(), maps, objects }
     })
+}
+
+/// The map of the genesis that an object is, by the object's operation id.
+pub(crate) fn map_named(object: &str) -> Option<&'static str> {
+    genesis().maps.get(object).copied()
 }
 
 /// The object that is the map of this name in every document.

@@ -103,6 +103,12 @@ pub enum GateError {
         /// Which.
         change: ChangeHash,
     },
+    /// Written in the name of a member's device by a program that is none; see [`admit_guests`].
+    #[error("change {change} is written in the name of a device of the household")]
+    MembersActor {
+        /// Which.
+        change: ChangeHash,
+    },
     /// Written under this device's own present actor, and not by this device.
     #[error("change {change} is written in this device's own name: its home was copied, or somebody forges")]
     OwnActor {
@@ -176,6 +182,32 @@ struct Known {
 /// # Errors
 /// [`GateError`]; nothing may be applied then.
 pub fn admit(document: &Document, changes: Vec<Change>, actors: &Actors) -> Result<Admitted, GateError> {
+    admit_if(document, changes, |change| {
+        check_size(change)?;
+        check_actor(change, actors)
+    })
+}
+
+/// The same for the copy of a document that programs write to by themselves, under actors that nobody knows beforehand
+/// ([`crate::bridge`]): anybody may, but in the name of a member's device.
+///
+/// # Errors
+/// [`GateError`]; nothing may be applied then.
+pub fn admit_guests(document: &Document, changes: Vec<Change>, members: &Actors) -> Result<Admitted, GateError> {
+    admit_if(document, changes, |change| {
+        check_size(change)?;
+        match members.device(change.actor_id()) {
+            Some(_) => Err(GateError::MembersActor { change: change.hash() }),
+            None => Ok(()),
+        }
+    })
+}
+
+fn admit_if(
+    document: &Document,
+    changes: Vec<Change>,
+    check: impl Fn(&Change) -> Result<(), GateError>,
+) -> Result<Admitted, GateError> {
     if changes.len() > MAX_CHANGES {
         return Err(GateError::TooManyChanges(changes.len()));
     }
@@ -185,7 +217,7 @@ pub fn admit(document: &Document, changes: Vec<Change>, actors: &Actors) -> Resu
         if document.holds(&change.hash()) {
             known += 1;
         } else {
-            check_alone(&change, actors)?;
+            check(&change)?;
             waiting.insert(change.hash(), change);
         }
     }
@@ -197,8 +229,8 @@ pub fn admit(document: &Document, changes: Vec<Change>, actors: &Actors) -> Resu
     Ok(Admitted { changes: batch.changes, parked, known })
 }
 
-/// What needs neither the document nor the other changes.
-fn check_alone(change: &Change, actors: &Actors) -> Result<(), GateError> {
+/// What needs neither the document, nor the other changes, nor who may write.
+fn check_size(change: &Change) -> Result<(), GateError> {
     let hash = change.hash();
     let too_large = |what| Err(GateError::TooLarge { change: hash, what });
     if change.raw_bytes().len() > MAX_CHANGE_BYTES {
@@ -214,6 +246,12 @@ fn check_alone(change: &Change, actors: &Actors) -> Result<(), GateError> {
     if change.deps().is_empty() || *change.actor_id() == genesis_actor() {
         return Err(GateError::Genesis { change: hash });
     }
+    Ok(())
+}
+
+/// Whether whoever wrote it may.
+fn check_actor(change: &Change, actors: &Actors) -> Result<(), GateError> {
+    let hash = change.hash();
     // What carries facts on to a next generation is nobody's in particular, and vouches for itself.
     if actors.device(change.actor_id()).is_none() && !is_carried(actors.document, change) {
         return Err(GateError::ForeignActor { change: hash });
