@@ -69,7 +69,8 @@ pub async fn ask(
     })
     .await
     .context("no answer in time")??;
-    let text = String::from_utf8(bytes)?;
+    // What is no text is shown as if it were.
+    let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no HTTP: {text}"))?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());

@@ -140,7 +140,7 @@ async fn alone(performer: &mut Performer) {
 }
 
 async fn frontends(performer: &mut Performer, home: &Home) {
-    for id in ["listen", "addFrontend", "frontends"] {
+    for id in ["listen", "addFrontend", "bridge", "frontends", "endBridge"] {
         performer.perform(home, id).await;
     }
     let asked = performer.perform(home, "askToBeLetIn").await;
@@ -264,6 +264,9 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
     ] {
         performer.perform(&first, id).await;
     }
+    let documents = performer.perform(&first, "documents").await;
+    performer.know(examples::YEAR, &documents["items"][0]["year"].to_string());
+    performer.perform(&first, "document").await;
     differ(&mut performer, &first, &second, &goal_id).await;
     for id in ["item", "history", "sayDifferently", "park", "settle", "since"] {
         performer.perform(&first, id).await;

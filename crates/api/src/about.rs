@@ -45,6 +45,9 @@ pub struct FieldAbout {
     pub kind: FieldKind,
     /// Whether each partner has a word of their own in it.
     pub each: bool,
+    /// Whether it is prose, whose versions merge on reading.
+    #[serde(default)]
+    pub prose: bool,
     /// The JSON Schema (2020-12) of its values. `null`, which lets go of what was said, is a value of every field.
     pub value: Value,
 }

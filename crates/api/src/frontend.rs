@@ -53,6 +53,18 @@ pub struct Frontend {
     /// Whether it is a page that was opened with `betwixt open`: it is forgotten when the daemon ends.
     #[serde(default)]
     pub page: bool,
+    /// Whether it has a bridge: a URL at which its Automerge opens documents live.
+    #[serde(default)]
+    pub bridge: bool,
+}
+
+/// A frontend has a bridge now: `PUT /v1/frontends/{name}/bridge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FrontendBridge {
+    /// Which.
+    pub frontend: Frontend,
+    /// The URL, told this once: whoever has it may do what the frontend may. An earlier one is no longer good.
+    pub url: Secret,
 }
 
 /// What a frontend that asks to be let in gets to know: `POST /v1/frontends/requests`, with a [`NewFrontend`].

@@ -11,7 +11,8 @@
 pub mod about;
 pub mod chapter;
 pub mod client;
-pub mod event;
+pub mod document;
+mod event;
 pub mod field;
 pub mod frontend;
 pub mod home;
@@ -32,11 +33,12 @@ pub mod upkeep;
 pub use about::{About, CollectionAbout, FieldAbout, Limits};
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Events};
+pub use document::{AUTOMERGE, YearDocument};
 pub use event::{Notice, NoticeKind, SnapshotItem};
 pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
 pub use frontend::{
-    AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendRequest, Listen, Login, LoginCode,
-    MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
+    AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendBridge, FrontendRequest, Listen, Login,
+    LoginCode, MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
 };
 pub use home::{
     DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Rebuilding, Status, UnlockRequest,

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::answer::{backups, doctor, problem, status};
 use crate::event::{Event, Finished};
 use crate::frontends::forget_login_file;
-use crate::http::{self, Answer, Call, Caller, Listening, Registry, Request, Response, Sees};
+use crate::http::{self, Answer, BridgeEvent, Call, Caller, Doors, Listening, Registry, Request, Response, Sees};
 use crate::open::{Open, Waiter};
 use crate::options::Options;
 use crate::replica::Built;
@@ -37,7 +37,7 @@ enum State {
 pub(crate) struct Daemon {
     options: Options,
     /// To be given to whatever takes requests.
-    calls: mpsc::Sender<Call>,
+    doors: Doors,
     registry: Registry,
     listening: Option<Listening>,
     state: State,
@@ -56,14 +56,15 @@ impl Daemon {
         let socket = http::Socket::inherit_or_bind(options.home.join(api::SOCKET_NAME))?;
         let alive = socket.alive();
         let (sender, mut calls) = mpsc::channel::<Call>(http::MAX_WAITING_CALLS);
+        let (bridge, mut bridged) = mpsc::channel::<BridgeEvent>(http::MAX_WAITING_FRAMES);
+        let doors = Doors { calls: sender.clone(), bridge };
         let (stop, stopped) = oneshot::channel::<()>();
         let registry = Registry::default();
         forget_login_file(&options.home);
         let listening = match options.http {
-            Some(address) => Some(listen(address, sender.clone(), &registry).map_err(anyhow::Error::new)?),
+            Some(address) => Some(listen(address, &doors, &registry).map_err(anyhow::Error::new)?),
             None => None,
         };
-        let calls_sender = sender.clone();
         let serving = tokio::spawn(http::serve(socket, sender, async move {
             // A dropped sender means the same.
             let _ = stopped.await;
@@ -72,7 +73,7 @@ impl Daemon {
         let state = if betwixt_store::Home::exists(&options.home) { State::Locked } else { State::New };
         let mut daemon = Self {
             options,
-            calls: calls_sender,
+            doors,
             registry,
             listening,
             state,
@@ -92,6 +93,7 @@ impl Daemon {
                 _ = terminate.recv() => Event::Terminate,
                 _ = interrupt.recv() => Event::Terminate,
                 Some(event) = next(&mut daemon.net) => Event::Net(event),
+                Some(event) = bridged.recv() => Event::Bridge(event),
                 Some(call) = calls.recv() => Event::Call(call),
                 () = tokio::time::sleep_until(deadline.into()) => Event::Timeout,
             };
@@ -132,6 +134,12 @@ impl Daemon {
                     open.handle_net(event, now);
                 }
             }
+            Event::Bridge(event) => {
+                // Dropped, the connection is told that there is nobody.
+                if let State::Open(open) = &mut self.state {
+                    open.handle_bridge(event, now);
+                }
+            }
             Event::Finished(finished) => self.handle_finished(*finished, now),
             Event::Timeout => {
                 self.look_after();
@@ -169,7 +177,7 @@ impl Daemon {
         let State::Open(open) = &mut self.state else { return };
         loop {
             open.engine.progress(&mut open.house.replica, now);
-            let told = open.carry_out(now);
+            let told = open.carry_out(now) | open.bridge_progress();
             if let Some(stage) = open.stage(now) {
                 let finished = self.finished.clone();
                 tokio::task::spawn_blocking(move || {

@@ -8,7 +8,7 @@ use betwixt_store::keys::DataKey;
 use tokio::sync::oneshot;
 
 use crate::house::{House, Opened};
-use crate::http::{Answer, Call};
+use crate::http::{Answer, BridgeEvent, Call};
 use crate::replica::Committed;
 
 /// What the loop is woken by.
@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Call(Call),
     /// Something happened on the network.
     Net(NetEvent),
+    /// Something happened on a connection of the bridge.
+    Bridge(BridgeEvent),
     /// Work that blocks, done beside the loop, has ended.
     Finished(Box<Finished>),
     /// A time that some state machine named has come.

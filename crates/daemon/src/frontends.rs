@@ -13,7 +13,7 @@ use jiff::Zoned;
 use tokio::sync::oneshot;
 
 use crate::answer::problem::file_problem;
-use crate::http::access::{Change, Known, LOGIN_TIME, Record, Sent, TokenHash, random_token};
+use crate::http::access::{Change, Known, LOGIN_TIME, Record, Sent, TokenHash, no_frontend, random_token};
 use crate::http::{Answer, FrontendRequest, FrontendResponse, Response};
 use crate::open::Open;
 use crate::writes::Write;
@@ -29,7 +29,7 @@ fn told(response: FrontendResponse) -> Response {
 }
 
 fn added(record: Record, token: api::Secret) -> (Record, api::AddedFrontend) {
-    let frontend = record.shown(false);
+    let frontend = record.shown(false, false);
     (record, api::AddedFrontend { frontend, token })
 }
 
@@ -49,9 +49,26 @@ impl Open {
                 self.told.over(&name);
                 return self.change_frontends(Change::Remove(name), Response::Done, answer);
             }
-            FrontendRequest::Revoke(_) => {
-                let detail = "There is no frontend of that name: `betwixt frontend list` lists them.";
-                Err(Problem::new(ProblemKind::NotFound, detail))
+            FrontendRequest::Revoke(_) => Err(no_frontend()),
+            FrontendRequest::Bridge(name, Some(address)) => match self.frontends.bridging(&name) {
+                Some(frontend) => {
+                    let secret = random_token(&mut self.rng);
+                    let change = Change::Bridge(name, Some(TokenHash::of(secret.reveal())));
+                    let url = format!("ws://{address}/bridge/{}", secret.reveal()).into();
+                    let bridge = told(FrontendResponse::Bridge(api::FrontendBridge { frontend, url }));
+                    return self.change_frontends(change, bridge, answer);
+                }
+                None => Err(no_frontend()),
+            },
+            FrontendRequest::Bridge(..) => Err(Problem::new(
+                ProblemKind::Invalid,
+                "Betwixt listens on no port, and a bridge is reached by one: run `betwixt frontend listen 127.0.0.1:4714`.",
+            )),
+            FrontendRequest::EndBridge(name) if self.frontends.end_bridge(&name) => {
+                return self.change_frontends(Change::Bridge(name, None), Response::Done, answer);
+            }
+            FrontendRequest::EndBridge(_) => {
+                Err(Problem::new(ProblemKind::NotFound, "There is no frontend of that name that has a bridge."))
             }
             FrontendRequest::Ask(new) => self.ask(new, now),
             FrontendRequest::Approve(approval) => self.approve(&approval, now),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
-use betwixt_model::document::Scope;
 use betwixt_model::ids::EpochId;
 use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way};
 use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
@@ -153,7 +152,7 @@ fn open(home: Arc<Home>, keys: DataKeys, progress: Progress) -> Result<Opened, P
             // Forgets the sync states, too: partners' devices may be ahead of what they say.
             batch.begin_epoch(&EpochId::from_bytes(epoch))?;
             // Among those in an older copy may be some that were revoked since.
-            batch.remove_setting(Scope::Ours, access::SETTING)?;
+            access::Stored::remove(&mut batch)?;
             batch.commit()
         };
         begin().map_err(|error| storage_problem(&error))?;
@@ -416,10 +415,12 @@ pub(crate) mod tests {
         let epoch = house.replica.epoch();
         let let_in = |house: &House| {
             let view = house.store.read().expect("reads");
-            view.reader().setting::<Vec<access::Record>>(Scope::Ours, access::SETTING).expect("reads")
+            access::Stored::read(&view.reader()).expect("reads")
         };
+        let mut stored = access::Stored::default();
+        stored.bridges.insert("notes".into(), access::TokenHash::of("a secret"));
         let mut batch = house.store.begin().expect("begins");
-        batch.put_setting(Scope::Ours, access::SETTING, &Vec::<access::Record>::new()).expect("puts");
+        stored.write(&mut batch).expect("puts");
         batch.commit().expect("commits");
         house.close().expect("closes");
         let copy = directory.path().join("copy");
@@ -427,7 +428,7 @@ pub(crate) mod tests {
         assert!(copied.expect("copies").success());
         let Opened { house, troubles } = unlock(&copy, &secret(PASSPHRASE), Progress::default()).expect("opens");
         assert_eq!(troubles.len(), 1);
-        assert_eq!(let_in(&house), None, "a copy lets in nobody whom the home let in");
+        assert_eq!(let_in(&house), access::Stored::default(), "a copy lets in nobody whom the home let in");
         let renewed = house.replica.epoch();
         assert_ne!(renewed, epoch);
         house.close().expect("closes");
@@ -436,7 +437,7 @@ pub(crate) mod tests {
         assert_eq!(house.replica.epoch(), renewed);
         let Opened { house, .. } = unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens");
         assert_eq!(house.replica.epoch(), epoch);
-        assert_eq!(let_in(&house), Some(Vec::new()));
+        assert_eq!(let_in(&house), stored);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod about;
 pub mod access;
+mod bridge;
 mod chapter;
 pub(crate) mod cursor;
 mod events;
@@ -26,7 +27,8 @@ mod socket;
 mod tcp;
 mod values;
 
-pub use access::{Caller, Declared, Needs, Registry, Sees};
+pub use access::{Caller, Declared, Frontend, Needs, Registry, Sees};
+pub(crate) use bridge::{BridgeEvent, MAX_WAITING_FRAMES, ToSocket};
 pub use events::{EventStream, Told};
 pub use frontends::{FrontendRequest, FrontendResponse};
 pub use lists::{
@@ -55,6 +57,15 @@ pub const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// How many notices a reader of the event stream may be behind before some are left out for it (and it is told to resync).
 pub const MAX_WAITING_NOTICES: usize = 256;
+
+/// The ways to the loop, for whatever takes connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Doors {
+    /// For requests.
+    pub(crate) calls: mpsc::Sender<Call>,
+    /// For what happens on the bridge.
+    pub(crate) bridge: mpsc::Sender<BridgeEvent>,
+}
 
 /// Every route of the API, and what each needs.
 pub fn declared() -> Vec<Declared> {

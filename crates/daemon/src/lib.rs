@@ -4,6 +4,8 @@
 //! wire format and no cryptography of its own.
 
 mod answer;
+mod bridge;
+mod bridging;
 mod daemon;
 pub mod engine;
 mod event;

@@ -92,6 +92,7 @@ impl Open {
                 }
                 Output::Committed(committed) => {
                     self.tell_items(&committed);
+                    self.bridge_committed(&committed);
                     self.look_at_seals(&committed);
                 }
                 Output::Durable(after) => self.follow(after, now),

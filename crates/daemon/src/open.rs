@@ -18,9 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
 use crate::answer::once::Once;
+use crate::bridge::Bridge;
+use crate::bridging::Sockets;
 use crate::engine::{self, Engine, Knocks};
 use crate::house::House;
-use crate::http::access::{self, Frontends, Record, Requests, Told};
+use crate::http::access::{Frontends, Requests, Stored, Told};
 use crate::http::{Answer, Registry};
 use crate::notices::Notices;
 use crate::pairing::Pairing;
@@ -67,6 +69,8 @@ pub(crate) struct Open {
     pub(crate) requests: Requests,
     pub(crate) told: Told,
     pub(crate) backups: Once,
+    pub(crate) bridge: Bridge,
+    pub(crate) sockets: Sockets,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) troubles: Vec<String>,
     pub(crate) paused: bool,
@@ -94,7 +98,7 @@ impl Open {
         let ports = engine::ports(&view.reader())?;
         let (knocks, answered) = Knocks::load(&view.reader())?;
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
-        let stored: Option<Vec<Record>> = view.reader().setting(Scope::Ours, access::SETTING)?;
+        let stored = Stored::read(&view.reader())?;
         drop(view);
         let config = Config {
             keys: keys.clone(),
@@ -119,10 +123,12 @@ impl Open {
             pairing: Pairing::default(),
             notices: Notices::new(everything, shared, &mut rng),
             differing,
-            frontends: Frontends::new(stored.unwrap_or_default(), registry),
+            frontends: Frontends::new(stored, registry),
             requests: Requests::default(),
             told: Told::default(),
             backups: Once::default(),
+            bridge: Bridge::default(),
+            sockets: Sockets::default(),
             waiters: Vec::new(),
             troubles,
             paused: false,
@@ -182,6 +188,7 @@ impl Open {
             self.pairing.poll_timeout(),
             self.requests.poll_timeout(),
             self.told.poll_timeout(),
+            self.bridge.poll_timeout(),
             self.here_until,
         ];
         own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
@@ -195,6 +202,7 @@ impl Open {
         }
         self.handle_pairing_timeout(now);
         self.told.forget(now);
+        self.bridge.handle_timeout(now);
         if self.requests.poll_timeout().is_some_and(|until| until <= now) {
             self.end_logins(now);
         }

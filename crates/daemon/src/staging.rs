@@ -18,9 +18,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
 
-use crate::answer::{problem, says};
+use crate::answer::{problem, says, unsigned};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
-use crate::http::access::{self, Record};
+use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
 use crate::open::{LISTEN, Open, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Replica, Stage, StageError};
@@ -43,6 +43,10 @@ impl Open {
                 let _ = sender.send(*answer);
                 Ok(())
             }
+            After::Unsigned(place, outcome) => {
+                self.bridge.answered(&place, &outcome);
+                Ok(())
+            }
             After::Frontends(change, answer) => {
                 self.frontends.apply(&change);
                 if let Some((sender, answer)) = answer {
@@ -60,6 +64,7 @@ impl Open {
             After::Paired(peer) => {
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
                 self.pairing_stored(&peer);
+                self.bridge.opened();
                 outcome
             }
             After::Addresses { answer, removed } => {
@@ -90,6 +95,7 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
+                After::Unsigned(place, _) => self.bridge.answered(&place, &Err(problem.clone())),
                 // It needs no disk.
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
@@ -103,6 +109,7 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
+                Write::Unsigned { place, .. } => self.bridge.answered(&place, &Err(problem.clone())),
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Found(..) => self.pairing_failed(&problem),
@@ -117,6 +124,7 @@ impl Open {
         let home = self.house.home.path().to_owned();
         let locked = self.house.lock_mine();
         self.differing.forget(Scope::Mine);
+        self.bridge.locked();
         self.notices.tell_all(NoticeKind::Locked);
         let locked = locked.and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);
         // Whoever asked may be gone.
@@ -138,6 +146,7 @@ impl Open {
 
     /// The private part was opened: answers that wait for their texts may be due.
     pub(crate) fn private_opened(&mut self) {
+        self.bridge.opened();
         self.engine.write(Write::OpenAnswers(None));
     }
 }
@@ -162,12 +171,16 @@ impl Own<'_> {
                     Err(error)
                 }
             },
+            Write::Unsigned { place, sees, unsigned } => {
+                let scope = place.document.scope;
+                let said = unsigned::say(replica, stage, self.date, self.rng, sees, scope, &place.name, *unsigned)?;
+                Ok(After::Unsigned(place, Box::new(said)))
+            }
             Write::Frontends(change, answer) => {
-                let mut stored: Vec<Record> =
-                    stage.batch().reader().setting(Scope::Ours, access::SETTING)?.unwrap_or_default();
+                let mut stored = Stored::read(&stage.batch().reader())?;
                 match change.apply(&mut stored) {
                     Ok(true) => {
-                        stage.batch().put_setting(Scope::Ours, access::SETTING, &stored)?;
+                        stored.write(stage.batch())?;
                         Ok(After::Frontends(change, answer))
                     }
                     // Not made once more in memory, either, where it may have been revoked since.

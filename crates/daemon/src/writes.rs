@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use betwixt_api::Problem;
 use betwixt_model::ids::ItemId;
 use betwixt_sync::pairing::PeerIdentity;
 use betwixt_sync::roster::SignedStatement;
 use tokio::sync::oneshot;
 
+use crate::bridge::{Place, SaidFact, Unsigned};
 use crate::http::access::Change;
 use crate::http::{Answer, Request, Sees};
 
@@ -15,6 +17,15 @@ use crate::http::{Answer, Request, Sees};
 pub(crate) enum Write {
     /// What a frontend says, who sees so much.
     Api(Sees, Request, oneshot::Sender<Answer>),
+    /// What came over the bridge to be said.
+    Unsigned {
+        /// Where it stands.
+        place: Place,
+        /// What its writer sees.
+        sees: Sees,
+        /// What is said.
+        unsigned: Box<Unsigned>,
+    },
     /// A change of the frontends that are let in, and who is answered what.
     Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// Where frontends reach the daemon is to be remembered, and who is answered what.
@@ -34,6 +45,8 @@ pub(crate) enum Write {
 pub(crate) enum After {
     /// A frontend gets its answer.
     Answer(oneshot::Sender<Answer>, Box<Answer>),
+    /// What stands there is said, or was refused.
+    Unsigned(Place, Box<Result<SaidFact, Problem>>),
     /// The private part is locked now.
     Lock(oneshot::Sender<Answer>),
     /// A change of the frontends counts.

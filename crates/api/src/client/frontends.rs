@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::Method;
 
 use super::{Client, ClientError, Empty, segment};
-use crate::frontend::{AddedFrontend, ApproveFrontend, Frontend, Listen, Login, NewFrontend};
+use crate::frontend::{AddedFrontend, ApproveFrontend, Frontend, FrontendBridge, Listen, Login, NewFrontend};
 
 impl Client {
     /// Every frontend that is let in.
@@ -20,6 +20,17 @@ impl Client {
     /// Lets a frontend in no more.
     pub async fn frontend_revoke(&self, name: &str) -> Result<(), ClientError> {
         let path = format!("/v1/frontends/{}", segment(name)?);
+        self.request::<Empty>(Method::DELETE, &path, None, Bytes::new()).await.map(drop)
+    }
+
+    /// Makes the URL of a frontend's bridge, which is told this once.
+    pub async fn frontend_bridge(&self, name: &str) -> Result<FrontendBridge, ClientError> {
+        self.put(&format!("/v1/frontends/{}/bridge", segment(name)?), &Empty {}).await
+    }
+
+    /// Ends a frontend's bridge.
+    pub async fn frontend_end_bridge(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/frontends/{}/bridge", segment(name)?);
         self.request::<Empty>(Method::DELETE, &path, None, Bytes::new()).await.map(drop)
     }
 

@@ -111,6 +111,10 @@ fn written(subject: &str, operation: &Operation, schemas: &mut Schemas) -> Value
         Answer::Done => ("application/json", json!({ "type": "object" })),
         Answer::One(shape) => ("application/json", schemas.add(shape)),
         Answer::List(shape) => ("application/json", schemas.list_of(shape)),
+        Answer::Bytes(media) => (
+            *media,
+            json!({ "type": "string", "format": "binary", "description": "The bytes that Automerge saves and loads." }),
+        ),
         Answer::Events(shape) => {
             schemas.add(shape);
             let data = format!("Server-sent events; the data of each is a `{}`.", shape.name);
@@ -178,6 +182,8 @@ fn described(operation: &Operation, parameter: &Parameter) -> (Value, &'static s
             (json!({ "type": "string" }), "IP address and port: `192.168.1.20:4711` or `[fd00::20]:4711`.")
         }
         (_, "field") => (json!({ "type": "string", "pattern": "^[a-z_]{1,32}$" }), "The field, see `GET /v1`."),
+        ("path", "scope") => (reference("Scope"), "Who may see it."),
+        ("path", "year") => (json!({ "type": "string", "pattern": "^[0-9]{4}$" }), "The year."),
         (_, "scope") => (reference("Scope"), "Who may see it; both when not given."),
         (_, "order") => (reference("Order"), "Which comes first; `oldest` when not given."),
         (_, "of") => (

@@ -22,6 +22,8 @@ pub const OWN_VERSION: &str = "o3wnversi5onqwert2yuiopas4dfghjk7lzxcvbn6mqwertyu
 pub const OTHER_VERSION: &str = "t4heirver2sionqwe6rtyuiop3asdfgh5jklzxcv7bnmqwertyui";
 /// The date on which an occurrence of the ritual takes place.
 pub const OCCURRENCE: &str = "2027-01-03";
+/// A year in which something was said.
+pub const YEAR: &str = "2027";
 /// The code that a frontend shows.
 pub const FRONTEND_CODE: &str = "k7m2-p4qx";
 /// What that frontend asks with whether it was approved.

@@ -48,6 +48,8 @@ pub(super) enum Answer {
     One(Shape),
     /// A list of these, or a page of it.
     List(Shape),
+    /// Bytes of this media type.
+    Bytes(&'static str),
     /// Server-sent events, the data of each of which is this.
     Events(Shape),
 }
@@ -163,6 +165,10 @@ impl Operation {
 
     pub(super) fn lists<T: ToSchema>(self) -> Self {
         Self { answer: Answer::List(shape::<T>()), ..self }
+    }
+
+    pub(super) fn gives(self, media: &'static str) -> Self {
+        Self { answer: Answer::Bytes(media), ..self }
     }
 
     pub(super) fn streams<T: ToSchema>(self) -> Self {

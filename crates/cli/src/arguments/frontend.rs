@@ -31,6 +31,16 @@ pub(crate) enum Frontend {
         /// As listed.
         name: String,
     },
+    /// Make the URL at which a frontend's own Automerge opens documents live, and print it. It is shown only this once; an
+    /// earlier one is no longer good.
+    #[command(after_help = "Examples:\n  betwixt frontend bridge notes\n  betwixt frontend bridge notes --end")]
+    Bridge {
+        /// As listed.
+        name: String,
+        /// End its bridge instead. What it has open ends at once.
+        #[arg(long)]
+        end: bool,
+    },
     /// Let a frontend in that asks for it and shows a code.
     Approve {
         /// The code that it shows.

@@ -25,6 +25,15 @@ pub(super) async fn frontend(opened: &Opened, frontend: Frontend) -> Result<(), 
             client.frontend_revoke(&name).await?;
             opened.terminal.result(&serde_json::json!({ "revoked": name }), || format!("{name} is let in no more."))
         }
+        Frontend::Bridge { name, end: true } => {
+            client.frontend_end_bridge(&name).await?;
+            opened.terminal.result(&serde_json::json!({ "ended": name }), || format!("{name} has no bridge any more."))
+        }
+        Frontend::Bridge { name, end: false } => {
+            let bridge = client.frontend_bridge(&name).await?;
+            let style = opened.terminal.style();
+            opened.terminal.result(&bridge, || render::bridge(style, &bridge))
+        }
         Frontend::Approve { code, scope, yes } => approve(opened, code, scope, yes).await,
         Frontend::Listen(arguments::Listen { address, .. }) => {
             let listen = Listen { address: address.map(|address| address.to_string()) };

@@ -1,6 +1,6 @@
 //! Frontends that are let in, or ask to be.
 
-use betwixt_api::{AddedFrontend, Frontend, NewFrontend, Permission, Permissions, Status};
+use betwixt_api::{AddedFrontend, Frontend, FrontendBridge, NewFrontend, Permission, Permissions, Status};
 
 use super::{Look, rows};
 use crate::terminal::{Style, printable};
@@ -27,6 +27,17 @@ pub(crate) fn added(style: Style, added: &AddedFrontend, status: &Status) -> Str
         None => text.push_str("\n\nBetwixt listens on no port yet: betwixt frontend listen 127.0.0.1:4714"),
     }
     text
+}
+
+/// One has a bridge.
+pub(crate) fn bridge(style: Style, bridge: &FrontendBridge) -> String {
+    format!(
+        "The Automerge of {} may {}.\n\nURL: {}\nIt is shown only now. Whoever has it can do all this.\n\n\
+         The documents that it opens there: GET /v1/documents. See docs/bridge.md.",
+        printable(&bridge.frontend.name),
+        bridge.frontend.permissions,
+        style.bold(bridge.url.reveal()),
+    )
 }
 
 /// All that are let in.

@@ -72,7 +72,7 @@ impl Writing<'_> {
         Open::new(self.replica, self.sees, &self.stage.batch().reader())
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         collection: api::Collection,
         key: Option<&str>,
@@ -166,7 +166,7 @@ impl Writing<'_> {
         }
     }
 
-    fn say(&mut self, target: &Target, field: &str, say: api::Say) -> Result<Response, Failure> {
+    pub(super) fn say(&mut self, target: &Target, field: &str, say: api::Say) -> Result<Response, Failure> {
         let kind = shown::kind_of(target.collection());
         if schema::field(kind, field).is_none() {
             return Err(Problem::new(ProblemKind::NotFound, format!("A {kind} has no field of that name.")).into());

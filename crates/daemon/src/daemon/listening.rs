@@ -6,12 +6,12 @@ use std::time::Instant;
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Daemon, State};
 use crate::answer::problem::sentence;
 use crate::frontends;
-use crate::http::{Answer, Call, FrontendRequest, FrontendResponse, Listening, Registry, Response};
+use crate::http::{Answer, Doors, FrontendRequest, FrontendResponse, Listening, Registry, Response};
 use crate::open::LISTEN;
 use crate::writes::Write;
 
@@ -30,6 +30,11 @@ impl Daemon {
                 Err(problem) => Err(problem),
             },
             FrontendRequest::Login => self.begin_login(now),
+            FrontendRequest::Bridge(name, _) => {
+                let address = self.listening.as_ref().map(Listening::address);
+                let State::Open(open) = &mut self.state else { return };
+                return open.frontend(FrontendRequest::Bridge(name, address), answer, now);
+            }
             request => {
                 let State::Open(open) = &mut self.state else { return };
                 return open.frontend(request, answer, now);
@@ -43,7 +48,7 @@ impl Daemon {
     pub(super) fn listen(&mut self, address: Option<SocketAddr>) -> Result<api::Listen, Problem> {
         let present = self.listening.as_ref().map(Listening::address);
         if present != address || address.is_none() {
-            let new = address.map(|address| listen(address, self.calls.clone(), &self.registry)).transpose();
+            let new = address.map(|address| listen(address, &self.doors, &self.registry)).transpose();
             self.listening =
                 new.map_err(|error| Problem::new(ProblemKind::Invalid, sentence(&error)).about("address"))?;
         }
@@ -58,7 +63,7 @@ impl Daemon {
         }
         let set = open.house.store.read().and_then(|view| view.reader().setting::<Option<String>>(Scope::Ours, LISTEN));
         let Ok(Some(Some(address))) = set else { return };
-        let listening = address.parse().map(|address| listen(address, self.calls.clone(), &self.registry));
+        let listening = address.parse().map(|address| listen(address, &self.doors, &self.registry));
         match listening {
             Ok(Ok(listening)) => self.listening = Some(listening),
             Ok(Err(error)) => {
@@ -87,10 +92,6 @@ pub(super) struct ListenError {
     source: std::io::Error,
 }
 
-pub(super) fn listen(
-    address: SocketAddr,
-    calls: mpsc::Sender<Call>,
-    registry: &Registry,
-) -> Result<Listening, ListenError> {
-    Listening::begin(address, calls, registry.clone()).map_err(|source| ListenError { address, source })
+pub(super) fn listen(address: SocketAddr, doors: &Doors, registry: &Registry) -> Result<Listening, ListenError> {
+    Listening::begin(address, doors, registry.clone()).map_err(|source| ListenError { address, source })
 }

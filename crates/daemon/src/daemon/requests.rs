@@ -8,7 +8,7 @@ use jiff::Zoned;
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
-use crate::answer::{backups, chapter, items, past, problem, settle, verify};
+use crate::answer::{backups, chapter, documents, items, past, problem, settle, verify};
 use crate::http::{Answer, Request, Response, Sees};
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
@@ -98,6 +98,18 @@ impl Open {
                     return None;
                 }
                 Ok(Begun::Before(backup)) => Ok(Response::Backup(backup)),
+                Err(problem) => Err(problem),
+            },
+            Request::Documents => documents::list(replica, sees, Zoned::now().year()).map(Response::Documents),
+            Request::Document(scope, year) => match documents::find(replica, sees, scope, year, Zoned::now().year()) {
+                Ok(document) => {
+                    let store = self.house.store.clone();
+                    tokio::task::spawn_blocking(move || {
+                        // Whoever asked may be gone.
+                        let _ = answer.send(documents::saved(&store, document).map(Response::Document));
+                    });
+                    return None;
+                }
                 Err(problem) => Err(problem),
             },
             Request::Events { after, snapshot: false } => {

@@ -19,6 +19,7 @@ const CAPABILITIES: &[&str] = &[
     "calendar",
     "chapters",
     "doctor",
+    "documents",
     "events",
     "frontends",
     "history",
@@ -63,6 +64,7 @@ fn collection(name: Collection) -> Option<CollectionAbout> {
             schema::FieldKind::Light => FieldKind::Light,
         },
         each: field.kind == schema::FieldKind::Owned(Owner::EachPartner),
+        prose: field.shape == schema::Shape::Prose,
         value: values::schema(field.shape),
     };
     Some(CollectionAbout {

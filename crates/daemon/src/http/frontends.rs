@@ -24,6 +24,10 @@ pub enum FrontendRequest {
     },
     /// `DELETE /v1/frontends/{name}`.
     Revoke(String),
+    /// `PUT /v1/frontends/{name}/bridge`, with where the daemon listens: the loop fills that in.
+    Bridge(String, Option<std::net::SocketAddr>),
+    /// `DELETE /v1/frontends/{name}/bridge`.
+    EndBridge(String),
     /// `POST /v1/frontends/requests`.
     Ask(api::NewFrontend),
     /// `POST /v1/frontends/requests/token`.
@@ -45,6 +49,8 @@ pub enum FrontendResponse {
     List(Vec<api::Frontend>),
     /// One was let in.
     Added(api::AddedFrontend),
+    /// One has a bridge now.
+    Bridge(api::FrontendBridge),
     /// One asks to be.
     Asked(api::FrontendRequest),
     /// How far that is.
@@ -65,6 +71,8 @@ pub(super) fn routes() -> Routes {
             call.with(move |parts| Ok(of(FrontendRequest::Add { key: parts.key()?, new: parts.body()? })))
         })
         .delete("/v1/frontends/{name}", OWNER, revoke)
+        .put("/v1/frontends/{name}/bridge", OWNER, bridge)
+        .delete("/v1/frontends/{name}/bridge", OWNER, end_bridge)
         .post("/v1/frontends/requests", ANYONE, move |call: Asking| {
             call.with(move |parts| Ok(of(FrontendRequest::Ask(parts.body()?))))
         })
@@ -90,10 +98,19 @@ async fn revoke(Segments(name): Segments<String>, call: Asking) -> HttpResponse 
     call.with(|_| Ok(Request::Frontend(FrontendRequest::Revoke(name)))).await
 }
 
+async fn bridge(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| parts.bare(Request::Frontend(FrontendRequest::Bridge(name, None)))).await
+}
+
+async fn end_bridge(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|_| Ok(Request::Frontend(FrontendRequest::EndBridge(name)))).await
+}
+
 pub(super) fn write(status: StatusCode, response: FrontendResponse) -> HttpResponse {
     match response {
         FrontendResponse::List(body) => list(status, body),
         FrontendResponse::Added(body) => json(status, &body),
+        FrontendResponse::Bridge(body) => json(status, &body),
         FrontendResponse::Asked(body) => json(status, &body),
         FrontendResponse::Claimed(body) => json(status, &body),
         FrontendResponse::Approved(body) => json(status, &body),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, header};
-use betwixt_api::{Collection, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY, Problem, ProblemKind};
+use betwixt_api::{Collection, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY, Problem, ProblemKind, Scope};
 use serde::de::DeserializeOwned;
 
 use super::request::Target;
@@ -47,6 +47,14 @@ pub(super) fn collection(name: &str) -> Result<Collection, Problem> {
 /// An item by collection and the beginning of its id.
 pub(super) fn target(collection_name: &str, id: &str) -> Result<Target, Problem> {
     Ok(Target::Item(collection(collection_name)?, item(id)?))
+}
+
+/// A year's document: `ours` or `mine`, and a year in four digits.
+pub(super) fn document(scope: &str, year: &str) -> Result<(Scope, i16), Problem> {
+    let scope = [Scope::Ours, Scope::Mine].into_iter().find(|known| known.name() == scope);
+    let year = Some(year).filter(|year| year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()));
+    let year = year.and_then(|year| year.parse().ok());
+    scope.zip(year).ok_or_else(|| Problem::new(ProblemKind::NotFound, "There is no such path."))
 }
 
 /// The beginning of an item's id.

@@ -203,6 +203,10 @@ pub enum Request {
     },
     /// `POST /v1/restore`: [`Response::Restored`].
     Restore(api::RestoreRequest),
+    /// `GET /v1/documents`: [`Response::Documents`].
+    Documents,
+    /// `GET /v1/documents/{scope}/{year}`: [`Response::Document`].
+    Document(Scope, i16),
     /// `GET /v1/events`: [`Response::Events`].
     Events {
         /// The last notice that the reader knows; `None` for what comes from now on.
@@ -265,6 +269,10 @@ pub enum Response {
     Backup(api::Backup),
     /// A backup was put in place.
     Restored(api::Restored),
+    /// The documents that there are.
+    Documents(Vec<api::YearDocument>),
+    /// A document, as Automerge saves it.
+    Document(Vec<u8>),
     /// Notices from now on, after those that were asked for.
     Events(EventStream),
 }

@@ -61,6 +61,8 @@ pub(super) fn routes() -> Routes {
         })
         .post("/v1/restore", OWNER, |call: Asking| call.with(|parts| Ok(Request::Restore(parts.body()?))))
         .get("/v1/events", READ, |call: Asking| call.with(Parts::events))
+        .get("/v1/documents", READ, |call: Asking| call.with(|_| Ok(Request::Documents)))
+        .get("/v1/documents/{scope}/{year}", READ, document)
         .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
         .put("/v1/vision/{field}", WRITE, say_vision)
         .merge(past::routes())
@@ -89,6 +91,14 @@ pub(super) fn router(calls: Calls) -> Router {
         })
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
         .with_state(calls)
+}
+
+async fn document(Segments((scope, year)): Segments<(String, String)>, call: Asking) -> HttpResponse {
+    call.with(|_| {
+        let (scope, year) = parse::document(&scope, &year)?;
+        Ok(Request::Document(scope, year))
+    })
+    .await
 }
 
 async fn items(Segments(name): Segments<String>, call: Asking) -> HttpResponse {
@@ -290,6 +300,8 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Backups(body) => list(status, body),
         Response::Backup(body) => json(status, &body),
         Response::Restored(body) => json(status, &body),
+        Response::Documents(body) => list(status, body),
+        Response::Document(bytes) => with_type(status, api::AUTOMERGE, bytes.into()),
         Response::Events(events) => with_type(StatusCode::OK, "text/event-stream", events.into_body()),
     }
 }

@@ -82,6 +82,7 @@ async fn connection(
             .max_buf_size(MAX_BUFFER)
             .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(Stalling::new(stream, STALL_TIME)), service)
+            .with_upgrades()
     );
     let mut going_down = false;
     loop {

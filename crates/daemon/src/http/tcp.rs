@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Gate, OwnNames, Registry, enter};
-use super::{MAX_CONNECTIONS, landing, routes, server};
-use crate::http::routes::Calls;
+use super::{Doors, MAX_CONNECTIONS, bridge, landing, routes, server};
 
 /// How long to rest when the system refuses a connection, for want of file descriptors, say.
 const REFUSED_REST: Duration = Duration::from_millis(100);
@@ -44,13 +43,16 @@ impl Listening {
     ///
     /// # Errors
     /// What the system says, such as that the port is taken.
-    pub(crate) fn begin(address: SocketAddr, calls: Calls, registry: Registry) -> io::Result<Self> {
+    pub(crate) fn begin(address: SocketAddr, doors: &Doors, registry: Registry) -> io::Result<Self> {
         let listener = BlockingListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = Loopback(TcpListener::from_std(listener)?);
         let gate = Arc::new(Gate::new(OwnNames::new(address), registry, Instant::now()));
-        let router = routes::router(calls).merge(landing::routes()).layer(from_fn_with_state(gate, enter));
+        let router = routes::router(doors.calls.clone())
+            .merge(landing::routes())
+            .merge(bridge::routes(doors.bridge.clone()))
+            .layer(from_fn_with_state(gate, enter));
         let stop = CancellationToken::new();
         let task = tokio::spawn(server::serve(listener, router, MAX_CONNECTIONS, stop.clone().cancelled_owned()));
         Ok(Self { address, stop, task: Some(task) })

@@ -45,14 +45,7 @@ impl Replica {
         id: DocumentId,
         changes: Vec<Change>,
     ) -> Result<Arrived, ArriveError> {
-        let mut actors = Actors::new(id);
-        for (device, entry) in self.roster.devices() {
-            for epoch in &entry.epochs {
-                actors.allow(*device, epoch);
-            }
-        }
-        actors.own(self.identity.device(), &self.identity.epoch);
-
+        let actors = self.members(id);
         let newest = carrying::newest(&stage.batch.reader(), id.scope, id.year).map_err(ArriveError::Stage)?;
         if newest.is_some_and(|newest| newest > id) {
             return Ok(Arrived { superseded: true, ..Arrived::default() });
@@ -113,6 +106,18 @@ impl Replica {
             self.begin_chapters(stage)?;
         }
         Ok(Arrived { changes, parked, ..arrived })
+    }
+
+    /// Who may write to a document: the devices of the roster, in the epochs that they have told.
+    pub(crate) fn members(&self, id: DocumentId) -> Actors {
+        let mut actors = Actors::new(id);
+        for (device, entry) in self.roster.devices() {
+            for epoch in &entry.epochs {
+                actors.allow(*device, epoch);
+            }
+        }
+        actors.own(self.identity.device(), &self.identity.epoch);
+        actors
     }
 
     /// Notes who brought what is new, and when.

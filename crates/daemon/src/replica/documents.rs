@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use automerge::ChangeHash;
-use betwixt_model::document::{Document, DocumentId, GENESIS, Scope};
+use betwixt_model::document::{Document, DocumentId, GENESIS, Scope, genesis_hash};
 use betwixt_store::Reader;
 
 use super::{COMPACT_AFTER, Replica, StageError};
@@ -34,6 +34,25 @@ impl Replica {
         let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
         let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));
         Ok(spoken_of.map(|(document, state)| (document, state.heads)).collect())
+    }
+
+    /// The newest generation of every year's document of a scope, with its durable heads, and this year's, where nothing was
+    /// said yet. None is loaded.
+    ///
+    /// # Errors
+    /// [`StageError::Store`].
+    pub fn year_documents(
+        &self,
+        scope: Scope,
+        this_year: i16,
+    ) -> Result<BTreeMap<DocumentId, Vec<ChangeHash>>, StageError> {
+        let states = self.store.read()?.reader().documents(scope)?;
+        // In order: what comes last of a year is its newest generation.
+        let mut years: BTreeMap<i16, (DocumentId, Vec<ChangeHash>)> =
+            states.into_iter().map(|(document, state)| (document.year, (document, state.heads))).collect();
+        let begun = DocumentId { scope, year: this_year, generation: 0 };
+        years.entry(this_year).or_insert_with(|| (begun, vec![genesis_hash()]));
+        Ok(years.into_values().collect())
     }
 
     /// Replaces what was appended to documents by checked snapshots, where much was, and removes private documents that

@@ -28,6 +28,22 @@ pub(super) fn frontends() -> Vec<Operation> {
         )
         .owner()
         .at("name", "dashboard"),
+        Operation::put(
+            "bridge",
+            "/v1/frontends/{name}/bridge",
+            "Makes the URL of a frontend's bridge. It is told this once.",
+        )
+        .more("Automerge's own clients open documents there, see docs/bridge.md. An earlier one is no longer good.")
+        .owner()
+        .at("name", "dashboard")
+        .answers::<FrontendBridge>(),
+        Operation::delete(
+            "endBridge",
+            "/v1/frontends/{name}/bridge",
+            "Ends a frontend's bridge. What it has open ends.",
+        )
+        .owner()
+        .at("name", "dashboard"),
         Operation::post(
             "askToBeLetIn",
             "/v1/frontends/requests",

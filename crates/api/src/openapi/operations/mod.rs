@@ -22,6 +22,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
         ("What differs and waits", together::settle()),
         ("Bringing over", together::bring()),
         ("Chapters", together::chapter()),
+        ("The documents themselves", past::documents()),
         ("The past", past::past()),
         ("Events", past::events()),
     ]

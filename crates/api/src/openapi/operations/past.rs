@@ -1,8 +1,21 @@
 //! What was, and what happens now.
 
 use super::Operation;
-use crate::openapi::examples::{FACT, GOAL, LATER_FACT};
+use crate::openapi::examples::{FACT, GOAL, LATER_FACT, YEAR};
 use crate::*;
+
+pub(super) fn documents() -> Vec<Operation> {
+    vec![
+        Operation::get("documents", "/v1/documents", "Every year's document, for those who bring Automerge.")
+            .more("See docs/bridge.md. This year's is among them before anything was said in it.")
+            .lists::<YearDocument>(),
+        Operation::get("document", "/v1/documents/{scope}/{year}", "A year's document, as it is on disk.")
+            .more("`mine` needs the permission `private`, too. The newest generation is answered.")
+            .at("scope", "ours")
+            .at("year", YEAR)
+            .gives(AUTOMERGE),
+    ]
+}
 
 pub(super) fn past() -> Vec<Operation> {
     vec![

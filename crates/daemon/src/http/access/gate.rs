@@ -13,7 +13,8 @@ use betwixt_api::{Problem, ProblemKind};
 use super::origin::OwnNames;
 use super::rate::Rate;
 use super::revocable::Revocable;
-use super::{Caller, Registry};
+use super::{Bridged, Caller, Registry};
+use crate::http::bridge;
 use crate::http::routes::refuse;
 
 /// How many wrong tokens are looked at at once, and how soon one more.
@@ -144,11 +145,22 @@ impl Gate {
         Ok(Admitted { caller, origin: None })
     }
 
-    fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Caller, Refused> {
-        let slow = |after| Refused {
-            problem: Problem::new(ProblemKind::TooMany, "Too many tries without a token that is known: wait a little."),
-            after: Some(after),
+    /// Finds out whose bridge a path is. The published adapter can send nothing but its URL; so a program that is no page has
+    /// no origin, and a page has one that the frontend was let in with.
+    fn admit_bridge(&self, secret: &str, headers: &HeaderMap, now: Instant) -> Result<Bridged, Refused> {
+        let origin = one(headers, &header::ORIGIN)?;
+        let Some(bridged) = self.registry.find_bridge(secret)? else {
+            self.wrong.take(now).map_err(slow)?;
+            let detail = "This bridge is not known, or was ended. `betwixt frontend bridge` makes one.";
+            return Err(Problem::new(ProblemKind::NoToken, detail).into());
         };
+        match origin {
+            Some(origin) if !bridged.frontend.has_origin(origin.as_bytes()) => Err(foreign_origin().into()),
+            _ => Ok(bridged),
+        }
+    }
+
+    fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Caller, Refused> {
         let Some(authorization) = one(headers, &header::AUTHORIZATION)? else {
             self.without.take(now).map_err(slow)?;
             return Ok(Caller::Anyone);
@@ -171,6 +183,16 @@ pub(in crate::http) async fn enter(State(gate): State<Arc<Gate>>, mut request: R
     let mut response = match gate.check_host(&request) {
         Err(problem) => refuse(&problem),
         Ok(()) if request.method() == Method::OPTIONS => gate.preflight(&request).unwrap_or_else(refused),
+        Ok(()) if request.uri().path().starts_with(bridge::PATH) => {
+            let secret = request.uri().path().strip_prefix(bridge::PATH).unwrap_or_default();
+            match gate.admit_bridge(secret, request.headers(), Instant::now()) {
+                Err(why) => refused(why),
+                Ok(bridged) => {
+                    request.extensions_mut().insert(bridged);
+                    next.run(request).await
+                }
+            }
+        }
         Ok(()) => match gate.admit(&request, Instant::now()) {
             Err(why) => refused(why),
             Ok(Admitted { caller, origin }) => {
@@ -200,6 +222,11 @@ pub(in crate::http) async fn enter(State(gate): State<Arc<Gate>>, mut request: R
         response.headers_mut().insert(header::WWW_AUTHENTICATE, fixed("Bearer"));
     }
     response
+}
+
+fn slow(after: Duration) -> Refused {
+    let problem = Problem::new(ProblemKind::TooMany, "Too many tries without a token that is known: wait a little.");
+    Refused { problem, after: Some(after) }
 }
 
 fn refused(why: Refused) -> Response {

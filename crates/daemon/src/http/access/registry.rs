@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::origin::Origin;
+use super::stored::Stored;
 use super::token::TokenHash;
-
-/// The name of the setting that holds the stored ones, under the shared key.
-pub(crate) const SETTING: &str = "frontends";
 
 /// What no frontend is called: there is a path of that name beside those of the frontends.
 const RESERVED: &str = "requests";
@@ -34,7 +32,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// As the API shows it.
-    pub(crate) fn shown(&self, page: bool) -> api::Frontend {
+    pub(crate) fn shown(&self, page: bool, bridge: bool) -> api::Frontend {
         api::Frontend {
             name: self.name.clone(),
             permissions: self.permissions.iter().copied().collect(),
@@ -42,6 +40,7 @@ impl Record {
             added: self.added.to_string(),
             last_used: self.last_used.map(|date| date.to_string()),
             page,
+            bridge,
         }
     }
 }
@@ -98,6 +97,15 @@ struct Known {
     /// Whether the home is open, so that the stored ones are known.
     open: bool,
     by_token: BTreeMap<TokenHash, Arc<Frontend>>,
+    by_bridge: BTreeMap<TokenHash, Bridged>,
+}
+
+/// A frontend that has come by the URL of its bridge.
+#[derive(Debug, Clone)]
+pub(crate) struct Bridged {
+    pub(crate) frontend: Arc<Frontend>,
+    /// Ends when that URL is no longer good, or the frontend is let in no more.
+    pub(crate) ended: CancellationToken,
 }
 
 /// Who is let in just now. Clones are the same registry.
@@ -113,6 +121,14 @@ impl Registry {
     /// That the home is locked, so that no token can be checked.
     pub(crate) fn find(&self, token: &str) -> Result<Option<Arc<Frontend>>, Problem> {
         self.read(|known| known.by_token.get(&TokenHash::of(token)).cloned())
+    }
+
+    /// Whose bridge a secret is; `None` for none that is known.
+    ///
+    /// # Errors
+    /// That the home is locked, so that no secret can be checked.
+    pub(crate) fn find_bridge(&self, secret: &str) -> Result<Option<Bridged>, Problem> {
+        self.read(|known| known.by_bridge.get(&TokenHash::of(secret)).cloned())
     }
 
     /// Whether some frontend has this origin, for preflights, which carry no token.
@@ -136,13 +152,27 @@ impl Registry {
     }
 
     /// Whom the loop lets in from now on. Those who are no longer among them are revoked.
-    pub(crate) fn set<'a>(&self, records: impl Iterator<Item = (&'a Record, bool)>) {
+    pub(crate) fn set<'a>(
+        &self,
+        records: impl Iterator<Item = (&'a Record, bool)>,
+        bridges: &BTreeMap<String, TokenHash>,
+    ) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.open = true;
         let mut before = std::mem::take(&mut known.by_token);
         for (record, page) in records {
             let frontend = before.remove(&record.token).unwrap_or_else(|| Arc::new(Frontend::new(record, page)));
             known.by_token.insert(record.token, frontend);
+        }
+        let mut bridged = std::mem::take(&mut known.by_bridge);
+        for frontend in known.by_token.values().cloned().collect::<Vec<_>>() {
+            let Some(secret) = bridges.get(&frontend.name).filter(|_| !frontend.page) else { continue };
+            let bridge =
+                bridged.remove(secret).unwrap_or_else(|| Bridged { frontend, ended: CancellationToken::new() });
+            known.by_bridge.insert(*secret, bridge);
+        }
+        for gone in bridged.into_values() {
+            gone.ended.cancel();
         }
         for gone in before.into_values() {
             gone.revoked.cancel();
@@ -152,9 +182,9 @@ impl Registry {
     /// The home was closed: nobody is let in.
     pub(crate) fn close(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for gone in std::mem::take(&mut *known).by_token.into_values() {
-            gone.revoked.cancel();
-        }
+        let Known { by_token, by_bridge, .. } = std::mem::take(&mut *known);
+        by_bridge.into_values().for_each(|gone| gone.ended.cancel());
+        by_token.into_values().for_each(|gone| gone.revoked.cancel());
     }
 }
 
@@ -167,27 +197,41 @@ pub(crate) enum Change {
     Remove(String),
     /// One was used on this day.
     Used(String, Date),
+    /// One has this secret for its bridge now, or none.
+    Bridge(String, Option<TokenHash>),
 }
 
 impl Change {
     /// Makes it. Answers false where it was made before: the same request, sent again.
     ///
     /// # Errors
-    /// When another of that name was let in meanwhile.
-    pub(crate) fn apply(&self, stored: &mut Vec<Record>) -> Result<bool, Problem> {
+    /// When another of that name was let in meanwhile, or there is none of that name any more.
+    pub(crate) fn apply(&self, stored: &mut Stored) -> Result<bool, Problem> {
+        let Stored { frontends, bridges } = stored;
         match self {
-            Self::Add(record) if stored.iter().any(|known| known.token == record.token) => return Ok(false),
-            Self::Add(record) if stored.iter().any(|known| known.name == record.name) => return Err(name_taken()),
-            Self::Add(record) => stored.push(record.clone()),
-            Self::Remove(name) => stored.retain(|record| record.name != *name),
+            Self::Add(record) if frontends.iter().any(|known| known.token == record.token) => return Ok(false),
+            Self::Add(record) if frontends.iter().any(|known| known.name == record.name) => return Err(name_taken()),
+            Self::Add(record) => frontends.push(record.clone()),
+            Self::Remove(name) => {
+                frontends.retain(|record| record.name != *name);
+                bridges.remove(name);
+            }
             Self::Used(name, date) => {
-                if let Some(record) = stored.iter_mut().find(|record| record.name == *name) {
+                if let Some(record) = frontends.iter_mut().find(|record| record.name == *name) {
                     record.last_used = Some(*date);
                 }
             }
+            Self::Bridge(name, _) if frontends.iter().all(|record| record.name != *name) => return Err(no_frontend()),
+            Self::Bridge(name, Some(secret)) => drop(bridges.insert(name.clone(), *secret)),
+            Self::Bridge(name, None) => drop(bridges.remove(name)),
         }
         Ok(true)
     }
+}
+
+/// That there is none of the name that was given.
+pub(crate) fn no_frontend() -> Problem {
+    Problem::new(ProblemKind::NotFound, "There is no frontend of that name: `betwixt frontend list` lists them.")
 }
 
 fn name_taken() -> Problem {
@@ -198,14 +242,14 @@ fn name_taken() -> Problem {
 /// The loop's side: every frontend, and the registry that follows.
 #[derive(Debug)]
 pub(crate) struct Frontends {
-    stored: Vec<Record>,
+    stored: Stored,
     pages: Vec<Record>,
     registry: Registry,
 }
 
 impl Frontends {
     /// Those that are stored are let in.
-    pub(crate) fn new(stored: Vec<Record>, registry: Registry) -> Self {
+    pub(crate) fn new(stored: Stored, registry: Registry) -> Self {
         let frontends = Self { stored, pages: Vec::new(), registry };
         frontends.publish();
         frontends
@@ -213,7 +257,7 @@ impl Frontends {
 
     /// Every one of them.
     pub(crate) fn shown(&self) -> Vec<api::Frontend> {
-        self.all().map(|(record, page)| record.shown(page)).collect()
+        self.all().map(|(record, page)| record.shown(page, self.has_bridge(record))).collect()
     }
 
     /// Checks what is asked to be let in.
@@ -231,7 +275,7 @@ impl Frontends {
         if self.all().any(|(known, _)| known.name == *name) {
             return Err(name_taken());
         }
-        if self.stored.len() >= MAX_FRONTENDS {
+        if self.stored.frontends.len() >= MAX_FRONTENDS {
             return refused(
                 "name",
                 format!("There are {MAX_FRONTENDS} frontends already; revoke one that is not used."),
@@ -254,11 +298,29 @@ impl Frontends {
 
     /// Lets one in no more, from now on, whatever the disk says. Whether there was one of that name.
     pub(crate) fn revoke(&mut self, name: &str) -> bool {
-        let before = self.stored.len() + self.pages.len();
-        self.stored.retain(|record| record.name != name);
+        let before = self.stored.frontends.len() + self.pages.len();
+        self.stored.frontends.retain(|record| record.name != name);
+        self.stored.bridges.remove(name);
         self.pages.retain(|record| record.name != name);
         self.publish();
-        self.stored.len() + self.pages.len() < before
+        self.stored.frontends.len() + self.pages.len() < before
+    }
+
+    /// Ends a bridge, from now on, whatever the disk says. Whether there was one.
+    pub(crate) fn end_bridge(&mut self, name: &str) -> bool {
+        let ended = self.stored.bridges.remove(name).is_some();
+        self.publish();
+        ended
+    }
+
+    /// The frontend of this name, with a bridge, as the API shows it; `None` where there is none, or it is a page.
+    pub(crate) fn bridging(&self, name: &str) -> Option<api::Frontend> {
+        let record = self.stored.frontends.iter().find(|record| record.name == name)?;
+        Some(record.shown(false, true))
+    }
+
+    fn has_bridge(&self, record: &Record) -> bool {
+        self.stored.bridges.contains_key(&record.name)
     }
 
     /// A change is on disk.
@@ -277,7 +339,7 @@ impl Frontends {
         let permissions = Permission::ALL.to_vec();
         let page =
             Record { name: page_name(number), token, permissions, origins: Vec::new(), added: today, last_used: None };
-        let shown = page.shown(true);
+        let shown = page.shown(true, false);
         self.pages.push(page);
         let beyond = self.pages.len().saturating_sub(MAX_PAGES);
         self.pages.drain(..beyond);
@@ -291,16 +353,17 @@ impl Frontends {
             page.last_used = Some(today);
             return false;
         }
-        let news = self.stored.iter_mut().find(|record| record.name == name && record.last_used != Some(today));
+        let news =
+            self.stored.frontends.iter_mut().find(|record| record.name == name && record.last_used != Some(today));
         news.map(|record| record.last_used = Some(today)).is_some()
     }
 
     fn all(&self) -> impl Iterator<Item = (&Record, bool)> {
-        self.stored.iter().map(|record| (record, false)).chain(self.pages.iter().map(|record| (record, true)))
+        self.stored.frontends.iter().map(|record| (record, false)).chain(self.pages.iter().map(|record| (record, true)))
     }
 
     fn publish(&self) {
-        self.registry.set(self.all());
+        self.registry.set(self.all(), &self.stored.bridges);
     }
 }
 
@@ -334,7 +397,7 @@ mod tests {
     fn whoever_is_let_in_is_found_by_their_token_until_they_are_revoked() {
         let registry = Registry::default();
         assert_eq!(registry.find("one").expect_err("is locked").kind, ProblemKind::Locked);
-        let mut frontends = Frontends::new(Vec::new(), registry.clone());
+        let mut frontends = Frontends::new(Stored::default(), registry.clone());
         assert!(registry.find("one").expect("is open").is_none());
         for (name, origin) in [("one", "http://localhost:1"), ("two", "http://localhost:2")] {
             let_in(&mut frontends, &new(name, &[Permission::Read], &[origin]));
@@ -356,7 +419,7 @@ mod tests {
 
     #[test]
     fn what_is_not_accepted_names_the_field() {
-        let mut frontends = Frontends::new(Vec::new(), Registry::default());
+        let mut frontends = Frontends::new(Stored::default(), Registry::default());
         let read = &[Permission::Read][..];
         let refused = [
             ("name", new("", read, &[])),
@@ -387,21 +450,52 @@ mod tests {
 
     #[test]
     fn the_same_addition_changes_nothing_the_second_time() {
-        let frontends = Frontends::new(Vec::new(), Registry::default());
+        let frontends = Frontends::new(Stored::default(), Registry::default());
         let accepted = |token: &str| {
             let asked = new("one", &[Permission::Read], &[]);
             Change::Add(frontends.accept(&asked, TokenHash::of(token), TODAY).expect("is accepted"))
         };
-        let mut stored = Vec::new();
+        let mut stored = Stored::default();
         assert_eq!(accepted("token").apply(&mut stored), Ok(true));
         assert_eq!(accepted("token").apply(&mut stored), Ok(false));
         accepted("another").apply(&mut stored).expect_err("the name is taken");
-        assert_eq!(stored.len(), 1);
+        assert_eq!(stored.frontends.len(), 1);
+    }
+
+    #[test]
+    fn a_bridge_is_a_frontends_until_it_is_made_anew_ended_or_the_frontend_goes() {
+        let registry = Registry::default();
+        assert_eq!(registry.find_bridge("way").expect_err("is locked").kind, ProblemKind::Locked);
+        let mut frontends = Frontends::new(Stored::default(), registry.clone());
+        let_in(&mut frontends, &new("one", &[Permission::Read], &[]));
+        let find = |secret: &str| registry.find_bridge(secret).expect("is open");
+        let bridge = |frontends: &mut Frontends, secret: &str| {
+            frontends.apply(&Change::Bridge("one".into(), Some(TokenHash::of(secret))));
+            find(secret).expect("is known")
+        };
+        let first = bridge(&mut frontends, "way");
+        assert_eq!(first.frontend.name(), "one");
+        assert!(find("one").is_none(), "a token is no bridge");
+        assert!(registry.find("way").expect("is open").is_none(), "a bridge is no token");
+        let second = bridge(&mut frontends, "other way");
+        assert!(first.ended.is_cancelled() && find("way").is_none() && !second.ended.is_cancelled());
+        assert!(frontends.shown()[0].bridge);
+        // What changes of others leaves it.
+        let_in(&mut frontends, &new("two", &[Permission::Read], &[]));
+        assert!(!second.ended.is_cancelled());
+        assert!(frontends.end_bridge("one") && !frontends.end_bridge("one"));
+        assert!(second.ended.is_cancelled() && !second.frontend.revoked().is_cancelled());
+        let third = bridge(&mut frontends, "third way");
+        assert!(frontends.revoke("one"));
+        assert!(third.ended.is_cancelled() && find("third way").is_none());
+        let gone = Change::Bridge("one".into(), Some(TokenHash::of("late")));
+        gone.apply(&mut frontends.stored).expect_err("has no frontend");
+        assert!(frontends.bridging("one").is_none());
     }
 
     #[test]
     fn a_day_of_use_is_news_once() {
-        let mut frontends = Frontends::new(Vec::new(), Registry::default());
+        let mut frontends = Frontends::new(Stored::default(), Registry::default());
         let_in(&mut frontends, &new("one", &[Permission::Read], &[]));
         assert!(frontends.used("one", TODAY));
         assert!(!frontends.used("one", TODAY));
@@ -412,7 +506,7 @@ mod tests {
     #[test]
     fn pages_are_many_at_most_and_the_oldest_goes() {
         let registry = Registry::default();
-        let mut frontends = Frontends::new(Vec::new(), registry.clone());
+        let mut frontends = Frontends::new(Stored::default(), registry.clone());
         for number in 0..=MAX_PAGES {
             frontends.open_page(TokenHash::of(&number.to_string()), TODAY);
         }
