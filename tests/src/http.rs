@@ -31,6 +31,8 @@ pub struct Response {
     pub status: u16,
     /// Header and body, as they came.
     pub text: String,
+    /// The body, which may be no text.
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -114,7 +116,9 @@ impl Response {
     fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok(Self { status: status.with_context(|| format!("no answer: {text:?}"))?, text })
+        let body = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|at| bytes[at + 4..].to_vec());
+        let status = status.with_context(|| format!("no answer: {text:?}"))?;
+        Ok(Self { status, text, body: body.unwrap_or_default() })
     }
 
     /// The value of a header, as long as there is one.

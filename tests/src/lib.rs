@@ -3,6 +3,7 @@
 //! Everything here starts real programs. The tests themselves are in `tests/tests/`, one program a subject.
 
 pub mod binary;
+pub mod bridge;
 pub mod capture;
 pub mod constants;
 pub mod home;
@@ -15,3 +16,4 @@ pub mod slow_disk;
 pub mod socket;
 #[cfg(target_os = "linux")]
 pub mod terminal;
+pub mod web;

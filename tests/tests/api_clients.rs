@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_testkit::needs::{Need, met};
 use betwixt_tests::home::Home;
+use betwixt_tests::web::built;
 
 #[path = "../../docs/examples/frontend.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its own `main` is for whoever runs it by itself")]
@@ -76,43 +77,12 @@ async fn the_example_in_curl_works() {
     assert_printed(&run(Command::new("sh").arg(example("frontend.sh")).arg(home.client().socket())).await);
 }
 
-/// The package, built out of the tree: with its types from the committed document, and the example beside its tests.
-fn built() -> PathBuf {
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("web");
-    let package = built.join("crates/web/client");
-    let copy = |from: PathBuf, to: PathBuf| {
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-    };
-    copy(root().join("docs/openapi.json"), built.join("docs/openapi.json"));
-    copy(example("frontend.ts"), package.join("examples/frontend.ts"));
-    for name in ["package.json", "package-lock.json", "tsconfig.json"] {
-        copy(root().join("crates/web/client").join(name), package.join(name));
-    }
-    for part in ["src", "test"] {
-        for entry in std::fs::read_dir(root().join("crates/web/client").join(part)).unwrap() {
-            let name = entry.unwrap().file_name();
-            copy(root().join("crates/web/client").join(part).join(&name), package.join(part).join(&name));
-        }
-    }
-    // Nothing that comes is run on installing.
-    npm(&package, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    npm(&package, &["run", "build"]);
-    package
-}
-
-fn npm(package: &Path, arguments: &[&str]) {
-    let output = Command::new("npm").args(arguments).current_dir(package).stdin(Stdio::null()).output().unwrap();
-    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "npm {arguments:?}: {out}{errors}");
-}
-
 #[tokio::test]
 async fn the_typescript_client_and_its_example_work() {
     if !met(&[Need::Node]) {
         return;
     }
-    let package = tokio::task::spawn_blocking(built).await.unwrap();
+    let package = tokio::task::spawn_blocking(|| built(Path::new(env!("CARGO_TARGET_TMPDIR")))).await.unwrap();
     let first = home().await;
     let mut node = Command::new("node");
     node.current_dir(&package).args(["--test", "dist/test/"]).env("BETWIXT_SOCKET", first.client().socket());
