@@ -63,12 +63,15 @@ fn reduced(field: &Value) -> Value {
     let values = |versions: &Value| -> BTreeSet<String> {
         versions.as_array().into_iter().flatten().map(|version| version["value"].to_string()).collect()
     };
-    let shown = match field["state"].as_str().unwrap() {
+    // Where the daemon reads several texts as one, the client shows them all.
+    let merged = field["state"] == "held" && values(&field["versions"]).len() > 1;
+    let state = if merged { &json!("differing") } else { &field["state"] };
+    let shown = match state.as_str().unwrap() {
         "held" => [field["value"].to_string()].into(),
         _ => values(&field["versions"]),
     };
     json!({
-        "state": field["state"], "live": live, "shown": shown, "agreed": field["agreed"],
+        "state": state, "live": live, "shown": shown, "agreed": field["agreed"],
         "arriving": field.get("arriving").cloned().unwrap_or(false.into()),
     })
 }
@@ -121,9 +124,22 @@ async fn two_clients_of_the_published_packages_and_a_peer_converge() {
         assert_eq!(shown.fields["until"].held(), Some(&json!("2027-05-01")));
     }
 
+    // What both agree to, what each says for themselves, and texts that merge on reading.
+    for home in [&first, &second] {
+        home.say(Collection::Goals, &id, "wording", json!("We plant two trees.")).await.unwrap();
+        home.say(Collection::Goals, &id, "why", json!("For the shade")).await.unwrap();
+        in_step(&first, &second, PATIENCE).await.unwrap();
+    }
+    first.say(Collection::Goals, &id, "draft", json!("We dig. We plant.")).await.unwrap();
+    in_step(&first, &second, PATIENCE).await.unwrap();
+
     // Apart, both say something else.
     first.client().pause().await.unwrap();
     let theirs = second.say(Collection::Goals, &id, "until", json!("2027-09-01")).await.unwrap();
+    second.say(Collection::Goals, &id, "draft", json!("We dig deep. We plant.")).await.unwrap();
+    first.say(Collection::Goals, &id, "draft", json!("We dig. We plant. We water.")).await.unwrap();
+    second.say(Collection::Goals, &id, "state", json!("exploring")).await.unwrap();
+    first.say(Collection::Goals, &id, "state", json!("agreed")).await.unwrap();
     let seen = until["fact"].clone();
     let saying = json!({ "item": id, "kind": "goal", "field": "until", "value": "2027-07-01", "seen": seen });
     let own = one.say("differently", saying).await.unwrap();
@@ -138,6 +154,9 @@ async fn two_clients_of_the_published_packages_and_a_peer_converge() {
     let daemons = folded_by_the_daemon(&first).await;
     let differing = &daemons[&id]["until"];
     assert_eq!(differing["state"], "differing");
+    let states = ["wording", "why", "draft", "state"].map(|field| daemons[&id][field]["state"].clone());
+    assert_eq!(states, ["held", "each", "differing", "differing"], "{daemons:#}");
+    assert_eq!(daemons[&id]["wording"]["agreed"], true);
     let versions: BTreeSet<&str> = [own["fact"].as_str().unwrap(), &theirs.fact].into();
     assert_eq!(differing["live"], json!(versions));
     for client in [&mut *one, &mut *two] {

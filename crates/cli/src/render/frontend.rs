@@ -49,7 +49,11 @@ pub(crate) fn list(look: &Look, frontends: &[Frontend]) -> String {
     for frontend in frontends {
         table.add_row([
             printable(&frontend.name),
-            frontend.permissions.to_string(),
+            if frontend.bridge {
+                format!("{}; bridge", frontend.permissions)
+            } else {
+                frontend.permissions.to_string()
+            },
             if frontend.page { "betwixt open".to_owned() } else { printable(&frontend.origins.join(" ")) },
             printable(&frontend.added),
             frontend.last_used.as_deref().map_or_else(|| "never".to_owned(), printable),

@@ -290,7 +290,9 @@ impl Bridge {
         actor: &mut impl FnMut() -> ActorId,
     ) -> Result<(), Failure> {
         let Some(socket) = self.sockets.get_mut(&id) else { return Ok(()) };
-        let Some(document) = documents.named(&name, socket.guest.sees) else {
+        // What is open stays open until it is lost.
+        let open = socket.exchanges.iter().find(|(_, (known, _))| *known == name).map(|(document, _)| *document);
+        let Some(document) = open.or_else(|| documents.named(&name, socket.guest.sees)) else {
             socket.missed = true;
             let unavailable = socket.peers.as_ref().map(|peers| Output::Send(id, peers.unavailable(&name)));
             self.outputs.extend(unavailable);

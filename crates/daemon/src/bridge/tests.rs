@@ -10,6 +10,7 @@ use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::ids::{DeviceId, EpochId, FactId, HouseholdId, ItemId, PartnerId};
 use ciborium::Value;
 use ed25519_dalek::SigningKey;
+use sha2::Digest;
 
 use super::*;
 
@@ -427,6 +428,56 @@ fn hostile_input_is_an_error_and_ends_its_connection_alone() {
     scene.commit(OURS);
     scene.settle();
     assert_eq!(scene.clients[honest].texts("thanks").len(), 2);
+    assert_eq!(scene.close_of(honest), None);
+}
+
+#[test]
+fn hostile_input_is_an_error_changes_that_automerge_refuses_or_panics_over() {
+    let mut scene = Scene::new();
+    scene.home.say(OURS, "For the morning");
+    let writer = scene.writer();
+    let known = scene.clients[writer].document.get_heads();
+    scene.clients[writer].write("thanks", "new:one", NEW);
+    let changes = scene.clients[writer].document.get_changes(&known);
+    let raw = changes[0].raw_bytes().to_vec();
+    scene.bridge.gone(scene.clients.remove(writer).id);
+    // Magic, checksum, kind, length; the data come after.
+    let start = 9 + raw[9..].iter().position(|byte| byte & 0x80 == 0).expect("it has a length") + 1;
+    let mut closed: BTreeMap<&str, usize> = BTreeMap::new();
+    for (number, at) in (start..raw.len()).enumerate() {
+        for flip in [1, 2, 0x7f, 0x80] {
+            let mut altered = raw.clone();
+            altered[at] ^= flip;
+            let checksum = sha2::Sha256::digest(&altered[8..]);
+            altered[4..8].copy_from_slice(&checksum[..4]);
+            let message = automerge::sync::Message {
+                heads: known.clone(),
+                need: Vec::new(),
+                have: Vec::new(),
+                changes: vec![altered].into(),
+                flags: None,
+                version: automerge::sync::MessageVersion::V1,
+            };
+            let id = SocketId(10_000 + 4 * number as u64 + u64::from(flip % 4));
+            let guest = Guest { name: "hostile".into(), sees: Sees::Shared, writes: true };
+            scene.bridge.connected(id, guest, "betwixt".into(), scene.now);
+            for frame in [join(), sync(&OURS.to_string(), message.encode())] {
+                scene.bridge.heard(id, &frame);
+            }
+            let Scene { bridge, home, .. } = &mut scene;
+            bridge.progress(home, || ActorId::from([8; 16]));
+            while let Some(output) = scene.bridge.poll_output() {
+                if let Output::Close(_, close) = output {
+                    *closed.entry(close.code_and_words().1).or_default() += 1;
+                }
+            }
+            scene.bridge.gone(id);
+            assert!(scene.bridge.copies.is_empty());
+        }
+    }
+    assert!(closed.get("changes that cannot be applied").is_some_and(|count| *count > 0), "{closed:?}");
+    let honest = scene.reader();
+    assert_eq!(scene.clients[honest].texts("thanks").len(), 1);
     assert_eq!(scene.close_of(honest), None);
 }
 
