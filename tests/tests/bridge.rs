@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use automerge::{AutoCommit, ReadDoc};
 use betwixt_api::{About, Collection, Listen, Permission, Scope, Secret, UnlockRequest};
+use betwixt_testkit::lives::Life;
 use betwixt_testkit::needs::{Need, met};
 use betwixt_tests::bridge::{PATIENCE, Program, bridge, documents};
 use betwixt_tests::home::{Home, PASSPHRASE, couple_on_loopback, in_step};
@@ -14,6 +16,7 @@ use betwixt_tests::http::{Request, let_in, listen};
 use betwixt_tests::socket::ask;
 use betwixt_tests::web::built;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 const WRITE: &[Permission] = &[Permission::Read, Permission::Write];
 
@@ -273,6 +276,42 @@ async fn clients_see_and_say_what_their_frontend_may_and_go_on_over_a_restart() 
     for secret in [&writing, &reading, &shared] {
         let secret = secret.rsplit('/').next().unwrap();
         assert!(!log.contains(secret), "a secret is in the log of the daemon at {address}");
+    }
+}
+
+/// The fold of the TypeScript module and the model's, over lives with stale and dishonest `seen`, forks, removed devices and
+/// pasts that never come: what stands, and what is agreed, is the same.
+#[tokio::test]
+async fn no_silent_winner_the_module_folds_lives_as_the_model_does() {
+    if !met(&[Need::Node]) {
+        return;
+    }
+    let package = package().await;
+    let mut home = Home::on_loopback().unwrap();
+    home.up().await.unwrap();
+    let about = about(&home).await;
+    let lives = tokio::task::spawn_blocking(|| {
+        let lives = (0..200).map(|seed| {
+            let mut life = Life::seeded(seed);
+            life.live(36);
+            life.end();
+            life.folded().to_string()
+        });
+        lives.collect::<Vec<String>>().join("\n")
+    });
+    let mut node = tokio::process::Command::new("node");
+    node.current_dir(&package).arg("dist/bridge/lives.js").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut node = node.kill_on_drop(true).spawn().unwrap();
+    let mut told = node.stdin.take().unwrap();
+    let text = format!("{about}\n{}\n", lives.await.unwrap());
+    let telling = tokio::spawn(async move { told.write_all(text.as_bytes()).await });
+    let output = tokio::time::timeout(4 * PATIENCE, node.wait_with_output()).await.unwrap().unwrap();
+    telling.await.unwrap().unwrap();
+    let folded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(folded["wrongs"], 0, "{folded:#}");
+    assert_eq!(folded["lives"], 200);
+    for kind in ["fields", "differing", "agreed", "void"] {
+        assert!(folded[kind].as_u64().unwrap() > 20, "{kind}: {folded:#}");
     }
 }
 

@@ -30,7 +30,7 @@ use betwixt_sync::wire::decode_sync_message;
 use crate::http::Sees;
 use exchange::{Exchange, Refused};
 use message::{Incoming, MessageError, Peers};
-use socket::{MAX_DOCUMENTS, Socket, Waiting};
+use socket::{MAX_DOCUMENTS, MAX_WAITING_BYTES, Socket, Waiting};
 
 pub(crate) use naming::repo_id;
 pub(crate) use socket::{Close, Guest, SocketId};
@@ -314,6 +314,10 @@ impl Bridge {
             exchange.parked = received.parked;
             exchange.parked.sort_unstable_by_key(Change::hash);
             exchange.parked.dedup_by_key(|change| change.hash());
+            let parked: usize = exchange.parked.iter().map(|change| change.raw_bytes().len()).sum();
+            if parked > MAX_WAITING_BYTES {
+                return Err(Close::TooMuch("changes that build on others which do not come").into());
+            }
             unsaid = received.unsaid;
             let heard = exchange.hear(message, brought, shared.copy.document_mut());
             heard.map_err(|Refused| Failure::Copy(document, Close::Violation("changes that cannot be synced")))?;

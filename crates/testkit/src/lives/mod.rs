@@ -7,6 +7,7 @@
 //! [`crate::network`].
 
 mod device;
+mod folded;
 mod say;
 mod well;
 
