@@ -102,10 +102,20 @@ async fn only_who_has_the_url_and_comes_from_where_it_may_is_let_in() {
     let mut open = Socket::connect(&url, None).await.unwrap().unwrap();
     open.send(join()).await;
     open.next().await.unwrap();
-    let again = home.client().frontend_bridge("notes").await.unwrap().url.reveal().to_owned();
+    let printed = home.json(&["frontend", "bridge", "notes"]).unwrap();
+    let again = printed["url"].as_str().unwrap().to_owned();
     assert_eq!(open.closed().await.unwrap(), 1008);
     assert_eq!(Socket::connect(&url, None).await.unwrap().err(), Some(401));
     let mut open = Socket::connect(&again, None).await.unwrap().unwrap();
+    open.send(join()).await;
+    open.next().await.unwrap();
+    assert_eq!(home.json(&["frontend", "list"]).unwrap()[0]["bridge"], true);
+    let output = home.run(&["frontend", "bridge", "notes", "--end"]).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(open.closed().await.unwrap(), 1008);
+    assert_eq!(Socket::connect(&again, None).await.unwrap().err(), Some(401));
+    let last = home.client().frontend_bridge("notes").await.unwrap().url.reveal().to_owned();
+    let mut open = Socket::connect(&last, None).await.unwrap().unwrap();
     open.send(join()).await;
     open.next().await.unwrap();
     home.client().frontend_revoke("notes").await.unwrap();
@@ -119,7 +129,7 @@ async fn only_who_has_the_url_and_comes_from_where_it_may_is_let_in() {
     }
     assert!(answers.contains(&401) && answers.contains(&429), "{answers:?}");
     assert!(home.client().status().await.is_ok());
-    for secret in [&url, &again] {
+    for secret in [&url, &again, &last] {
         let secret = secret.rsplit('/').next().unwrap();
         assert!(!home.printed().contains(secret), "a secret is in the log");
     }
