@@ -14,6 +14,7 @@
 mod exchange;
 mod message;
 mod naming;
+mod outside;
 mod socket;
 mod unsigned;
 
@@ -23,16 +24,15 @@ use std::time::Instant;
 use automerge::{ActorId, Change};
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::bridge::{BridgeCopy, BridgeError, Unsaid};
-use betwixt_model::document::{Document, DocumentId, Scope};
-use betwixt_model::gate::Actors;
+use betwixt_model::document::{DocumentId, Scope};
 use betwixt_sync::wire::decode_sync_message;
 
-use crate::http::Sees;
 use exchange::{Exchange, Refused};
 use message::{Incoming, MessageError, Peers};
 use socket::{MAX_DOCUMENTS, MAX_WAITING_BYTES, Socket, Waiting};
 
 pub(crate) use naming::repo_id;
+pub(crate) use outside::{Documents, Output, Place};
 pub(crate) use socket::{Close, Guest, SocketId};
 pub(crate) use unsigned::{SaidFact, Unsigned};
 
@@ -47,49 +47,6 @@ const MAX_ALL_SOCKETS: usize = 32;
 
 /// The most documents of which there is a copy.
 const MAX_COPIES: usize = 64;
-
-/// The documents, as far as the bridge needs them.
-pub(crate) trait Documents {
-    /// The document that automerge-repo calls so, if whoever sees so much may open it.
-    fn named(&self, name: &str, sees: Sees) -> Option<DocumentId>;
-
-    /// A document as it is on disk; `None` when it cannot be read, or may not be spoken of just now.
-    fn durable(&mut self, document: DocumentId) -> Option<&Document>;
-
-    /// In whose names no client may write.
-    fn members(&self, document: DocumentId) -> Actors;
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Hand this frame to a connection.
-    Send(SocketId, Vec<u8>),
-    /// Close a connection, after what was handed to it.
-    Close(SocketId, Close),
-    /// Say this, and tell [`Bridge::answered`] what became of it.
-    Say {
-        /// Where it stands.
-        place: Place,
-        /// What its writer sees.
-        sees: Sees,
-        /// What is said.
-        unsigned: Box<Unsigned>,
-    },
-}
-
-/// Where something stands that is to be said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// In the copy of this document.
-    pub(crate) document: DocumentId,
-    /// In this practice's map.
-    map: &'static str,
-    /// Under what its writer calls it.
-    pub(crate) name: String,
-    /// In this life of the copy.
-    life: u64,
-}
 
 #[derive(Debug)]
 struct Shared {

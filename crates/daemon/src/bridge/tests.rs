@@ -5,14 +5,16 @@ use std::time::Duration;
 use automerge::sync::{State, SyncDoc};
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{AutoCommit, ROOT, ReadDoc};
-use betwixt_model::document::practice;
+use betwixt_model::document::{Document, practice};
 use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
+use betwixt_model::gate::Actors;
 use betwixt_model::ids::{DeviceId, EpochId, FactId, HouseholdId, ItemId, PartnerId};
 use ciborium::Value;
 use ed25519_dalek::SigningKey;
 use sha2::Digest;
 
 use super::*;
+use crate::http::Sees;
 
 const OURS: DocumentId = DocumentId { scope: Scope::Ours, year: 2027, generation: 0 };
 const MINE: DocumentId = DocumentId { scope: Scope::Mine, year: 2027, generation: 0 };
