@@ -166,3 +166,126 @@ fn common_subsequence(
         }
     }
 }
+
+// What merges and what differs follows from these alignments, so each of them belongs to the format.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subsequence_of(elements: &[u32], whole: &[u32]) -> bool {
+        let mut rest = whole.iter();
+        elements.iter().all(|element| rest.any(|other| other == element))
+    }
+
+    /// The positions in `before` of the longest common subsequence, the least positions where there are several: by trying all.
+    fn tried(before: &[u32], after: &[u32]) -> Vec<usize> {
+        let mut best: Vec<usize> = Vec::new();
+        for chosen in 0..1_u32 << before.len() {
+            let positions: Vec<usize> = (0..before.len()).filter(|at| chosen >> at & 1 == 1).collect();
+            let elements: Vec<u32> = positions.iter().map(|at| before[*at]).collect();
+            let better = positions.len() > best.len() || positions.len() == best.len() && positions < best;
+            if better && subsequence_of(&elements, after) {
+                best = positions;
+            }
+        }
+        best
+    }
+
+    fn sequences(longest: u32, symbols: u32) -> Vec<Vec<u32>> {
+        let of_length = |length: u32| {
+            (0..symbols.pow(length)).map(move |number| {
+                (0..length).map(|place| number / symbols.pow(place) % symbols + 1).collect::<Vec<u32>>()
+            })
+        };
+        (0..=longest).flat_map(of_length).collect()
+    }
+
+    fn assert_corresponds(before: &[u32], after: &[u32], aligned: &[Option<usize>]) {
+        let mut last = None;
+        for (here, there) in aligned.iter().enumerate().filter_map(|(here, there)| Some((here, (*there)?))) {
+            assert_eq!(before[here], after[there], "{before:?} {after:?} {aligned:?}");
+            assert!(last.is_none_or(|last| last < there), "{before:?} {after:?} {aligned:?}");
+            last = Some(there);
+        }
+    }
+
+    #[test]
+    fn a_small_gap_is_aligned_by_the_longest_common_subsequence_as_early_as_possible() {
+        let all = sequences(4, 3);
+        for before in &all {
+            for after in &all {
+                let mut aligned = vec![None; before.len()];
+                common_subsequence(before, after, 0..before.len(), 0..after.len(), &mut aligned);
+                assert_corresponds(before, after, &aligned);
+                let found: Vec<usize> = (0..before.len()).filter(|at| aligned[*at].is_some()).collect();
+                assert_eq!(found, tried(before, after), "{before:?} {after:?}");
+                assert_corresponds(before, after, &align(before, after));
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_longest_common_subsequences_the_earlier_one_is_taken() {
+        assert_eq!(align(&[1, 2, 1, 2], &[2, 1, 2, 1]), [Some(1), Some(2), Some(3), None]);
+    }
+
+    #[test]
+    fn a_gap_of_too_many_cells_is_left_alone() {
+        let alternating =
+            |first: u32, length: usize| -> Vec<u32> { (0..length as u32).map(|at| (at + first) % 2).collect() };
+        let side = 512;
+        assert_eq!(side * side, MAX_CELLS);
+        for (width, is_aligned) in [(side, true), (side + 1, false)] {
+            let (before, after) = (alternating(0, side), alternating(1, width));
+            let mut aligned = vec![None; side];
+            common_subsequence(&before, &after, 0..side, 0..width, &mut aligned);
+            assert_eq!(aligned.iter().any(Option::is_some), is_aligned, "{width}");
+        }
+    }
+
+    #[test]
+    fn what_occurs_once_on_both_sides_and_keeps_its_order_is_aligned_first() {
+        // 3 was moved to the front: the two that kept their order weigh more.
+        assert_eq!(align(&[8, 1, 2, 3, 9], &[7, 3, 1, 2, 6]), [None, Some(2), Some(3), None, None]);
+        assert_eq!(longest_rising(&[(0, 5), (1, 2), (2, 3), (3, 4), (4, 0)]), [(1, 2), (2, 3), (3, 4)]);
+        assert_eq!(longest_rising(&[]), []);
+    }
+
+    #[test]
+    fn behind_an_anchor_equal_elements_are_aligned_however_many_they_are() {
+        // More than a table would hold, and none of them occurs once: only cutting off equal ends finds them.
+        let ones = [1; 600];
+        let before = [&[9, 5][..], &ones, &[2]].concat();
+        let after = [&[8, 5][..], &ones, &[3]].concat();
+        let aligned = align(&before, &after);
+        assert_eq!(aligned[0], None);
+        assert!((1..=601).all(|at| aligned[at] == Some(at)), "{aligned:?}");
+        assert_eq!(aligned[602], None);
+    }
+
+    #[test]
+    fn after_the_last_round_what_is_left_is_aligned_without_anchors() {
+        // Each symbol occurs once only in the gap behind the one above it, so that every round finds one anchor.
+        let rounds = 2 * MAX_ROUNDS as u32;
+        let (mut before, mut after) = (vec![0], vec![0]);
+        for symbol in 1..=rounds {
+            before.splice(0..0, [symbol - 1, symbol]);
+            after.insert(0, symbol);
+            after.push(1000 + symbol);
+        }
+        let aligned = align(&before, &after);
+        assert_corresponds(&before, &after, &aligned);
+        assert_eq!(aligned.iter().flatten().count(), rounds as usize + 1, "every symbol, once");
+    }
+
+    #[test]
+    fn numbers_of_texts_are_equal_only_for_equal_texts() {
+        let mut interner = Interner::default();
+        let (one, other) = (interner.number("one"), interner.number("other"));
+        let (open, open_too) = (interner.unmatched(), interner.unmatched());
+        let last = interner.number("last");
+        assert_eq!(interner.number("one"), one);
+        let all = std::collections::BTreeSet::from([one, other, open, open_too, last]);
+        assert_eq!(all.len(), 5);
+    }
+}

@@ -191,3 +191,41 @@ pub(super) fn is_white(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signs that close a quotation, as many as there may be before a sentence is ended among them.
+    fn closed(count: usize) -> String {
+        format!("a.{} b", "\u{2019}".repeat(count))
+    }
+
+    #[test]
+    fn a_full_stop_with_much_behind_it_ends_its_sentence_only_beyond_the_longest_run() {
+        // The stop and the space are of the run.
+        let whole = closed(LONGEST_RUN - 2);
+        assert_eq!(stretches(&whole).collect::<Vec<_>>(), [whole.as_str()]);
+        assert!(stretches(&closed(LONGEST_RUN - 1)).count() > 1);
+        for count in 0..LONGEST_RUN - 1 {
+            let text = closed(count);
+            assert!(stretches(&text).eq(text.split_sentence_bounds()), "{count}: the boundaries of Annex 29");
+        }
+    }
+
+    #[test]
+    fn letters_and_further_full_stops_begin_no_long_run() {
+        let long = "b".repeat(2 * LONGEST_RUN);
+        for text in [format!("a. {long}"), format!("a{} b", ".".repeat(2 * LONGEST_RUN)), format!("a.\n{long}")] {
+            assert!(stretches(&text).eq(text.split_sentence_bounds()), "{text}");
+        }
+    }
+
+    #[test]
+    fn white_space_that_is_one_with_the_sign_before_it_stays_with_it() {
+        // The Arabic number sign takes in what follows.
+        assert_eq!(split_white_end("a \u{600} "), ("a \u{600} ", ""));
+        assert_eq!(split_white_end("a \u{600}  "), ("a \u{600} ", " "));
+        assert_eq!(split_white_end("a  "), ("a", "  "));
+    }
+}

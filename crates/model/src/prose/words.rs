@@ -141,8 +141,40 @@ fn words(text: &str) -> Vec<&str> {
             start = end;
         }
     }
-    if start < end {
-        words.push(&text[start..end]);
-    }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same<'a>(before: &'a str, after: &'a str) -> Vec<&'a str> {
+        let same = |piece| match piece {
+            Piece::Same(text) => Some(text),
+            _ => None,
+        };
+        word_differences(before, after).into_iter().filter_map(same).collect()
+    }
+
+    #[test]
+    fn what_is_the_same_between_two_changes_is_shown_when_it_is_a_word_or_more() {
+        let none: [&str; 0] = [];
+        // One character of Chinese is less than a word, two are one.
+        assert_eq!(same("我在家", "你在店"), none);
+        assert_eq!(same("我散步呢", "他散步嗎"), ["散步"]);
+        assert_eq!(same("甲我們一起去公園散步乙", "丙我們一起去公園散步丁"), ["我們一起去公園散步"]);
+        // A word in katakana is one, however the library parts words.
+        assert_eq!(same("赤テレビ店", "青テレビ屋"), ["テレビ"]);
+        // Of Thai it takes four.
+        assert_eq!(same("1กขค2", "3กขค4"), none);
+        assert_eq!(same("1กขคง2", "3กขคง4"), ["กขคง"]);
+    }
+
+    #[test]
+    fn words_put_together_are_the_text() {
+        for text in ["", " ", "one two", "e\u{301}te\u{301}", "\u{600} 1", "a\u{200d}", "散步。テレビ"] {
+            assert_eq!(words(text).concat(), text);
+            assert!(words(text).iter().all(|word| !word.is_empty()), "{text}");
+        }
+    }
 }
