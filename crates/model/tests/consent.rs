@@ -124,6 +124,30 @@ fn crossing_offers_show_as_such() {
 }
 
 #[test]
+fn offers_that_did_not_cross_do_not_show_as_such() {
+    let apart = || {
+        let mut couple = Couple::new();
+        let (walk, swim) = (couple.one("walk", &[]), couple.other("swim", &[]));
+        (couple, [walk, swim])
+    };
+    // One took the other's, the other said something new.
+    let (mut couple, both) = apart();
+    couple.one("swim", &both);
+    couple.other("run", &both);
+    assert!(!couple.wording().crossed);
+    // Both said something new.
+    let (mut couple, both) = apart();
+    couple.one("run", &both);
+    couple.other("dance", &both);
+    assert!(!couple.wording().crossed);
+    // Each said once more what they had said.
+    let (mut couple, both) = apart();
+    couple.one("walk", &both);
+    couple.other("swim", &both);
+    assert!(!couple.wording().crossed);
+}
+
+#[test]
 fn two_live_words_agree_to_neither() {
     let mut couple = Couple::new();
     let b = couple.other("calm", &[]);

@@ -233,6 +233,58 @@ fn a_device_that_was_away_for_a_long_history_contradicts_what_was_said_meanwhile
     assert_eq!(rows, others, "in whatever order they come");
 }
 
+/// Whether another device's late word revives what was replaced is looked up in what is kept of each chunk. A late word that
+/// says the same as they do revives nothing, and must leave that as it is for the next one, which does.
+#[test]
+fn a_late_word_that_says_the_same_hides_nothing_from_the_next_one() {
+    let mut devices = [1, 101, 2].map(Device::new);
+    let membership = members(&devices);
+    let first = devices[0].says(None, "goal", "title", json!("at first"), &[]);
+    let item = first.fact().item();
+    let beginning = first.fact().id();
+    let mut last = beginning;
+    let mut rows = MemoryRows::default();
+    ingest(&mut rows, &membership, &[first]);
+    for turn in 0..100 {
+        let (who, value) = if turn % 2 == 0 { (1, json!("swim")) } else { (0, json!(turn)) };
+        let fact = devices[who].says(Some(item), "goal", "title", value, &[last]);
+        last = fact.fact().id();
+        ingest(&mut rows, &membership, &[fact]);
+    }
+    let key = FieldKey { item, kind: "goal".into(), field: "title".into() };
+    let mut seen = vec![beginning];
+    for (value, others) in [("swim", 0), ("from the phone", 50)] {
+        let late = devices[2].says(Some(item), "goal", "title", json!(value), &seen);
+        seen = vec![late.fact().id()];
+        ingest(&mut rows, &membership, &[late]);
+        assert_plain(0, &rows, &item, &mut [0; 4]);
+        let live = index::live(&rows, &key).unwrap();
+        assert_eq!(live.live().filter(|entry| entry.partner == partner(true)).count(), others, "{value}");
+    }
+}
+
+#[test]
+fn what_a_program_said_without_looking_is_not_taken_for_named() {
+    // Two words of the first partner's, neither naming the other; the second partner answers the later one alone, in the
+    // words of that. What is said next in answer leaves the answer standing: the earlier word contradicts it.
+    let mut devices = [1, 101].map(Device::new);
+    let membership = members(&devices);
+    let mut rows = MemoryRows::default();
+    let mut say = |device: usize, item: Option<ItemId>, value: &str, seen: &[FactId]| {
+        let fact = devices[device].says(item, "goal", "title", json!(value), seen);
+        ingest(&mut rows, &membership, std::slice::from_ref(&fact));
+        fact.fact().clone()
+    };
+    let first = say(0, None, "dance", &[]);
+    let item = first.item();
+    let blind = say(0, Some(item), "swim", &[]);
+    let answer = say(1, Some(item), "swim", &[blind.id()]);
+    say(0, Some(item), "run", &[answer.id()]);
+    let key = FieldKey { item, kind: "goal".into(), field: "title".into() };
+    assert!(index::live(&rows, &key).unwrap().live().any(|entry| entry.id == answer.id()));
+    assert_plain(0, &rows, &item, &mut [0; 4]);
+}
+
 #[test]
 fn a_fact_that_names_too_little_of_its_past_names_only_what_it_says_and_replaces_less() {
     // A program of the first partner's says a word, says another many times over without looking, and then goes on from its

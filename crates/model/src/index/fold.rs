@@ -304,10 +304,7 @@ impl OpenField {
     ) -> Answer<(), R> {
         self.changed = true;
         self.head.standing.speakers.insert(entry.partner);
-        let before = self.loose(rows, &entry.id)?.and_then(|loose| {
-            loose.dirty |= loose.entry.is_some();
-            loose.entry.take()
-        });
+        let before = self.loose(rows, &entry.id)?.and_then(|loose| loose.entry.take());
         if entry.place == Place::Void {
             if before.is_none() {
                 self.head.standing.void += 1;
@@ -502,3 +499,6 @@ pub(super) fn sequence(entry: &Entry) -> u32 {
         Place::Arriving | Place::Void => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;
