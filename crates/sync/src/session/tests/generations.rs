@@ -10,7 +10,7 @@ fn generation(year: i16, generation: u32) -> SharedDocumentId {
 
 impl Home {
     /// Carries everything on that it has of the year, as a replica does when it learns of a generation.
-    fn carry_on(&mut self, to: SharedDocumentId) {
+    pub(super) fn carry_on(&mut self, to: SharedDocumentId) {
         let mut entries = carry::Entries::new();
         for (id, document) in self.documents.iter().filter(|(id, _)| id.year() == to.year()) {
             if *id != to {
@@ -23,7 +23,7 @@ impl Home {
         document.carry(carry::changes(to.document(), &entries).unwrap()).unwrap();
     }
 
-    fn knows(&self, id: SharedDocumentId) -> usize {
+    pub(super) fn knows(&self, id: SharedDocumentId) -> usize {
         self.documents.get(&id).map_or(0, |document| document.entries().unwrap().len())
     }
 }

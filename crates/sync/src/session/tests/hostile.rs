@@ -286,7 +286,6 @@ proptest! {
         meet(&mut homes, 2);
     }
 
-    /// A real conversation in which one frame arrives otherwise than it was sent.
     #[test]
     fn hostile_input_is_an_error_mutated_frames(
         seed in 0..4_u64,
@@ -295,40 +294,66 @@ proptest! {
         mutation in 0..4_u8,
         value in any::<u8>(),
     ) {
-        let mut homes = couple();
-        homes[0].say(2026, "the beginning");
-        meet(&mut homes, seed);
-        homes[0].say(2026, "first");
-        homes[1].say(2026, "second");
-        homes[1].say(2025, "older");
-        let mut connection = Connection::new(&mut homes, seed);
-        for _ in 0..1_000 {
-            if connection.delivered != index {
-                if !connection.step(&mut homes) {
-                    break;
-                }
-                continue;
-            }
-            let from = (0..2).find(|from| !connection.ends[*from].streams_with_frames().is_empty());
-            let Some(from) = from else { break };
-            let key = connection.ends[from].streams_with_frames()[0];
-            let mut frame = connection.ends[from].sent.get_mut(&key).and_then(VecDeque::pop_front).unwrap();
+        one_frame_otherwise(seed, index, |frame| {
             let at = position.index(frame.len());
             match mutation {
                 0 => frame[at] ^= value | 1,
                 1 => frame.truncate(at),
                 2 => frame.insert(at, value),
-                _ => {
-                    frame.remove(at);
-                }
+                _ => drop(frame.remove(at)),
             }
-            connection.delivered += 1;
-            connection.hand(&mut homes, 1 - from, key, &frame);
-        }
-        drop(connection);
-        // Counters and rosters are believed as they come, inside TLS; this test is about the rest.
-        homes.iter_mut().for_each(|home| home.seen = CounterWindow::default());
-        meet(&mut homes, seed);
-        prop_assert!(homes[0].documents[&shared(2026)].changes_since(&[]).len() == 4);
+        });
     }
+}
+
+/// Came up once in many runs of the test above: the changed byte was a generation's, so that a document was spoken of that nobody
+/// had begun. From then on nothing was said of the older one, which is as it should be: whoever has it carries it on.
+#[test]
+fn hostile_input_is_an_error_a_frame_that_makes_a_generation_up() {
+    let newest = one_frame_otherwise(1, 5, |frame| {
+        let at = frame.len() * 3 / 4;
+        frame[at] ^= 1;
+    });
+    assert_eq!(newest.generation(), 1, "the byte is still a generation's");
+}
+
+/// A real conversation in which one frame arrives otherwise than it was sent. Answers the newest document of the year that
+/// both spoke of.
+fn one_frame_otherwise(seed: u64, index: usize, change: impl Fn(&mut Vec<u8>)) -> SharedDocumentId {
+    let mut homes = couple();
+    homes[0].say(2026, "the beginning");
+    meet(&mut homes, seed);
+    homes[0].say(2026, "first");
+    homes[1].say(2026, "second");
+    homes[1].say(2025, "older");
+    let mut connection = Connection::new(&mut homes, seed);
+    for _ in 0..1_000 {
+        if connection.delivered != index {
+            if !connection.step(&mut homes) {
+                break;
+            }
+            continue;
+        }
+        let from = (0..2).find(|from| !connection.ends[*from].streams_with_frames().is_empty());
+        let Some(from) = from else { break };
+        let key = connection.ends[from].streams_with_frames()[0];
+        let mut frame = connection.ends[from].sent.get_mut(&key).and_then(VecDeque::pop_front).unwrap();
+        change(&mut frame);
+        connection.delivered += 1;
+        connection.hand(&mut homes, 1 - from, key, &frame);
+    }
+    drop(connection);
+    // Counters and rosters are believed as they come, inside TLS; this test is about the rest.
+    homes.iter_mut().for_each(|home| home.seen = CounterWindow::default());
+    let mut newest: BTreeMap<i16, SharedDocumentId> = BTreeMap::new();
+    for id in homes.iter().flat_map(|home| home.documents.keys()) {
+        let known = newest.entry(id.year()).or_insert(*id);
+        *known = (*known).max(*id);
+    }
+    for id in newest.values().filter(|id| id.generation() > 0) {
+        homes.iter_mut().for_each(|home| home.carry_on(*id));
+    }
+    meet(&mut homes, seed);
+    assert!(homes.iter().all(|home| home.knows(newest[&2026]) == 3), "{newest:?}");
+    newest[&2026]
 }
