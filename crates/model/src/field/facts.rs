@@ -286,9 +286,4 @@ impl FieldFacts {
         let named = if later.counts() { self.named(later) } else { Vec::new() };
         named.into_iter().filter(move |earlier| self.entries[*earlier].replacers.contains(&later.id))
     }
-
-    /// What a fact replaced, directly.
-    pub fn replaced_by(&self, later: &Entry) -> Vec<&Entry> {
-        self.replaced(later).map(|earlier| &self.entries[earlier]).collect()
-    }
 }

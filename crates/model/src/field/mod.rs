@@ -67,3 +67,23 @@ impl<'de> serde::Deserialize<'de> for Seen {
         <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_its_text_and_the_other_way_round() {
+        let facts = [3, 1, 2, 1].map(|number| FactId::from_bytes([number; 32]));
+        let seen = Seen::new(facts.to_vec());
+        let sorted = [1, 2, 3].map(|number| FactId::from_bytes([number; 32]));
+        let text = sorted.map(|fact| fact.to_string()).join(",");
+        assert_eq!(seen.to_string(), text);
+        assert_eq!(text.parse(), Ok(seen.clone()));
+        assert_eq!(serde_json::to_value(&seen).ok(), Some(text.clone().into()));
+        assert_eq!(serde_json::from_value::<Seen>(text.into()).ok(), Some(seen));
+        assert_eq!("".parse(), Ok(Seen::default()));
+        assert_eq!(Seen::default().to_string(), "");
+        "a,".parse::<Seen>().expect_err("is no fact's id");
+    }
+}
