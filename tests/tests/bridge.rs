@@ -320,13 +320,23 @@ async fn a_document_is_answered_as_automerge_saves_it() {
     let (first, _second) = couple_on_loopback().await.unwrap();
     let goal = first.create(Collection::Goals, "goal-1", "title", json!("Cycle along the coast")).await.unwrap();
     let address = listen(&first).await.unwrap();
-    let documents = documents(&first).await.unwrap();
-    let (ours, mine): (Vec<_>, Vec<_>) = documents.iter().partition(|document| document.scope == Scope::Ours);
-    let (ours, mine) = (ours.last().unwrap(), mine.last().unwrap());
     let token = let_in(&first, "reads", &[Permission::Read], &[]).await.unwrap();
     let get =
         async |path: &str| Request::new(address, &format!("GET {path}")).token(&token).send(address).await.unwrap();
-    let answer = get(&format!("/v1/documents/ours/{}", ours.year)).await;
+    let newest = async |scope| {
+        let documents = documents(&first).await.unwrap();
+        documents.into_iter().rfind(|document| document.scope == scope).unwrap()
+    };
+    // The partner's device may still say something, right after pairing: then list and document are not of one moment.
+    let mut ours = newest(Scope::Ours).await;
+    let answer = loop {
+        let answer = get(&format!("/v1/documents/ours/{}", ours.year)).await;
+        let before = std::mem::replace(&mut ours, newest(Scope::Ours).await);
+        if before.heads == ours.heads {
+            break answer;
+        }
+    };
+    let mine = newest(Scope::Mine).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/vnd.automerge")));
     let mut document = AutoCommit::load(&answer.body).unwrap();
     let (_, goals) = document.get(automerge::ROOT, "goals").unwrap().unwrap();
