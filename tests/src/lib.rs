@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod capture;
 pub mod constants;
 pub mod home;
+pub mod hostile_sync;
 pub mod http;
 pub mod mounts;
 pub mod namespaces;

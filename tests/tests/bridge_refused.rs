@@ -1,12 +1,12 @@
 //! What the bridge does not take: strangers, foreign pages, rubbish and hostile messages. The daemon goes on after each.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use automerge::sync::{ChunkList, Message as SyncMessage, MessageVersion};
 use automerge::transaction::Transactable;
-use automerge::{ActorId, AutoCommit, Change, ChangeHash, ROOT};
+use automerge::{ActorId, AutoCommit, Change, ROOT};
 use betwixt_api::{Collection, Permission, Scope};
 use betwixt_tests::bridge::{Socket, bridge, documents};
 use betwixt_tests::home::Home;
+use betwixt_tests::hostile_sync::{with_changes, with_filter};
 use betwixt_tests::http::{Request, listen};
 use betwixt_tests::socket::ask;
 use serde_json::json;
@@ -50,25 +50,6 @@ fn join() -> Message {
 
 fn sync(document: &str, data: &[u8]) -> Message {
     Message::Binary(cbor(&[("type", "sync"), ("senderId", "hostile"), ("documentId", document)], Some(data)).into())
-}
-
-fn with_changes(changes: Vec<Vec<u8>>) -> Vec<u8> {
-    let message = SyncMessage {
-        heads: vec![ChangeHash([1; 32])],
-        need: vec![],
-        have: vec![],
-        changes: ChunkList::from(changes),
-        flags: None,
-        version: MessageVersion::V1,
-    };
-    message.encode()
-}
-
-fn with_filter(filter: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x42, 0, 0, 1, 0, u8::try_from(filter.len()).unwrap()];
-    bytes.extend(filter);
-    bytes.push(0);
-    bytes
 }
 
 #[tokio::test]

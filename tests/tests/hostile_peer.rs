@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use automerge::sync::{ChunkList, Message, MessageVersion};
 use automerge::{ActorId, Change, ChangeHash};
 use betwixt_api::Collection;
 use betwixt_model::document::{Document, DocumentId, actor_id};
@@ -14,6 +13,7 @@ use betwixt_model::gate::{self, Actors};
 use betwixt_model::ids::HouseholdId;
 use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, StreamKey, VersionRange, caps, decode_sync_message};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
+use betwixt_tests::hostile_sync::{with_changes, with_filter};
 use betwixt_tests::patched::Patched;
 use rand_core::{OsRng, RngCore as _};
 use serde_json::{Value, json};
@@ -87,26 +87,6 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-}
-
-fn with_changes(changes: Vec<Vec<u8>>) -> Vec<u8> {
-    let message = Message {
-        heads: vec![ChangeHash([1; 32])],
-        need: vec![],
-        have: vec![],
-        changes: ChunkList::from(changes),
-        flags: None,
-        version: MessageVersion::V1,
-    };
-    message.encode()
-}
-
-/// A message with a Bloom filter of these bytes (see known traps: its numbers are not checked by Automerge).
-fn with_filter(filter: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x42, 0, 0, 1, 0, u8::try_from(filter.len()).unwrap()];
-    bytes.extend(filter);
-    bytes.push(0);
-    bytes
 }
 
 #[tokio::test]
