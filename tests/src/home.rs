@@ -1,7 +1,6 @@
 //! A home with a real daemon: a process of `betwixt` of its own, spoken to through its socket.
 
 use std::fs::File;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::binary::betwixt;
 use crate::namespaces::{Cable, Side};
+use crate::ports::ReservedPort;
 
 /// The passphrase of every home here.
 pub const PASSPHRASE: &str = "a lantern in the window";
@@ -44,6 +44,8 @@ pub struct Home {
     daemon: Option<Child>,
     /// Everything that the daemon prints goes into a file in here.
     outside: TempDir,
+    /// Its port on loopback is its own for as long as it lives.
+    reserved: Option<ReservedPort>,
 }
 
 impl Home {
@@ -52,9 +54,10 @@ impl Home {
     /// # Errors
     /// When directories cannot be made.
     pub fn on_loopback() -> anyhow::Result<Self> {
-        // Asked for and given back: nobody else takes it in the meantime, in practice.
-        let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-        Self::in_place(Place::Loopback(port))
+        let port = ReservedPort::reserve()?;
+        let mut home = Self::in_place(Place::Loopback(port.number()))?;
+        home.reserved = Some(port);
+        Ok(home)
     }
 
     /// A home that is not there yet, whose daemon will run on one of the two machines.
@@ -69,7 +72,16 @@ impl Home {
         let outside = TempDir::with_prefix("betwixt-test-")?;
         let directory = outside.path().join("home");
         let client = Client::new(directory.join(SOCKET_NAME));
-        Ok(Self { directory, place, environment: Vec::new(), memory: None, client, daemon: None, outside })
+        Ok(Self {
+            directory,
+            place,
+            environment: Vec::new(),
+            memory: None,
+            client,
+            daemon: None,
+            outside,
+            reserved: None,
+        })
     }
 
     /// Moves the home that is not there yet to another directory, such as one on a file system of its own.
