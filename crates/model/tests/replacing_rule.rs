@@ -74,9 +74,9 @@ impl Words {
                 let other_word = &self.all[*other];
                 *other != later && other_word.second == word.second && !other_word.past.contains(&later)
             };
+            let keeps = |other: &usize| self.contradicts(*other, earlier) || self.all[*other].left.contains(&earlier);
             word.second == self.all[earlier].second
-                || (!self.stands(&word.past, earlier)
-                    && !here.iter().filter(|other| beside(other)).any(|other| self.contradicts(*other, earlier)))
+                || (!self.stands(&word.past, earlier) && !here.iter().filter(|other| beside(other)).any(keeps))
         };
         let mut live = here.clone();
         for later in here {

@@ -82,6 +82,9 @@ pub struct Replacers {
     pub own: Vec<FactId>,
     /// Facts of the other partner, sorted. A contradiction that arrives later may take these away.
     pub other: Vec<Placed>,
+    /// Whether a fact of the other partner left it standing (see [`Said::left`]): then none of theirs that arrives later
+    /// replaces it.
+    pub left_standing: bool,
 }
 
 impl Replacers {

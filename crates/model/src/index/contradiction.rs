@@ -5,13 +5,14 @@
 //! devices had: a page that showed something old is the same case as a device that was away. A fact does not replace one of
 //! the other partner's that it names
 //! - if something else was said apart from that, which is in its own past;
-//! - if its own partner said something else apart from that, on a device that did not have the replacing fact;
+//! - if its own partner said something else apart from that, or left it standing, on a device that did not have the
+//!   replacing fact;
 //! - if that left a word of its partner's standing, and says something else: then the two differed when it was said, and it
 //!   goes only by its own speaker. Not in prose, where what stands is merged on reading, and a merged text would differ for
 //!   ever.
 //!
 //! The first and the third follow from a fact's past and never change. The second may come late: whoever arrives undoes the
-//! replacing that it contradicts, done by its speaker's other devices.
+//! replacing that it contradicts or had left undone, by its speaker's other devices.
 //!
 //! Nearly every fact names all of its field that is in its past, so that [`Entry::names`] asks its clock. Of those that do
 //! not, every branch keeps where the last one is, and what is scanned of a branch ends at the first fact that names what is
@@ -128,7 +129,8 @@ impl OpenField {
         Ok(None)
     }
 
-    /// Whether a fact of `partner` with this past would replace what that partner contradicted on another device.
+    /// Whether a fact of `partner` with this past would replace what that partner contradicted, or left standing, on another
+    /// device.
     pub(super) fn contradicted_beside<R: ReadRows>(
         &mut self,
         rows: &R,
@@ -138,6 +140,11 @@ impl OpenField {
     ) -> Answer<bool, R> {
         let Some(place) = earlier.as_placed() else { return Ok(false) };
         let Some(earlier) = self.entered(rows, &place.branch, place.sequence)?.cloned() else { return Ok(false) };
+        // Whoever left it standing is here already, and so does not have in its past what arrives only now. If it is in the
+        // past of that, then so is why it left this standing.
+        if earlier.replacers.left_standing {
+            return Ok(true);
+        }
         let beside = |branch: &FactId, of: &Branch| {
             if of.partner == partner && of.last > past.get(branch) { of.last } else { 0 }
         };
@@ -205,6 +212,33 @@ impl OpenField {
             at = 0;
         }
         Ok(false)
+    }
+
+    /// Marks what a fact, of which that is the past, left standing; and undoes the replacing of it by facts of the same
+    /// speaker's other devices, unless this fact knew of that.
+    pub(super) fn leave_standing<R: ReadRows>(&mut self, rows: &R, new: &Entry, past: &Clock) -> Answer<(), R> {
+        for left in &new.said.left {
+            let (number, at) = self.beyond(rows, &left.branch, left.sequence.saturating_sub(1))?;
+            let chunk = self.chunk(rows, &left.branch, number)?;
+            let damaged = || IndexError::Damaged(Table::Entries);
+            let entry = chunk.entries.get_mut(at).filter(|entry| entry.id == left.id).ok_or_else(damaged)?;
+            let before = entry.replacers.clone();
+            entry.replacers.left_standing = true;
+            entry.replacers.other.retain(|by| past.get(&by.branch) >= by.sequence);
+            if entry.replacers == before {
+                continue;
+            }
+            let entry = entry.clone();
+            chunk.dirty = true;
+            let crossed = chunk.entries.iter().any(|entry| !entry.replacers.other.is_empty());
+            if let Some(of) = self.head.branches.get_mut(&left.branch) {
+                of.set_crossed(number, crossed);
+            }
+            if entry.is_live() {
+                self.head.standing.live.insert(entry.id, entry);
+            }
+        }
+        Ok(())
     }
 
     /// Undoes the replacings of facts which this one, of which that is the past, contradicts apart from them: those by its

@@ -363,6 +363,7 @@ impl OpenField {
             }
         }
         if shared {
+            self.leave_standing(rows, &entry, clock)?;
             self.undo_contradicted(rows, &entry, clock)?;
         }
         let branch = *branch;

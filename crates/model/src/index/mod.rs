@@ -46,7 +46,7 @@ pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unset
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 7;
+pub const INDEX_VERSION: u32 = 8;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -54,6 +54,7 @@ struct StoredEntry {
     place: StoredPlace,
     own: Vec<usize>,
     other: Vec<(usize, usize, u32)>,
+    left_standing: bool,
     said: Option<StoredSaid>,
 }
 
@@ -197,6 +198,7 @@ fn store<'a>(entries: impl Iterator<Item = &'a Entry>) -> StoredEntries {
         },
         own: entry.replacers.own.iter().map(number).collect(),
         other: entry.replacers.other.iter().map(placed).collect(),
+        left_standing: entry.replacers.left_standing,
         said: said(&entry.said),
     };
     let entries = entries.iter().map(stored).collect();
@@ -242,7 +244,11 @@ fn read(stored: StoredEntries) -> Option<Vec<Entry>> {
             null: entry.null,
             seen: listed(entry.seen)?,
             place,
-            replacers: Replacers { own: listed(entry.own)?, other: placed(entry.other)? },
+            replacers: Replacers {
+                own: listed(entry.own)?,
+                other: placed(entry.other)?,
+                left_standing: entry.left_standing,
+            },
             said,
         })
     };

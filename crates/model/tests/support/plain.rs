@@ -111,14 +111,15 @@ impl<'a> Plain<'a> {
         if later.partner == earlier.partner {
             return true;
         }
-        let contradicts = |other: &&Entry| other.value != earlier.value && self.apart(other, earlier);
+        let contradicts = |other: &Entry| other.value != earlier.value && self.apart(other, earlier);
+        let keeps = |other: &&Entry| contradicts(other) || (other.placed() && self.left(other).contains(&earlier.id));
         match self.kind {
             _ if !later.placed() => false,
             Some(FieldKind::Light) => true,
             Some(FieldKind::Shared) => {
                 let beside =
                     |other: &Entry| other.partner == later.partner && other.id != later.id && !other.has_in_past(later);
-                !self.knowingly_contradicted(later, earlier) && !self.entries.iter().filter(contradicts).any(beside)
+                !self.knowingly_contradicted(later, earlier) && !self.entries.iter().filter(keeps).any(beside)
             }
             Some(FieldKind::Owned(_) | FieldKind::Consent) | None => false,
         }

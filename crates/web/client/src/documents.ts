@@ -356,8 +356,9 @@ class Fold {
     if (this.rule.kind === "light") return true;
     if (this.rule.kind !== "shared") return false;
     const beside = (other: Fact) => other.by === later.by && other !== later && !this.#hasInPast(other, later);
-    const apart = this.#entries.some((other) => this.#contradicts(other, earlier) && beside(other));
-    return !apart && !this.#knowinglyContradicted(later, earlier);
+    const keeps = (other: Fact) =>
+      this.#contradicts(other, earlier) || (this.graph.placed(other) && this.#leftBy(other).has(earlier.id));
+    return !this.#entries.some((other) => beside(other) && keeps(other)) && !this.#knowinglyContradicted(later, earlier);
   }
 
   #live(): Fact[] {
