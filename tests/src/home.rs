@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use betwixt_api::{
-    AddressRequest, Client, Collection, ConfirmPairing, EnterCode, InitRequest, Item, NewItem, Pairing, Phase,
+    AddressRequest, Client, Collection, ConfirmPairing, EnterCode, InitRequest, Item, NewItem, Pairing, Phase, Purpose,
     SOCKET_NAME, Say, Saying, Scope, Secret, StartPairing, Status, UnlockRequest,
 };
 use serde_json::Value;
@@ -359,17 +359,30 @@ pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// # Errors
 /// When it does not come about within thirty seconds.
 pub async fn pair(first: &Home, second: &Home, addresses: bool) -> anyhow::Result<()> {
-    let offer = first.client().pairing_start(&StartPairing::default()).await?;
+    pair_for(Purpose::Partner, first, second, addresses).await
+}
+
+/// Makes `new`, in which nothing was said, another device of the person whose `old` is. As [`pair`].
+///
+/// # Errors
+/// When it does not come about within thirty seconds.
+pub async fn add_device(old: &Home, new: &Home) -> anyhow::Result<()> {
+    pair_for(Purpose::OwnDevice, old, new, true).await
+}
+
+async fn pair_for(purpose: Purpose, first: &Home, second: &Home, addresses: bool) -> anyhow::Result<()> {
+    let offer = first.client().pairing_start(&StartPairing { purpose }).await?;
     let Pairing::Offering { code, addresses: at, .. } = offer else { bail!("no code shows: {offer:?}") };
     let addresses = if addresses { at } else { Vec::new() };
-    second.client().pairing_enter(&EnterCode { code, purpose: Default::default(), addresses }).await?;
+    second.client().pairing_enter(&EnterCode { code, purpose, addresses }).await?;
     let begun = Instant::now();
     let mut paired = [false, false];
     while paired != [true, true] {
         for (home, paired) in [first, second].into_iter().zip(&mut paired) {
             match home.client().pairing().await? {
                 Pairing::Asking { .. } => {
-                    home.client().pairing_confirm(&ConfirmPairing { yes: true, passphrase: None }).await?;
+                    let passphrase = (purpose == Purpose::OwnDevice).then(|| Secret::from(PASSPHRASE.to_owned()));
+                    home.client().pairing_confirm(&ConfirmPairing { yes: true, passphrase }).await?;
                 }
                 Pairing::Paired { .. } => *paired = true,
                 Pairing::Failed { reason } => bail!("pairing failed: {reason}"),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use automerge::transaction::{CommitOptions, Transaction};
 use automerge::{ActorId, Change, ReadDoc as _};
 use betwixt_daemon::replica::Replica;
-use betwixt_model::document::{Document, DocumentId, actor_id};
+use betwixt_model::document::{Document, DocumentId, Scope, actor_id};
 use betwixt_model::fact::SignedFact;
 use betwixt_model::ids::{DeviceId, HouseholdId};
 use betwixt_net::{Bind, CloseCode, Config, Net, NetEvent};
@@ -17,7 +17,7 @@ use betwixt_store::{Store, StoreOptions};
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::keys::{DeviceKeys, PairKey};
 use betwixt_sync::wire::caps::PART;
-use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, SharedDocumentId, StreamKey, VERSIONS};
+use betwixt_sync::wire::{DocumentName, Frame, GoodbyeReason, Hello, StreamKey, VERSIONS};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
@@ -114,7 +114,7 @@ impl Patched {
     /// # Errors
     /// When there is none.
     pub fn latest(&self) -> anyhow::Result<DocumentId> {
-        let heads = self.replica.shared_heads()?;
+        let heads = self.replica.newest_heads(Scope::Ours)?;
         heads.into_iter().map(|(id, _)| id).max().context("something was shared")
     }
 
@@ -249,7 +249,7 @@ impl Patched {
     /// # Errors
     /// When the connection is gone.
     pub fn say(&self, line: Line, id: DocumentId, message: Vec<u8>, whole: bool) -> anyhow::Result<()> {
-        let id = SharedDocumentId::try_from(id)?;
+        let id = DocumentName::of(id);
         let stream = StreamKey::Document(id);
         self.send_bytes(line, stream, Frame::Open(id).encode())?;
         let count = message.chunks(PART).count();

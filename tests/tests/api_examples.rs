@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_api::openapi::examples;
 use betwixt_api::{Collection, Item, NewItem, Scope};
-use betwixt_tests::home::{Home, PASSPHRASE, in_step, introduce};
+use betwixt_tests::home::{Home, PASSPHRASE, add_device, in_step, introduce};
 use betwixt_tests::socket::{Answer, ask};
 use serde_json::{Value, json};
 
@@ -219,6 +219,15 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
     for id in ["devices", "here", "sync", "addAddress", "addresses", "removeAddress"] {
         performer.perform(&first, id).await;
     }
+    let mut phone = Home::on_loopback().unwrap();
+    phone.found("Robin").await.unwrap();
+    add_device(&first, &phone).await.unwrap();
+    let devices = phone.client().devices().await.unwrap();
+    performer.know("phone", &devices.iter().find(|device| device.this).unwrap().id);
+    for id in ["renameDevice", "removeDevice"] {
+        performer.perform(&first, id).await;
+    }
+    drop(phone);
 
     let goal = performer.perform(&first, "createItem").await;
     let goal_id = text(&goal["id"]).to_owned();

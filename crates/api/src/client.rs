@@ -147,6 +147,18 @@ impl Client {
         self.list("/v1/addresses").await
     }
 
+    /// Says what a device of one's own is called; answers all devices.
+    pub async fn device_rename(&self, device: &str, name: &str) -> Result<Vec<Device>, ClientError> {
+        let request = RenameDevice { name: name.to_owned() };
+        Ok(self.put::<_, Page<Device>>(&format!("/v1/devices/{}/name", escaped(device)), &request).await?.items)
+    }
+
+    /// Removes a device of one's own; answers all devices.
+    pub async fn device_remove(&self, device: &str) -> Result<Vec<Device>, ClientError> {
+        let path = format!("/v1/devices/{}", escaped(device));
+        Ok(self.request::<Page<Device>>(Method::DELETE, &path, None, Bytes::new()).await?.items)
+    }
+
     /// Adds an address by hand.
     pub async fn address_add(&self, request: &AddressRequest) -> Result<Vec<Address>, ClientError> {
         Ok(self.post::<_, Page<Address>>("/v1/addresses", request).await?.items)

@@ -55,7 +55,7 @@ pub use past::{
     Act, Before, Change, Compared, Comparison, Event, History, LastAct, Meeting, Part, Provenance, Since, Standing,
     Step, Then, Timeline, Told, Undone, Words,
 };
-pub use peer::{Address, AddressRequest, Device, Here, SyncReport, SyncedPeer};
+pub use peer::{Address, AddressRequest, Device, Here, RenameDevice, SyncReport, SyncedPeer};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use problem::{ExitCode, Problem, ProblemKind};
 pub use ritual::{

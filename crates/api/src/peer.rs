@@ -25,6 +25,14 @@ pub struct Device {
     pub removed: bool,
 }
 
+/// Says what a device of one's own is called: `PUT /v1/devices/{device}/name`. The device is named by its id, the beginning
+/// of it, or what it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RenameDevice {
+    /// 1 to 64 characters.
+    pub name: String,
+}
+
 /// An address that devices of the household may be at: `GET /v1/addresses`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Address {

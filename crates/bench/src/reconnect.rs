@@ -6,8 +6,10 @@ use std::time::Instant;
 use automerge::ChangeHash;
 use betwixt_model::document::{DocumentId, Scope};
 use betwixt_model::ids::HouseholdId;
-use betwixt_sync::session::{CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SharedDocument};
-use betwixt_sync::wire::{IncomingStream, SharedDocumentId, StreamKey, VERSIONS};
+use betwixt_sync::session::{
+    CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
+};
+use betwixt_sync::wire::{DocumentName, IncomingStream, StreamKey, VERSIONS};
 
 /// What it cost to find out that everything is the same.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +30,12 @@ pub(crate) fn measure(documents: usize) -> anyhow::Result<Cost> {
         let mut head = [0; 32];
         head[..8].copy_from_slice(&(number as u64).to_le_bytes());
         let document = SharedDocument { heads: vec![ChangeHash(head)], sync_state: Vec::new() };
-        all.insert(SharedDocumentId::try_from(id)?, document);
+        all.insert(DocumentName::of(id), document);
     }
     let session = |role| {
         let config = SessionConfig {
             role,
+            scope: SessionScope::Ours,
             household: HouseholdId::from_bytes([7; 32]),
             versions: VERSIONS,
             counter: 1,

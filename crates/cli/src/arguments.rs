@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
-pub(crate) use home::{Init, Pair, Passphrase, Peer, Up};
+pub(crate) use home::{Devices, Init, Pair, Passphrase, Peer, Up};
 pub(crate) use service::{Completions, Logs, Manual, Service};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
@@ -84,8 +84,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  betwixt pair           show a code\n  betwixt pair --enter   type the code that the other device shows"
     )]
     Pair(Pair),
-    /// List every device that holds what you share.
-    Devices,
+    /// List every device that holds what you share; rename and remove your own.
+    Devices {
+        /// What to do with one of them.
+        #[command(subcommand)]
+        change: Option<Devices>,
+    },
     /// Say where the other device is, where it is not found by itself.
     #[command(subcommand)]
     Peer(Peer),

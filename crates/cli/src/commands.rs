@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
 async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
     match command {
         Command::Pair(pair) => pairing::pair(&opened, pair).await,
-        Command::Devices => network::devices(&opened).await,
+        Command::Devices { change } => network::devices(&opened, change).await,
         Command::Peer(peer) => network::peer(&opened, peer).await,
         Command::Here => network::here(&opened).await,
         Command::Sync => network::sync(&opened).await,

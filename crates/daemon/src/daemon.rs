@@ -224,6 +224,9 @@ impl Daemon {
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
             Request::Frontend(request) => return self.frontend(request, answer, now),
+            Request::PairingConfirm(request) if request.yes && self.pairing_takes_passphrase() => {
+                return self.allow_pairing(request, answer);
+            }
             request => match &mut self.state {
                 State::Open(open) => match open.request(caller.sees(), request, answer, now, &self.options) {
                     Some((answer, outcome)) => return drop(answer.send(outcome)),

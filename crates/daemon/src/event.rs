@@ -39,6 +39,8 @@ pub(crate) enum Finished {
     Unlocked(Result<Opened, Problem>, oneshot::Sender<Answer>),
     /// The private key of an open home was unwrapped.
     PrivateKey(Result<DataKey, Problem>, oneshot::Sender<Answer>),
+    /// The passphrase was tried with which a device of one's own is let in.
+    PairingAllowed(Result<(), Problem>, oneshot::Sender<Answer>),
     /// A home was closed and a backup put in its place.
     Restored(Answer, oneshot::Sender<Answer>),
 }

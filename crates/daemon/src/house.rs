@@ -238,6 +238,15 @@ impl House {
         self.replica.lock_changed().map_err(|error| replica_problem(&error))
     }
 
+    /// Opens the replica anew, from what is on the disk. Not while a stage is open.
+    ///
+    /// # Errors
+    /// What the store says; the replica is as it was.
+    pub(crate) fn open_anew(&mut self) -> Result<(), Problem> {
+        self.replica = Replica::open(self.store.clone()).map_err(|error| replica_problem(&error))?;
+        Ok(())
+    }
+
     /// Writes down where the home is and how far it has come. Without it the next opening compares with an earlier state,
     /// which is less strict and never wrong.
     pub(crate) fn settle_or_warn(&self) {

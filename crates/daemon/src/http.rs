@@ -35,7 +35,7 @@ pub use lists::{
     BringPlace, HistoryList, ItemPlace, ItemsList, MeetingPlace, MeetingsList, Paging, SettleList, ThreadPlace,
 };
 pub use past::{Named, PastRequest, PastResponse, When};
-pub use request::{Answer, Call, Request, Response, Target};
+pub use request::{Answer, Call, DeviceChange, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};
 pub(crate) use tcp::Listening;
 

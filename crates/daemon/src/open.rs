@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use betwixt_api::Problem;
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::NetworkId;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
 use crate::answer::once::Once;
+use crate::answer::problem::unreadable;
 use crate::bridge::Bridge;
 use crate::bridging::Sockets;
 use crate::engine::{self, Engine, Knocks};
@@ -149,13 +151,22 @@ impl Open {
         engine::peers(&self.house.replica)
     }
 
+    /// Opens the home as what it has become: another device of somebody's, with the keys that it had.
+    pub(crate) fn joined(&mut self) -> Result<(), Problem> {
+        self.house.open_anew()?;
+        self.differing = Differing::new(&self.house.replica).map_err(|error| unreadable(&error))?;
+        Ok(())
+    }
+
     /// Makes the network know whom the roster names.
     pub(crate) fn roster_changed(&mut self, now: Instant) {
         let roster = self.house.replica.roster();
-        let Some(household) = roster.household() else { return };
         let mut pairs = Vec::new();
         for peer in &self.peers() {
             let Some(device) = roster.device(peer) else { continue };
+            // Devices of one partner meet before there is a household, and while only some of them know of it.
+            let circle = roster.own_device(peer).map(|own| own.circle());
+            let Some(household) = circle.or(roster.household()) else { continue };
             match PairKey::derive(&self.keys, &household, peer, &device.agreement) {
                 Ok(pair) => pairs.push(pair),
                 Err(error) => tracing::warn!(%error, "a device cannot be met"),

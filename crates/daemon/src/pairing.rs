@@ -6,9 +6,11 @@ use std::time::Instant;
 use betwixt_api::{self as api, NoticeKind, Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_net::{Frame, PairingEvent};
+use betwixt_store::StoreError;
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::pairing::{Entered, Event, Local, Output, PairingJoin, PairingOffer, PeerIdentity, Purpose};
 
+use crate::answer::problem::storage_problem;
 use crate::open::Open;
 use crate::writes::Write;
 
@@ -24,7 +26,7 @@ enum Stage {
     #[default]
     Idle,
     Running,
-    Asking(Box<PeerIdentity>),
+    Asking(Box<PeerIdentity>, Purpose),
     AwaitingOther,
     Paired(Box<PeerIdentity>),
     Failed(String),
@@ -62,35 +64,40 @@ fn refused(detail: impl Into<String>) -> Problem {
 }
 
 impl Open {
-    fn local(&self) -> Local {
+    fn local(&self, purpose: Purpose) -> Local {
         let replica = &self.house.replica;
         let (identity, roster) = (replica.identity(), replica.roster());
+        let is_own = purpose == Purpose::OwnDevice;
+        let audience = roster.other_partner().filter(|_| !is_own).unwrap_or_else(|| identity.partner());
         Local {
             keys: self.keys.clone(),
             partner: identity.partner(),
             name: identity.name().to_owned(),
             device_name: identity.device_name().to_owned(),
-            statements: roster.missing(&roster.other_partner().unwrap_or_else(|| identity.partner()), &[]),
+            statements: roster.missing(&audience, &[]),
             household: roster.household(),
+            private_space: replica.space(Scope::Mine).filter(|_| is_own),
         }
     }
 
-    /// Only partners can pair yet.
-    fn purpose(purpose: api::Purpose) -> Result<Purpose, Problem> {
-        match purpose {
-            api::Purpose::Partner => Ok(Purpose::Partner),
-            api::Purpose::OwnDevice => {
-                Err(refused("This version pairs with your partner only, not with devices of your own."))
-            }
+    /// A device becomes another one of somebody's only as long as nothing was written on it: what was, is its writer's.
+    fn must_be_blank(&self) -> Result<(), Problem> {
+        match self.house.replica.is_blank() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(refused(
+                "Something was written on this device already. A device is added to your others while it is new: found another                  home on it (in another directory, see --home) and enter the code there.",
+            )),
+            Err(StoreError::Locked(_)) => Err(refused("Unlock this home first: `betwixt unlock`.")),
+            Err(error) => Err(storage_problem(&error)),
         }
     }
 
     /// Shows a code.
     pub(crate) fn pairing_start(&mut self, request: &api::StartPairing, now: Instant) -> Result<api::Pairing, Problem> {
-        let purpose = Self::purpose(request.purpose)?;
+        let purpose = meant(request.purpose);
         self.pairing_end();
-        let offer =
-            PairingOffer::new(self.local(), purpose, now, &mut self.rng).map_err(|error| refused(error.to_string()))?;
+        let offer = PairingOffer::new(self.local(purpose), purpose, now, &mut self.rng)
+            .map_err(|error| refused(error.to_string()))?;
         let digits = self.discovery.then(|| offer.code().find());
         let place = self.net.open_pairing(digits).map_err(|error| refused(error.to_string()))?;
         self.pairing = Pairing {
@@ -103,7 +110,10 @@ impl Open {
 
     /// Enters the code that the other device shows.
     pub(crate) fn pairing_enter(&mut self, request: &api::EnterCode, now: Instant) -> Result<api::Pairing, Problem> {
-        let purpose = Self::purpose(request.purpose)?;
+        let purpose = meant(request.purpose);
+        if purpose == Purpose::OwnDevice {
+            self.must_be_blank()?;
+        }
         let entered = Entered::parse(request.code.reveal()).map_err(|error| refused(error.to_string()))?;
         let mut addresses = Vec::new();
         for address in &request.addresses {
@@ -116,7 +126,8 @@ impl Open {
             Entered::Code(code) => digits = Some(code.find()),
         }
         self.pairing_end();
-        let join = PairingJoin::new(self.local(), entered, purpose, now).map_err(|error| refused(error.to_string()))?;
+        let join =
+            PairingJoin::new(self.local(purpose), entered, purpose, now).map_err(|error| refused(error.to_string()))?;
         self.net.find_pairing(digits.filter(|_| self.discovery));
         self.pairing = Pairing {
             machine: Some(Machine::Join(Box::new(join), addresses, None)),
@@ -127,9 +138,15 @@ impl Open {
         Ok(self.pairing_shown(now))
     }
 
-    /// What the person says to the question.
+    /// Whether a yes to the question that is asked takes the passphrase: to let another device hold the private pages.
+    pub(crate) fn pairing_takes_passphrase(&self) -> bool {
+        let adds = matches!(self.pairing.machine, Some(Machine::Offer(..)));
+        adds && matches!(self.pairing.stage, Stage::Asking(_, Purpose::OwnDevice))
+    }
+
+    /// What the person says to the question. For [`Open::pairing_takes_passphrase`] the passphrase was found to be right.
     pub(crate) fn pairing_confirm(&mut self, yes: bool, now: Instant) -> Result<api::Pairing, Problem> {
-        let Stage::Asking(peer) = &self.pairing.stage else {
+        let Stage::Asking(peer, _) = &self.pairing.stage else {
             return Err(refused("There is nothing to confirm just now."));
         };
         let device = peer.device;
@@ -179,15 +196,14 @@ impl Open {
             },
             (Stage::Running, _) => api::Pairing::Searching { notice: pairing.notice.clone() },
             (Stage::Idle, _) => api::Pairing::Idle,
-            (Stage::Asking(peer), _) => api::Pairing::Asking {
+            (Stage::Asking(peer, purpose), machine) => api::Pairing::Asking {
                 name: peer.name.clone(),
                 device: peer.device_name.clone(),
-                purpose: api::Purpose::Partner,
-                question: format!(
-                    "This is {}, your partner, with the device \"{}\". Everything that you share from now on will be on \
-                     both of your devices, and what was shared stays there. Is that so?",
-                    peer.name, peer.device_name
-                ),
+                purpose: match purpose {
+                    Purpose::OwnDevice => api::Purpose::OwnDevice,
+                    _ => api::Purpose::Partner,
+                },
+                question: question(peer, *purpose, matches!(machine, Some(Machine::Offer(..)))),
             },
             (Stage::AwaitingOther, _) => api::Pairing::AwaitingOther,
             (Stage::Paired(peer), _) => api::Pairing::Paired {
@@ -280,10 +296,8 @@ impl Open {
                     }
                 }
                 Output::Close(connection) => self.net.close_pairing_channel(connection),
-                Output::AskConfirm { peer, .. } => self.pairing.stage = Stage::Asking(peer),
-                Output::Paired { peer, statements, .. } => {
-                    self.engine.write(Write::Found(peer, statements));
-                }
+                Output::AskConfirm { peer, purpose } => self.pairing.stage = Stage::Asking(peer, purpose),
+                Output::Paired { peer, outcome } => self.engine.write(Write::Pair(peer, Box::new(outcome))),
                 Output::Event(event) => self.pairing_event(event),
                 Output::Finished(outcome) => {
                     self.net.close_pairing();
@@ -332,13 +346,40 @@ impl Open {
             None => {}
         }
         self.poll_pairing(Instant::now());
-        debug_assert!(self.house.replica.space(Scope::Ours).is_some());
     }
 
     /// The founding could not be stored.
     pub(crate) fn pairing_failed(&mut self, problem: &Problem) {
         self.pairing_end();
         self.pairing.stage = Stage::Failed(problem.detail.clone());
+    }
+}
+
+fn meant(purpose: api::Purpose) -> Purpose {
+    match purpose {
+        api::Purpose::Partner => Purpose::Partner,
+        api::Purpose::OwnDevice => Purpose::OwnDevice,
+    }
+}
+
+/// What a yes grants, in words.
+fn question(peer: &PeerIdentity, purpose: Purpose, shows_code: bool) -> String {
+    match purpose {
+        Purpose::OwnDevice if shows_code => format!(
+            "This is your own new device \"{}\". It will hold everything that is on this one, your private pages included, and \
+             speak for you. Is it yours, and in your hands?",
+            peer.device_name
+        ),
+        Purpose::OwnDevice => format!(
+            "This device becomes another one of {}'s, beside \"{}\". It will hold everything of theirs, the private pages \
+             included. Is that you?",
+            peer.name, peer.device_name
+        ),
+        _ => format!(
+            "This is {}, your partner, with the device \"{}\". Everything that you share from now on will be on \
+             both of your devices, and what was shared stays there. Is that so?",
+            peer.name, peer.device_name
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use betwixt_model::schema::Kind;
 use betwixt_model::seal;
 use betwixt_net::Net;
 use betwixt_net::interfaces::NetworkId;
-use betwixt_sync::pairing::PeerIdentity;
+use betwixt_sync::pairing::{Outcome, PeerIdentity};
 use betwixt_sync::roster::SignedStatement;
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -18,12 +18,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
 
-use crate::answer::{problem, says, unsigned};
+use crate::answer::{devices, problem, says, unsigned};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
 use crate::open::{LISTEN, Open, PeerNames, mark_home, names_setting};
-use crate::replica::{ActError, Replica, Stage, StageError};
+use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
 use crate::writes::{After, Write};
 
 impl Open {
@@ -67,6 +67,23 @@ impl Open {
                 self.bridge.opened();
                 outcome
             }
+            After::Joined(peer) => {
+                if let Err(error) = self.joined() {
+                    tracing::error!(%error, "the home cannot be opened as what it is now");
+                    self.trouble("This home is another device of yours now. Restart `betwixt` to go on with it.");
+                }
+                let outcome = self.engine.roster_changed(&self.house.replica, now);
+                self.pairing_stored(&peer);
+                self.private_opened();
+                outcome
+            }
+            After::Devices(answer) => {
+                let outcome = self.engine.roster_changed(&self.house.replica, now);
+                let devices = self.devices().map(Response::Devices).map_err(|error| problem::storage_problem(&error));
+                // Whoever asked may be gone.
+                let _ = answer.send(devices);
+                outcome
+            }
             After::Addresses { answer, removed } => {
                 if let Some(address) = removed {
                     for peer in self.peers() {
@@ -90,6 +107,7 @@ impl Open {
         for after in after {
             match after {
                 After::Answer(sender, _)
+                | After::Devices(sender)
                 | After::Addresses { answer: sender, .. }
                 | After::Frontends(_, Some((sender, _))) => {
                     // Whoever asked may be gone.
@@ -99,20 +117,23 @@ impl Open {
                 // It needs no disk.
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
-                After::Paired(_) => self.pairing_failed(&problem),
+                After::Paired(_) | After::Joined(_) => self.pairing_failed(&problem),
                 After::Nothing | After::Frontends(_, None) => {}
             }
         }
         for write in waiting {
             match write {
-                Write::Api(.., sender) | Write::Frontends(_, Some((sender, _))) | Write::Listen(_, sender, _) => {
+                Write::Api(.., sender)
+                | Write::Device(_, sender)
+                | Write::Frontends(_, Some((sender, _)))
+                | Write::Listen(_, sender, _) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
                 Write::Unsigned { place, .. } => self.bridge.answered(&place, &Err(problem.clone())),
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
-                Write::Found(..) => self.pairing_failed(&problem),
+                Write::Pair(..) => self.pairing_failed(&problem),
                 // The next arrival of the session, and the next start, come by there again; a frontend is used again.
                 Write::OpenAnswers(_) | Write::Frontends(_, None) => {}
             }
@@ -199,6 +220,10 @@ impl Own<'_> {
                 stage.batch().put_setting(Scope::Ours, LISTEN, &address)?;
                 Ok(After::Answer(sender, answer))
             }
+            Write::Device(change, sender) => Ok(match devices::change(replica, stage, &change)? {
+                Ok(()) => After::Devices(sender),
+                Err(problem) => After::Answer(sender, Box::new(Err(problem))),
+            }),
             Write::Lock(sender) => Ok(After::Lock(sender)),
             Write::NewEpoch => {
                 let mut epoch = [0; 32];
@@ -210,10 +235,23 @@ impl Own<'_> {
                 replica.open_answers(stage, self.date, self.rng, sessions.as_deref())?;
                 Ok(After::Nothing)
             }
-            Write::Found(peer, statements) => {
-                self.found(replica, stage, &peer, statements)?;
-                Ok(After::Paired(peer))
-            }
+            Write::Pair(peer, outcome) => match *outcome {
+                Outcome::Founded { statements, .. } => {
+                    self.found(replica, stage, &peer, statements)?;
+                    Ok(After::Paired(peer))
+                }
+                Outcome::Added { statements } => {
+                    replica.adopt(stage, statements)?;
+                    self.met(stage, &peer)?;
+                    Ok(After::Paired(peer))
+                }
+                Outcome::Joined { household, space, statements } => {
+                    let (partner, name) = (peer.partner, peer.name.clone());
+                    replica.join_others(stage, &Belonging { partner, name, household, space, statements })?;
+                    self.met(stage, &peer)?;
+                    Ok(After::Joined(peer))
+                }
+            },
         }
     }
 
@@ -251,6 +289,14 @@ impl Own<'_> {
         }
     }
 
+    /// Remembers what a device is called with which this one was paired, and that it is at home where they were.
+    fn met(&mut self, stage: &mut Stage, peer: &PeerIdentity) -> Result<(), StageError> {
+        let names = PeerNames { name: peer.name.clone(), device: peer.device_name.clone() };
+        stage.batch().put_setting(Scope::Ours, &names_setting(&peer.device), &names)?;
+        mark_home(self.home_networks, self.net, stage.batch())?;
+        Ok(())
+    }
+
     fn found(
         &mut self,
         replica: &mut Replica,
@@ -259,9 +305,7 @@ impl Own<'_> {
         statements: Vec<SignedStatement>,
     ) -> Result<(), StageError> {
         replica.adopt(stage, statements)?;
-        let names = PeerNames { name: peer.name.clone(), device: peer.device_name.clone() };
-        stage.batch().put_setting(Scope::Ours, &names_setting(&peer.device), &names)?;
-        mark_home(self.home_networks, self.net, stage.batch())?;
+        self.met(stage, peer)?;
         let identity = replica.identity();
         let (partner, name) = (identity.partner(), identity.name().to_owned());
         let Some(household) = replica.space(Scope::Ours) else { return Ok(()) };

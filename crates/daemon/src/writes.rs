@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 
 use betwixt_api::Problem;
 use betwixt_model::ids::ItemId;
-use betwixt_sync::pairing::PeerIdentity;
-use betwixt_sync::roster::SignedStatement;
+use betwixt_sync::pairing::{Outcome, PeerIdentity};
 use tokio::sync::oneshot;
 
 use crate::bridge::{Place, SaidFact, Unsigned};
 use crate::http::access::Change;
-use crate::http::{Answer, Request, Sees};
+use crate::http::{Answer, DeviceChange, Request, Sees};
 
 /// Something to be staged.
 #[derive(Debug)]
@@ -34,8 +33,10 @@ pub(crate) enum Write {
     Lock(oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.
     NewEpoch,
-    /// Two people have confirmed that they pair.
-    Found(Box<PeerIdentity>, Vec<SignedStatement>),
+    /// A pairing was confirmed on both sides, and came to this.
+    Pair(Box<PeerIdentity>, Box<Outcome>),
+    /// A device of one's own is called otherwise, or no longer belongs.
+    Device(DeviceChange, oneshot::Sender<Answer>),
     /// Sealed answers may be due to be opened: in these sessions, or in any.
     OpenAnswers(Option<Vec<ItemId>>),
 }
@@ -57,6 +58,10 @@ pub(crate) enum After {
     Nothing,
     /// The pairing is done.
     Paired(Box<PeerIdentity>),
+    /// This device is another one of the peer's partner.
+    Joined(Box<PeerIdentity>),
+    /// The roster changed, and whoever asked for it gets the devices.
+    Devices(oneshot::Sender<Answer>),
     /// The addresses set by hand changed.
     Addresses {
         /// Who asked.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::dialer::{ConnectionId, Direction};
-use betwixt_sync::wire::{IncomingStream, StreamKey};
+use betwixt_sync::wire::{IncomingStream, OutgoingStream};
 use bytes::Bytes;
 use quinn::{ConnectionError, VarInt};
 use tokio::sync::mpsc;
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
 /// The streams that this side opened. A queue has no bound of its own: [`limits::OUTGOING_QUEUE`] bounds all together.
 #[derive(Debug, Default)]
 struct Streams {
-    queues: BTreeMap<StreamKey, mpsc::UnboundedSender<Bytes>>,
+    queues: BTreeMap<OutgoingStream, mpsc::UnboundedSender<Bytes>>,
     writers: JoinSet<()>,
     closing: bool,
 }
@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// Queues a frame on a stream, which is opened when first used. Never waits.
-    pub(crate) fn send(self: &Arc<Self>, stream: StreamKey, frame: Bytes) -> Result<(), SendError> {
+    pub(crate) fn send(self: &Arc<Self>, stream: OutgoingStream, frame: Bytes) -> Result<(), SendError> {
         if frame.len() > limits::FRAME {
             return Err(SendError::TooLong);
         }
@@ -83,6 +83,8 @@ impl Connection {
             // A writer that is gone (the peer refused the stream) takes its connection with it, see `write`.
             return queue.send(frame).map_err(|_| SendError::Gone);
         }
+        // What is queued there still goes out; then the stream ends.
+        streams.queues.retain(|open, _| !stream.supersedes(open));
         let (queue, frames) = mpsc::unbounded_channel();
         queue.send(frame).map_err(|_| SendError::Gone)?;
         streams.queues.insert(stream, queue);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::keys::PairKey;
-use betwixt_sync::wire::StreamKey;
+use betwixt_sync::wire::OutgoingStream;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -177,14 +177,19 @@ impl Net {
         }
     }
 
-    /// Sends a frame. The stream is opened when first used, with [`StreamKey::priority`]; frames of one stream arrive in
+    /// Sends a frame. The stream is opened when first used, with [`OutgoingStream::priority`]; frames of one stream arrive in
     /// order, those of different streams as they come.
     ///
     /// # Errors
     /// [`SendError`].
-    pub fn send(&self, connection: ConnectionId, stream: StreamKey, frame: impl Into<Bytes>) -> Result<(), SendError> {
+    pub fn send(
+        &self,
+        connection: ConnectionId,
+        stream: impl Into<OutgoingStream>,
+        frame: impl Into<Bytes>,
+    ) -> Result<(), SendError> {
         let _context = self.shared.runtime.enter();
-        self.shared.connection(connection).ok_or(SendError::Gone)?.send(stream, frame.into())
+        self.shared.connection(connection).ok_or(SendError::Gone)?.send(stream.into(), frame.into())
     }
 
     /// Bytes that wait to be sent. Above [`limits::OUTGOING_LOW_WATER`], hold bulk data back until

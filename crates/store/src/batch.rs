@@ -141,6 +141,17 @@ impl Batch {
         Ok(true)
     }
 
+    /// Forgets every statement of the roster: this device becomes one of somebody else's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn clear_statements(&mut self) -> Result<(), StoreError> {
+        for area in [Area::Statements, Area::StatementHashes] {
+            self.edit(Scope::Ours, area, |table| Ok(table.retain(|_, _| false)?))?;
+        }
+        Ok(())
+    }
+
     /// Keeps a structure under a name: keys, identity, counters of the daemon, drafts. The encoding (postcard) goes by the
     /// order of fields: change a structure only together with its name.
     ///

@@ -8,7 +8,8 @@
 //!    connection, so nobody can stand between the two.
 //! 3. Under that key, who they are: long-term keys, the partner's devices, names.
 //! 4. Both people confirm in words.
-//! 5. Both devices sign the founding of the household.
+//! 5. Both devices sign: two partners' devices the founding of their household; two devices of one person that the second,
+//!    which enters the code, is one of theirs. That one is then handed where the private documents are.
 //!
 //! No document is touched. Secrets are wiped where the crates beneath allow it, and are in no `Debug`.
 
@@ -28,6 +29,7 @@ mod exchange;
 mod frame;
 mod join;
 mod offer;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -86,14 +88,16 @@ impl fmt::Debug for Channel {
 pub enum Purpose {
     /// Two partners found a household: each lets the other's devices hold everything that is shared.
     Partner,
+    /// A person adds a device: the one that shows the code lets the one that enters it, which belongs to nobody yet, hold
+    /// everything of theirs, the private documents included.
+    OwnDevice,
 }
 
 impl Purpose {
-    /// 2 is kept for adding a device of one's own, which signs [`crate::roster::Statement::AddDevice`] in the place of the
-    /// founding and also hands over what is private.
     const fn byte(self) -> u8 {
         match self {
             Self::Partner => 1,
+            Self::OwnDevice => 2,
         }
     }
 }
@@ -112,6 +116,8 @@ pub struct Local {
     pub statements: Vec<SignedStatement>,
     /// The household, if there is one already: then only the pairing that founded it can be finished, if it was cut off.
     pub household: Option<HouseholdId>,
+    /// Where the private documents are: to be handed to a device of one's own that is added, and to nobody else.
+    pub private_space: Option<HouseholdId>,
 }
 
 impl fmt::Debug for Local {
@@ -129,6 +135,14 @@ pub enum LocalError {
     /// The roster does not know this device, or not this household.
     #[error("this device does not belong to the roster that it would bring")]
     NotAMember,
+    /// A device cannot be added while the private part is locked.
+    #[error("your private pages are locked, and a new device of yours is to have them: unlock first")]
+    Locked,
+    /// Only a device that belongs to nobody can become another one of somebody's.
+    #[error(
+        "this device belongs to a home that has other devices or a partner; found a new home on the device to be added"
+    )]
+    NotFresh,
     /// The roster is too large for pairing.
     #[error("the roster has more statements than pairing can carry")]
     TooManyStatements,
@@ -174,10 +188,8 @@ pub enum Output {
     Paired {
         /// Who with.
         peer: Box<PeerIdentity>,
-        /// The household: to be persisted as the one that the roster is anchored in.
-        household: HouseholdId,
-        /// The whole roster: the own one, the other's, and the founding.
-        statements: Vec<SignedStatement>,
+        /// What came of it.
+        outcome: Outcome,
     },
     /// Something to tell the person; the machine goes on.
     Event(Event),
@@ -191,9 +203,45 @@ impl fmt::Debug for Output {
             Self::Send(connection, frame) => write!(formatter, "Send({connection:?}, {} bytes)", frame.len()),
             Self::Close(connection) => write!(formatter, "Close({connection:?})"),
             Self::AskConfirm { peer, purpose } => write!(formatter, "AskConfirm({peer:?}, {purpose:?})"),
-            Self::Paired { peer, household, .. } => write!(formatter, "Paired({peer:?}, {household:?}, ..)"),
+            Self::Paired { peer, outcome } => write!(formatter, "Paired({peer:?}, {outcome:?})"),
             Self::Event(event) => write!(formatter, "Event({event:?})"),
             Self::Finished(outcome) => write!(formatter, "Finished({outcome:?})"),
+        }
+    }
+}
+
+/// What a pairing came to, to be stored.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A household was founded.
+    Founded {
+        /// To be persisted as the one that the roster is anchored in.
+        household: HouseholdId,
+        /// The whole roster: the own one, the other's, and the founding.
+        statements: Vec<SignedStatement>,
+    },
+    /// The other device is one of the own partner's now.
+    Added {
+        /// The whole roster.
+        statements: Vec<SignedStatement>,
+    },
+    /// This device is one of the other's partner's now, and no longer what it began as.
+    Joined {
+        /// Their household, if there is one.
+        household: Option<HouseholdId>,
+        /// Where their private documents are.
+        space: HouseholdId,
+        /// Their whole roster.
+        statements: Vec<SignedStatement>,
+    },
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Founded { household, .. } => write!(formatter, "Founded({household:?}, ..)"),
+            Self::Added { .. } => formatter.write_str("Added(..)"),
+            Self::Joined { .. } => formatter.write_str("Joined(..)"),
         }
     }
 }
@@ -251,10 +299,21 @@ pub enum Failure {
     /// Both devices are of the same person.
     #[error("this is a device of your own, not a partner's")]
     SamePartner,
+    /// The device that is to be added belongs to somebody.
+    #[error(
+        "the device to be added has a home of its own, with other devices or a partner; found a new home on it for this"
+    )]
+    NotFresh,
+    /// The device that is to be added was added before.
+    #[error("this is a device of yours already")]
+    AlreadyYours,
+    /// The device that is to be added was removed.
+    #[error("this device was removed, and removed keys never return; found a new home on it and add that")]
+    Removed,
 }
 
 /// Whether a name can be shown: bounded, and without characters that steer terminals or turn text around.
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let steers = |character: char| {
         character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };

@@ -5,7 +5,9 @@
 //! partner add and remove that partner's devices; a removed key never returns. What counts follows from the set of
 //! statements alone (see `standing`), so everybody who has the same set sees the same members.
 //!
-//! The roster says whose facts count ([`Roster::membership`]); it reads no fact. It holds no names: names are facts.
+//! The roster says whose facts count ([`Roster::membership`]); it reads no fact. It holds what devices are called, so that
+//! everybody sees who holds their data before anything else is there and with the private part locked; what people are
+//! called are facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,7 @@ use betwixt_model::membership::{Accepted, Membership, Standing};
 use ed25519_dalek::SigningKey;
 
 use crate::keys::{AgreementKey, DeviceKeys};
+use crate::pairing::is_name;
 use crate::session::RosterOffer;
 
 mod standing;
@@ -42,6 +45,29 @@ pub struct RosterDevice {
     pub epochs: Vec<EpochId>,
     /// Whether it was removed, or came in by a device that had been.
     pub removed: bool,
+    /// What it is called, if anybody has said.
+    pub name: Option<String>,
+}
+
+/// The proof that a device is one of the own partner's: only a roster makes one. Whoever speaks of private documents asks for
+/// it (PrivateStaysHome).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnDevice {
+    device: DeviceId,
+    partner: PartnerId,
+}
+
+impl OwnDevice {
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// What names the partner where a household is asked for: their devices meet before there is one, and while only some of them
+    /// have heard of it.
+    pub fn circle(&self) -> HouseholdId {
+        HouseholdId::from_bytes(*self.partner.as_bytes())
+    }
 }
 
 /// What a merge did not take.
@@ -116,7 +142,16 @@ impl Roster {
         let ours = ours.map(|(id, device)| {
             let removed = device.removal.is_some() || !device.granted;
             let epochs = device.epochs.clone();
-            (*id, RosterDevice { partner: device.partner, agreement: device.agreement, epochs, removed })
+            (
+                *id,
+                RosterDevice {
+                    partner: device.partner,
+                    agreement: device.agreement,
+                    epochs,
+                    removed,
+                    name: device.name.clone(),
+                },
+            )
         });
         roster.devices = ours.collect();
         roster
@@ -208,6 +243,12 @@ impl Roster {
             membership.set(*id, Standing { partner: device.partner, accepted });
         }
         membership
+    }
+
+    /// A device as another one of the own partner's; `None` for one of the other's, and for one that may not connect.
+    pub fn own_device(&self, device: &DeviceId) -> Option<OwnDevice> {
+        let known = self.devices.get(device).filter(|known| known.partner == self.partner && !known.removed)?;
+        Some(OwnDevice { device: *device, partner: known.partner })
     }
 
     /// All statements, by id: what the store holds.
@@ -347,6 +388,18 @@ impl Roster {
         let private = Statement::AcceptPrivate { fact: mine };
         let private = Draft::new(private, vec![removal.id()], vec![author]).sign_all(&[by]);
         vec![removal, private]
+    }
+
+    /// Says what a device of the own partner is called, by this one. `None` when the name cannot be shown, or the device is
+    /// called so already.
+    pub fn name_device(&self, keys: &DeviceKeys, device: DeviceId, name: &str) -> Option<SignedStatement> {
+        let known = self.devices.get(&device).filter(|known| known.partner == self.partner)?;
+        if !is_name(name) || known.name.as_deref() == Some(name) {
+            return None;
+        }
+        let statement = Statement::Name { device, name: name.to_owned() };
+        let draft = Draft::new(statement, self.heads(&self.partner), vec![keys.device()]);
+        Some(draft.sign_all(&[keys.signing()]))
     }
 
     /// What both devices have to sign, the one of the lesser partner first, to found a household. Built from the same two

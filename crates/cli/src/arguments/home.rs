@@ -62,6 +62,25 @@ pub(crate) struct Pair {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Devices {
+    /// Call one of your devices otherwise.
+    Rename {
+        /// Its id, the beginning of it, or its name.
+        device: String,
+        /// Its new name.
+        name: String,
+    },
+    /// Remove one of your devices, such as one that is lost. It never returns.
+    Remove {
+        /// Its id, the beginning of it, or its name.
+        device: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Peer {
     /// Add an address: numbers and a port, such as 192.168.1.20:4711.
     Add {

@@ -2,13 +2,28 @@
 
 use betwixt_api::{AddressRequest, Level};
 
-use crate::arguments::Peer;
+use crate::arguments::{Devices, Peer};
 use crate::error::CommandError;
 use crate::home::Opened;
 use crate::render::{household, upkeep};
+use crate::terminal::printable;
 
-pub(super) async fn devices(opened: &Opened) -> Result<(), CommandError> {
-    let devices = opened.client.devices().await?;
+pub(super) async fn devices(opened: &Opened, change: Option<Devices>) -> Result<(), CommandError> {
+    let devices = match change {
+        None => opened.client.devices().await?,
+        Some(Devices::Rename { device, name }) => opened.client.device_rename(&device, &name).await?,
+        Some(Devices::Remove { device, yes }) => {
+            let question = format!(
+                "Remove {}? It keeps what it holds by now: nobody can take that back. It gets nothing more, what is said on it \
+                 from now on counts for nothing, and it never returns. Your partner sees that it was removed.",
+                printable(&device)
+            );
+            if !yes && !opened.terminal.confirm(&question)? {
+                return Err(CommandError::Stopped);
+            }
+            opened.client.device_remove(&device).await?
+        }
+    };
     opened.terminal.result(&devices, || household::devices(&opened.look(), &devices))
 }
 

@@ -42,7 +42,7 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) 
         match &state {
             Pairing::Offering { code, qr, addresses, expires_in, notice } => {
                 if shown.as_ref() != Some(code) {
-                    let text = offer(opened, code, qr, addresses);
+                    let text = offer(opened, purpose, code, qr, addresses);
                     progress.suspend(|| terminal.print(&text))?;
                     shown = Some(code.clone());
                 }
@@ -61,7 +61,8 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) 
                 progress.finish_and_clear();
                 let yes = terminal.confirm(&printable(question))?;
                 let passphrase = match asked {
-                    Purpose::OwnDevice if yes => {
+                    // Whoever shows the code lets the other hold their private pages.
+                    Purpose::OwnDevice if yes && !pair.enter => {
                         Some(terminal.passphrase(pair.passphrase.passphrase_file.as_deref(), "Your passphrase: ")?)
                     }
                     _ => None,
@@ -87,11 +88,17 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) 
 
 fn done(state: &Pairing, purpose: Purpose) -> String {
     let Pairing::Paired { partner, device_name, .. } = state else { return String::new() };
-    let next = match purpose {
-        Purpose::Partner => "What you wrote before is still private; `betwixt bring` shares what you choose.",
-        Purpose::OwnDevice => "Both devices will hold the same, your private pages included.",
-    };
-    format!("Paired with {} ({}).\n{next}", printable(&partner.name), printable(device_name))
+    match purpose {
+        Purpose::Partner => format!(
+            "Paired with {} ({}).\nWhat you wrote before is still private; `betwixt bring` shares what you choose.",
+            printable(&partner.name),
+            printable(device_name)
+        ),
+        Purpose::OwnDevice => format!(
+            "This device and \"{}\" are both yours now, and will hold the same, your private pages included.",
+            printable(device_name)
+        ),
+    }
 }
 
 fn tell(opened: &Opened, progress: &indicatif::ProgressBar, noticed: &mut Option<String>, notice: &Option<String>) {
@@ -101,7 +108,7 @@ fn tell(opened: &Opened, progress: &indicatif::ProgressBar, noticed: &mut Option
     }
 }
 
-fn offer(opened: &Opened, code: &Secret, qr: &Secret, addresses: &[String]) -> String {
+fn offer(opened: &Opened, purpose: Purpose, code: &Secret, qr: &Secret, addresses: &[String]) -> String {
     if opened.terminal.json() {
         return serde_json::json!({ "state": "offering", "code": code, "qr": qr, "addresses": addresses }).to_string();
     }
@@ -110,12 +117,17 @@ fn offer(opened: &Opened, code: &Secret, qr: &Secret, addresses: &[String]) -> S
         text.push_str(&blocks);
         text.push('\n');
     }
-    text.push_str(&format!(
-        "\nCode: {}\n\nOn the other device, in the same room: betwixt pair --enter\n",
-        opened.terminal.style().bold(&printable(code.reveal()))
-    ));
+    let (wherever, enter) = match purpose {
+        Purpose::Partner => ("On the other device, in the same room", "betwixt pair --enter"),
+        Purpose::OwnDevice => (
+            "On your new device, after `betwixt init` and before anything is written there",
+            "betwixt pair --own-device --enter",
+        ),
+    };
+    let code = opened.terminal.style().bold(&printable(code.reveal()));
+    text.push_str(&format!("\nCode: {code}\n\n{wherever}: {enter}\n"));
     if let Some(address) = addresses.first() {
-        text.push_str(&format!("If it does not find this one: betwixt pair --enter --at {}\n", printable(address)));
+        text.push_str(&format!("If it does not find this one: {enter} --at {}\n", printable(address)));
     }
     text
 }

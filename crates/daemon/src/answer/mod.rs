@@ -3,6 +3,7 @@
 pub(crate) mod backups;
 mod bring;
 pub(crate) mod chapter;
+pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod documents;
 mod failure;

@@ -5,8 +5,9 @@ use std::path::Path;
 use betwixt_api::{self as api, Phase, Problem};
 use betwixt_model::document::Scope;
 use betwixt_model::fact;
-use betwixt_model::ids::DeviceId;
-use betwixt_model::index::{self, Counts};
+use betwixt_model::ids::{DeviceId, PartnerId};
+use betwixt_model::index::{self, Counts, FieldKey};
+use betwixt_model::schema::Kind;
 use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
 use jiff::Zoned;
@@ -113,13 +114,34 @@ impl Open {
         Ok(status)
     }
 
+    /// What a device and its person are called.
     fn names(&self, reader: &Reader<'_>, device: &DeviceId) -> Result<PeerNames, StoreError> {
-        let identity = self.house.replica.identity();
-        if *device == identity.device() {
-            return Ok(PeerNames { name: identity.name().to_owned(), device: identity.device_name().to_owned() });
-        }
-        let stored = reader.setting(Scope::Ours, &names_setting(device))?;
-        Ok(stored.unwrap_or_else(|| PeerNames { name: "your partner".into(), device: "a device".into() }))
+        let replica = &self.house.replica;
+        let (identity, roster) = (replica.identity(), replica.roster());
+        let known = roster.device(device);
+        let met: Option<PeerNames> = reader.setting(Scope::Ours, &names_setting(device))?;
+        let (met_name, met_device) = met.map(|names| (names.name, names.device)).unzip();
+        let named = known.and_then(|known| known.name.clone());
+        let name = match known.map(|known| known.partner) {
+            Some(partner) if partner == identity.partner() => Some(identity.name().to_owned()),
+            Some(partner) => self.said_name(reader, &partner),
+            None => None,
+        };
+        Ok(PeerNames {
+            name: name.or(met_name).unwrap_or_else(|| "your partner".into()),
+            device: named.or(met_device).unwrap_or_else(|| "a device".into()),
+        })
+    }
+
+    /// What a person says they are called.
+    fn said_name(&self, reader: &Reader<'_>, partner: &PartnerId) -> Option<String> {
+        let household = self.house.replica.space(Scope::Ours)?;
+        let item = Kind::named("member")?.natural_item(&household, partner)?;
+        let key = FieldKey { item, kind: "member".into(), field: "name".into() };
+        let rows = reader.rows(Scope::Ours);
+        let live = index::field(&rows, &key).ok()?.live().map(|entry| entry.id).min()?;
+        let said = index::fact(&rows, &live).ok()??;
+        said.fact().value()?.as_str().map(str::to_owned)
     }
 
     /// Every device of the household.

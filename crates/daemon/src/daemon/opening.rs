@@ -61,6 +61,24 @@ impl Daemon {
         }
     }
 
+    pub(super) fn pairing_takes_passphrase(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.pairing_takes_passphrase())
+    }
+
+    /// Tries the passphrase that lets a device of one's own in, beside the loop.
+    pub(super) fn allow_pairing(&mut self, request: api::ConfirmPairing, answer: oneshot::Sender<Answer>) {
+        let State::Open(open) = &mut self.state else { return };
+        let Some(passphrase) = request.passphrase else {
+            let words = "A device that will hold your private pages is let in with your passphrase.";
+            return drop(answer.send(Err(Problem::new(ProblemKind::WrongPassphrase, words).about("passphrase"))));
+        };
+        if std::mem::replace(&mut open.unlocking, true) {
+            return drop(answer.send(Err(busy())));
+        }
+        let handle = open.house.handle();
+        self.beside(move || Some(Finished::PairingAllowed(handle.private_key(&passphrase).map(drop), answer)));
+    }
+
     pub(super) fn restore(&mut self, request: api::RestoreRequest, answer: oneshot::Sender<Answer>) {
         if matches!(self.state, State::Busy) {
             return drop(answer.send(Err(busy())));
@@ -131,6 +149,12 @@ impl Daemon {
                     open.tell_unlocked();
                 }
                 let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));
+            }
+            Finished::PairingAllowed(outcome, answer) => {
+                let State::Open(open) = &mut self.state else { return };
+                open.unlocking = false;
+                let outcome = outcome.and_then(|()| open.pairing_confirm(true, now));
+                let _ = answer.send(outcome.map(Response::Pairing));
             }
             Finished::Restored(outcome, answer) => {
                 self.settle_state();

@@ -67,6 +67,10 @@ impl Open {
             Request::PairingConfirm(request) => self.pairing_confirm(request.yes, now).map(Response::Pairing),
             Request::PairingCancel => Ok(Response::Pairing(self.pairing_cancel(now))),
             Request::Devices => self.devices().map(Response::Devices).map_err(|error| problem::storage_problem(&error)),
+            Request::Device(change) => {
+                self.engine.write(Write::Device(change, answer));
+                return None;
+            }
             Request::Addresses => self.addresses().map(Response::Addresses),
             Request::AddressAdd(_) | Request::AddressRemove(_) | Request::Sync if self.peers().is_empty() => {
                 Err(Problem::new(ProblemKind::NotPaired, "There is no other device yet: run `betwixt pair`."))

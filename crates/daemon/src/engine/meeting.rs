@@ -10,10 +10,12 @@ use betwixt_net::CloseCode;
 use betwixt_store::{MetAddress, StoreError};
 use betwixt_sync::dialer::{self, AttemptId, ConnectionId, Direction, Source};
 use betwixt_sync::session::{
-    self, CloseReason, CounterWindow, Event, ProtocolViolation, Role, Session, SessionConfig, SharedDocument,
+    self, CloseReason, CounterWindow, Event, ProtocolViolation, Role, Session, SessionConfig, SessionScope,
+    SharedDocument,
 };
-use betwixt_sync::wire::{GoodbyeReason, IncomingStream, SharedDocumentId, VERSIONS};
+use betwixt_sync::wire::{DocumentName, GoodbyeReason, IncomingStream, Lane, VERSIONS};
 
+use super::talk::Conversation;
 use super::{Engine, LAZY, Output, PeerChange, Talk, Trouble, Write};
 use crate::replica::{Replica, StageError};
 
@@ -46,10 +48,21 @@ impl<W, A> Engine<W, A> {
         frame: impl Deref<Target = [u8]> + Send + 'static,
     ) {
         let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return };
-        match &mut talk.session {
-            Some(session) => receive(session, replica, now, stream, &frame),
-            None => talk.early.push((stream, Box::new(frame))),
+        // From a partner's device such a frame is none: the shared session says so.
+        if let Ok((Lane::Private(number), _)) = Lane::of(&frame)
+            && replica.roster().own_device(&talk.peer).is_some()
+        {
+            return self.handle_private(replica, now, connection, (stream, number), frame);
         }
+        match &mut talk.shared.session {
+            Some(session) => receive(session, replica, now, stream, &frame),
+            None => talk.shared.early.push((stream, Box::new(frame))),
+        }
+    }
+
+    /// The session that goes on under this name on a connection.
+    pub(super) fn session(&mut self, connection: ConnectionId, lane: Lane) -> Option<&mut Session> {
+        self.talks.get_mut(&connection)?.session(lane)
     }
 
     /// A connection is gone.
@@ -77,7 +90,7 @@ impl<W, A> Engine<W, A> {
         self.dialer.set_peers(peers(replica), now);
         self.addresses_changed(replica, now)?;
         for talk in self.talks.values_mut() {
-            if let (Some(session), Some(roster)) = (&mut talk.session, replica.roster().offer(&talk.peer)) {
+            if let (Some(session), Some(roster)) = (&mut talk.shared.session, replica.roster().offer(&talk.peer)) {
                 session.handle_roster_changed(now, roster);
             }
         }
@@ -106,15 +119,15 @@ impl<W, A> Engine<W, A> {
     /// Ends a connection, saying why.
     pub fn end(&mut self, connection: ConnectionId, reason: GoodbyeReason, code: CloseCode, now: Instant) {
         if let Some(talk) = self.talks.get_mut(&connection) {
-            if let Some(session) = talk.session.as_mut() {
+            talk.closed = true;
+            if let Some(session) = talk.shared.session.as_mut() {
                 session.close(now, reason);
-                while let Some(output) = session.poll_output() {
-                    if let session::Output::Send { stream, frame } = output {
-                        self.outputs.push_back(Output::Send { connection, stream, frame });
-                    }
+            }
+            while let Some(output) = self.session(connection, Lane::Shared).and_then(Session::poll_output) {
+                if let session::Output::Send { stream, frame } = output {
+                    self.send(connection, Lane::Shared, stream, frame);
                 }
             }
-            talk.closed = true;
         }
         self.outputs.push_back(Output::Close { connection, code });
     }
@@ -136,7 +149,9 @@ impl<W, A> Engine<W, A> {
     ) -> Result<(), StageError> {
         let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return Ok(()) };
         let (peer, direction) = (talk.peer, talk.direction);
-        let (Some(household), Some(roster)) = (replica.space(Scope::Ours), replica.roster().offer(&peer)) else {
+        let own = replica.roster().own_device(&peer).map(|own| own.circle());
+        let household = own.or(replica.space(Scope::Ours));
+        let (Some(household), Some(roster)) = (household, replica.roster().offer(&peer)) else {
             talk.closed = true;
             self.outputs.push_back(Output::Close { connection, code: CloseCode::Refused });
             return Ok(());
@@ -144,14 +159,14 @@ impl<W, A> Engine<W, A> {
         let view = replica.read()?;
         let reader = view.reader();
         let mut documents = BTreeMap::new();
-        for (id, heads) in replica.shared_heads()? {
-            let Ok(shared) = SharedDocumentId::try_from(id) else { continue };
+        for (id, heads) in replica.newest_heads(Scope::Ours)? {
             let sync_state = reader.sync_state(&peer, id)?.unwrap_or_default();
-            documents.insert(shared, SharedDocument { heads, sync_state });
+            documents.insert(DocumentName::of(id), SharedDocument { heads, sync_state });
         }
         let stored: Option<[u8; 16]> = reader.setting(Scope::Ours, &counters_setting(&peer))?;
         let config = SessionConfig {
             role: if direction == Direction::Incoming { Role::Accepting } else { Role::Dialling },
+            scope: SessionScope::Ours,
             household,
             versions: VERSIONS,
             counter,
@@ -159,8 +174,8 @@ impl<W, A> Engine<W, A> {
             roster,
             documents,
         };
-        let session = talk.session.insert(Session::new(now, config));
-        for (stream, frame) in std::mem::take(&mut talk.early) {
+        let session = talk.shared.session.insert(Session::new(now, config));
+        for (stream, frame) in std::mem::take(&mut talk.shared.early) {
             receive(session, replica, now, stream, &frame);
         }
         Ok(())
@@ -170,10 +185,11 @@ impl<W, A> Engine<W, A> {
     pub(super) fn poll_meeting(&mut self, now: Instant) {
         let connections: Vec<ConnectionId> = self.talks.keys().copied().collect();
         for connection in connections {
-            while let Some(output) =
-                self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()?.poll_output())
-            {
-                self.carry_out(connection, output, now);
+            let lanes = self.talks.get(&connection).map(Talk::lanes);
+            for lane in lanes.into_iter().flatten() {
+                while let Some(output) = self.session(connection, lane).and_then(Session::poll_output) {
+                    self.carry_out(connection, lane, output, now);
+                }
             }
         }
         while let Some(output) = self.dialer.poll_output() {
@@ -196,25 +212,31 @@ impl<W, A> Engine<W, A> {
         }
     }
 
-    fn carry_out(&mut self, connection: ConnectionId, output: session::Output, now: Instant) {
+    fn carry_out(&mut self, connection: ConnectionId, lane: Lane, output: session::Output, now: Instant) {
         let Some(talk) = self.talks.get_mut(&connection) else { return };
         let (peer, direction) = (talk.peer, talk.direction);
+        let Some(conversation) = talk.conversation(lane) else { return };
+        let scope = match lane {
+            Lane::Shared => Scope::Ours,
+            Lane::Private(_) => Scope::Mine,
+        };
         match output {
-            session::Output::Send { stream, frame } => {
-                self.outputs.push_back(Output::Send { connection, stream, frame });
-            }
+            session::Output::Send { stream, frame } => self.send(connection, lane, stream, frame),
             session::Output::Roster { statements } => self.queue.push_back(Write::Roster(connection, statements)),
-            session::Output::Generate(document) => talk.generate.push(document),
+            session::Output::Generate(document) => conversation.generate.push(document),
             session::Output::Persist { id, document, changes } if changes.is_empty() => {
-                talk.settled.push((id, document));
+                conversation.settled.push((id, document));
             }
             session::Output::Persist { id, document, changes } => {
-                self.queue.push_back(Write::Arrive { connection, from: peer, persist: id, document, changes });
+                let document = document.within(scope);
+                self.queue.push_back(Write::Arrive { connection, lane, from: peer, persist: id, document, changes });
             }
             session::Output::SyncState { document, state } => {
-                self.lazy.sync_states.insert((peer, document.document()), state);
+                self.lazy.sync_states.insert((peer, document.within(scope)), state);
                 self.lazy_at.get_or_insert(now + LAZY);
             }
+            // The peer is the same, and was met.
+            session::Output::Event(Event::Met { .. }) if scope == Scope::Mine => {}
             session::Output::Event(Event::Met { counter, .. }) => {
                 talk.was_met = true;
                 self.lazy.counters.push((peer, counter));
@@ -223,17 +245,24 @@ impl<W, A> Engine<W, A> {
                 self.outputs.push_back(Output::Peer { peer, change: PeerChange::Met });
             }
             session::Output::Event(Event::InStep) => {
-                self.in_step.push(peer);
+                if scope == Scope::Ours {
+                    self.in_step.push(peer);
+                }
                 self.outputs.push_back(Output::Peer { peer, change: PeerChange::InStep });
             }
             session::Output::Event(Event::Synced { document }) => {
-                self.outputs.push_back(Output::Peer { peer, change: PeerChange::Synced(document) });
+                self.outputs.push_back(Output::Peer { peer, change: PeerChange::Synced(document.within(scope)) });
             }
             session::Output::Event(Event::PeerNewerProtocol { .. }) => {
                 self.outputs.push_back(Output::Trouble(Trouble::PeerNewer));
             }
             session::Output::Event(Event::PeerOlderProtocol { .. }) => {
                 self.outputs.push_back(Output::Trouble(Trouble::PeerOlder));
+            }
+            // The private part was locked there. The next session begins at once, and waits.
+            session::Output::Close(CloseReason::ByPeer(GoodbyeReason::Down)) if scope == Scope::Mine => {
+                talk.private.is_locked_there = true;
+                talk.private.conversation = Conversation::default();
             }
             session::Output::Close(reason) => {
                 talk.closed = true;
@@ -259,17 +288,19 @@ impl<W, A> Engine<W, A> {
     /// (DurableBeforeTold).
     pub(super) fn generate(&mut self, replica: &mut Replica, now: Instant) -> Result<(), StageError> {
         let mut unreadable = Vec::new();
-        for talk in self.talks.values_mut() {
-            let Some(session) = talk.session.as_mut() else { continue };
-            for (persist, document) in std::mem::take(&mut talk.settled) {
-                match replica.durable_document(document.document()) {
+        let conversations = self.talks.values_mut().flat_map(|talk| [&mut talk.shared, &mut talk.private.conversation]);
+        for Conversation { session, generate, settled, .. } in conversations {
+            let Some(session) = session.as_mut() else { continue };
+            let scope = session.scope();
+            for (persist, document) in std::mem::take(settled) {
+                match replica.durable_document(document.within(scope)) {
                     Ok(Some(document)) => session.handle_persisted(now, persist, document),
                     Ok(None) => {}
                     Err(error) => unreadable.push(error),
                 }
             }
-            for document in std::mem::take(&mut talk.generate) {
-                match replica.durable_document(document.document()) {
+            for document in std::mem::take(generate) {
+                match replica.durable_document(document.within(scope)) {
                     Ok(Some(document)) => session.generate(now, document),
                     Ok(None) => {}
                     Err(error) => unreadable.push(error),
@@ -286,7 +317,7 @@ impl<W, A> Engine<W, A> {
 }
 
 /// What is wrong with a frame comes out of the session as `Close`, too.
-fn receive(session: &mut Session, replica: &Replica, now: Instant, stream: IncomingStream, frame: &[u8]) {
+pub(super) fn receive(session: &mut Session, replica: &Replica, now: Instant, stream: IncomingStream, frame: &[u8]) {
     if let Err(error) = session.handle_frame(now, stream, frame) {
         tracing::warn!(%error, "a peer broke the protocol");
         if let Err(error) = replica.store().keep_frame(frame) {

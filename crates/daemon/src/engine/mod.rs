@@ -22,6 +22,7 @@ mod knocks;
 mod meeting;
 mod networks;
 mod output;
+mod private;
 mod staging;
 mod talk;
 mod writes;
@@ -113,6 +114,7 @@ impl<W, A> Engine<W, A> {
     /// spoken of.
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
+            self.look_at_private(replica, now);
             self.poll_meeting(now);
             self.note_in_step(replica, now);
             if self.in_flight.is_some() || !self.wants_documents() {
@@ -187,7 +189,8 @@ impl<W, A> Engine<W, A> {
     /// session was told: until it has been, nobody is in step. Nor is a peer of which it is still to be noted that it has
     /// the newest generations: what only older ones hold here is carried on then (NewestHasAll).
     pub fn is_in_step_with(&self, peer: &DeviceId) -> bool {
-        let untold = self.in_flight.as_ref().is_some_and(|flight| flight.shares);
+        let private = self.talks().any(|talk| talk.peer() == *peer && talk.private.wanted);
+        let untold = self.in_flight.as_ref().is_some_and(|flight| flight.shares || (private && flight.private));
         let noted = !self.queue.iter().any(|write| matches!(write, Write::Held(held) if held == peer));
         !untold && noted && self.meets_in_step(peer)
     }
@@ -195,6 +198,12 @@ impl<W, A> Engine<W, A> {
     /// Whether a session has brought the documents that sessions speak of into step.
     fn meets_in_step(&self, peer: &DeviceId) -> bool {
         self.talks().any(|talk| talk.peer() == *peer && talk.is_in_step())
+    }
+
+    /// Whether private documents, too, are the same on both: with another device of the same partner, on which they are not
+    /// locked.
+    pub fn is_in_step_privately_with(&self, peer: &DeviceId) -> bool {
+        self.is_in_step_with(peer) && self.talks().any(|talk| talk.peer() == *peer && talk.is_private_in_step())
     }
 
     /// Whether a stage is on its way to the disk.

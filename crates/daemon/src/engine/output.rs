@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use betwixt_model::document::DocumentId;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::CloseCode;
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::session::CloseReason;
-use betwixt_sync::wire::{SharedDocumentId, StreamKey};
+use betwixt_sync::wire::OutgoingStream;
 
 use crate::replica::{Committed, StageError};
 
@@ -36,7 +37,7 @@ pub enum Output<W, A> {
         /// The connection.
         connection: ConnectionId,
         /// The stream.
-        stream: StreamKey,
+        stream: OutgoingStream,
         /// The frame.
         frame: Vec<u8>,
     },
@@ -97,7 +98,7 @@ pub enum PeerChange {
     /// It is gone.
     Parted,
     /// A document is the same on both.
-    Synced(SharedDocumentId),
+    Synced(DocumentId),
     /// Everything is the same on both.
     InStep,
 }

@@ -7,7 +7,7 @@ use betwixt_net::CloseCode;
 use betwixt_store::{Recovery, StoreError};
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CounterWindow;
-use betwixt_sync::wire::{GoodbyeReason, SharedDocumentId};
+use betwixt_sync::wire::{DocumentName, GoodbyeReason, Lane};
 use jiff::civil::Date;
 
 use super::meeting::counters_setting;
@@ -54,8 +54,8 @@ impl<W, A> Engine<W, A> {
             self.stage_failed(replica, after, error, moment.now);
             return None;
         }
-        let shares = stage.documents().any(|document| document.scope == Scope::Ours);
-        self.in_flight = Some(Flight { after, shares });
+        let has = |scope| stage.documents().any(|document| document.scope == scope);
+        self.in_flight = Some(Flight { after, shares: has(Scope::Ours), private: has(Scope::Mine) });
         Some(stage)
     }
 
@@ -140,17 +140,20 @@ impl<W, A> Engine<W, A> {
                 let changed = replica.adopt(stage, parsed)?;
                 after.push(After::RosterSettled { connection, changed });
             }
-            Write::Arrive { connection, from, persist, document, changes } => {
-                let outcome = replica.arrive(stage, from, moment.at, document.document(), changes);
-                let session = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut());
+            // The private part was locked meanwhile; the next session brings them again.
+            Write::Arrive { document, .. }
+                if replica.space(document.scope).is_none() && document.scope == Scope::Mine => {}
+            Write::Arrive { connection, lane, from, persist, document, changes } => {
+                let outcome = replica.arrive(stage, from, moment.at, document, changes);
+                let session = self.session(connection, lane);
                 match outcome {
-                    Ok(arrived) if arrived.superseded => after.push(After::Superseded(connection, persist)),
+                    Ok(arrived) if arrived.superseded => after.push(After::Superseded(connection, lane, persist)),
                     Ok(arrived) => {
                         let (keys, facts) = (arrived.refused, arrived.effect.refused.len());
                         if keys > 0 || facts > 0 {
                             self.outputs.push_back(Output::Meaningless { peer: from, keys, facts });
                         }
-                        after.push(After::Persisted(connection, persist, document));
+                        after.push(After::Persisted(connection, lane, persist, document));
                     }
                     Err(ArriveError::Refused(error)) => {
                         tracing::warn!(%error, "changes were refused");
@@ -192,14 +195,17 @@ impl<W, A> Engine<W, A> {
         if let Err(error) = replica.committed() {
             tracing::error!(%error, "what was committed does not read");
         }
-        let changed: Vec<SharedDocumentId> =
-            committed.documents.iter().filter_map(|id| SharedDocumentId::try_from(*id).ok()).collect();
+        let changed = committed.documents.clone();
         self.outputs.push_back(Output::Committed(committed));
         // Before anything that follows: a session that learns that one document was stored, and not yet that another has
         // changed in the same stage, would be in step with a peer that lacks the other.
-        for session in self.talks.values_mut().filter_map(|talk| talk.session.as_mut()) {
-            for document in &changed {
-                session.handle_local_change(now, *document);
+        for talk in self.talks.values_mut() {
+            for lane in talk.lanes() {
+                let Some(session) = talk.session(lane) else { continue };
+                let scope = session.scope();
+                for document in changed.iter().filter(|document| document.scope == scope) {
+                    session.handle_local_change(now, DocumentName::of(*document));
+                }
             }
         }
         for after in after {
@@ -219,21 +225,20 @@ impl<W, A> Engine<W, A> {
                 }
                 let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
                 let member = replica.roster().may_connect(&talk.peer);
-                if let Some(session) = &mut talk.session {
+                if let Some(session) = talk.session(Lane::Shared) {
                     session.handle_roster_settled(now, member);
                 }
             }
-            After::Persisted(connection, persist, document) => {
-                let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
-                let Some(session) = &mut talk.session else { return Ok(()) };
-                match replica.durable_document(document.document()) {
+            After::Persisted(connection, lane, persist, document) => {
+                let Some(session) = self.session(connection, lane) else { return Ok(()) };
+                match replica.durable_document(document) {
                     Ok(Some(document)) => session.handle_persisted(now, persist, document),
                     Ok(None) => {}
                     Err(error) => self.carry_on(error)?,
                 }
             }
-            After::Superseded(connection, persist) => {
-                if let Some(session) = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()) {
+            After::Superseded(connection, lane, persist) => {
+                if let Some(session) = self.session(connection, lane) {
                     session.handle_superseded(now, persist);
                 }
             }
@@ -256,8 +261,8 @@ impl<W, A> Engine<W, A> {
         for after in after {
             match after {
                 After::Own(after) => lost.push(after),
-                After::Persisted(connection, persist, _) | After::Superseded(connection, persist) => {
-                    if let Some(session) = self.talks.get_mut(&connection).and_then(|talk| talk.session.as_mut()) {
+                After::Persisted(connection, lane, persist, _) | After::Superseded(connection, lane, persist) => {
+                    if let Some(session) = self.session(connection, lane) {
                         session.handle_persist_failed(now, persist);
                     }
                 }

@@ -10,7 +10,7 @@ use betwixt_store::MetAddress;
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::keys::KNOCK;
 use betwixt_sync::session::PersistId;
-use betwixt_sync::wire::SharedDocumentId;
+use betwixt_sync::wire::Lane;
 
 /// Something to be staged.
 #[derive(Debug)]
@@ -25,12 +25,14 @@ pub(super) enum Write<W> {
     Arrive {
         /// Where they came.
         connection: ConnectionId,
+        /// Over which of its sessions.
+        lane: Lane,
         /// Who brought them.
         from: DeviceId,
         /// The session's name for them.
         persist: PersistId,
         /// The document.
-        document: SharedDocumentId,
+        document: DocumentId,
         /// The changes.
         changes: Vec<Change>,
     },
@@ -55,9 +57,9 @@ pub(super) enum After<A> {
         changed: bool,
     },
     /// A session learns that changes are on disk.
-    Persisted(ConnectionId, PersistId, SharedDocumentId),
+    Persisted(ConnectionId, Lane, PersistId, DocumentId),
     /// A session learns that a newer generation of the document is here, and that what it brought was not taken.
-    Superseded(ConnectionId, PersistId),
+    Superseded(ConnectionId, Lane, PersistId),
 }
 
 /// A stage that is on its way to the disk.
@@ -65,8 +67,10 @@ pub(super) enum After<A> {
 pub(super) struct Flight<A> {
     /// What follows it.
     pub(super) after: Vec<After<A>>,
-    /// Whether there is something in it that other devices are to get.
+    /// Whether there is something shared in it, which other devices are to get.
     pub(super) shares: bool,
+    /// Whether there is something private in it, which other devices of the same partner are to get.
+    pub(super) private: bool,
 }
 
 /// What may be lost without harm, written along with the next stage: sync states, where peers were met, and what

@@ -46,6 +46,23 @@ impl Target {
     }
 }
 
+/// A change to a device, named by its id, the beginning of it, or what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// It is called otherwise.
+    Rename {
+        /// Which.
+        device: String,
+        /// Its new name.
+        name: String,
+    },
+    /// It no longer belongs: nobody answers it any more, and what it says from now on counts for nothing.
+    Remove {
+        /// Which.
+        device: String,
+    },
+}
+
 /// What is asked. Bodies are the API's own types; paths and headers are parsed.
 #[derive(Debug)]
 pub enum Request {
@@ -75,6 +92,8 @@ pub enum Request {
     PairingCancel,
     /// `GET /v1/devices`: [`Response::Devices`].
     Devices,
+    /// `PUT /v1/devices/{device}/name`, `DELETE /v1/devices/{device}`: [`Response::Devices`].
+    Device(DeviceChange),
     /// `GET /v1/addresses`: [`Response::Addresses`].
     Addresses,
     /// `POST /v1/addresses`: [`Response::Addresses`].

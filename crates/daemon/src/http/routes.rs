@@ -18,7 +18,7 @@ use super::frontends;
 use super::lists::{self, ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
-use super::request::{Call, Request, Response, Target};
+use super::request::{Call, DeviceChange, Request, Response, Target};
 use super::{about, chapter};
 
 pub(super) type Calls = mpsc::Sender<Call>;
@@ -40,6 +40,8 @@ pub(super) fn routes() -> Routes {
         .post("/v1/pairing/code", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingEnter(parts.body()?))))
         .post("/v1/pairing/confirm", PAIR, |call: Asking| call.with(|parts| Ok(Request::PairingConfirm(parts.body()?))))
         .get("/v1/devices", READ, |call: Asking| call.with(|_| Ok(Request::Devices)))
+        .put("/v1/devices/{device}/name", PAIR, rename_device)
+        .delete("/v1/devices/{device}", OWNER, remove_device)
         .get("/v1/addresses", READ, |call: Asking| call.with(|_| Ok(Request::Addresses)))
         .post("/v1/addresses", PAIR, |call: Asking| call.with(|parts| Ok(Request::AddressAdd(parts.address()?))))
         .delete("/v1/addresses/{address}", PAIR, forget)
@@ -127,6 +129,18 @@ async fn progress(Segments(id): Segments<String>, call: Asking) -> HttpResponse 
         Ok(Request::Progress { target, key: parts.key()?, entry: parts.body()? })
     })
     .await
+}
+
+async fn rename_device(Segments(device): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let api::RenameDevice { name } = parts.body()?;
+        Ok(Request::Device(DeviceChange::Rename { device, name }))
+    })
+    .await
+}
+
+async fn remove_device(Segments(device): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|_| Ok(Request::Device(DeviceChange::Remove { device }))).await
 }
 
 async fn forget(Segments(address): Segments<String>, call: Asking) -> HttpResponse {

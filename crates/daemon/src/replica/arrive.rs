@@ -108,10 +108,13 @@ impl Replica {
         Ok(Arrived { changes, parked, ..arrived })
     }
 
-    /// Who may write to a document: the devices of the roster, in the epochs that they have told.
+    /// Who may write to a document: the devices of the roster, in the epochs that they have told; to a private one those of
+    /// its own partner.
     pub(crate) fn members(&self, id: DocumentId) -> Actors {
         let mut actors = Actors::new(id);
-        for (device, entry) in self.roster.devices() {
+        let own = self.identity.partner();
+        let devices = self.roster.devices().filter(|(_, entry)| id.scope == Scope::Ours || entry.partner == own);
+        for (device, entry) in devices {
             for epoch in &entry.epochs {
                 actors.allow(*device, epoch);
             }

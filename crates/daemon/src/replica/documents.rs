@@ -23,13 +23,13 @@ impl Replica {
         Ok(Some(load(&mut self.documents, &view.reader(), id)?))
     }
 
-    /// The durable heads of the shared documents, of each year's newest generation, without loading any: what sessions
+    /// The durable heads of a scope's documents, of each year's newest generation, without loading any: what sessions
     /// speak of.
     ///
     /// # Errors
     /// [`StageError::Store`].
-    pub fn shared_heads(&self) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StageError> {
-        let states = self.store.read()?.reader().documents(Scope::Ours)?;
+    pub fn newest_heads(&self, scope: Scope) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StageError> {
+        let states = self.store.read()?.reader().documents(scope)?;
         // In order: what comes last of a year is its newest generation.
         let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
         let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));

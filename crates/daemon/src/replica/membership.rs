@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use betwixt_model::document::{Scope, read_changes};
 use betwixt_model::ids::{EpochId, PartnerId};
 use betwixt_model::index;
-use betwixt_store::Reader;
+use betwixt_store::{Batch, Reader, StoreError};
+use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::{Roster, SignedStatement};
+use zeroize::Zeroizing;
 
 use super::carrying::salvage;
-use super::{Built, OpenError, Replica, Stage, StageError};
+use super::identity::{IDENTITY, PRIVATE_SPACE, StoredIdentity};
+use super::{Belonging, Built, OpenError, Replica, Stage, StageError};
 
 /// The name of the setting that holds the household's id, once there is one.
 pub(super) const HOUSEHOLD: &str = "household";
@@ -21,6 +24,29 @@ pub(super) fn stored_roster(reader: &Reader<'_>, partner: PartnerId) -> Result<R
     let statements: Vec<SignedStatement> =
         statements.iter().map(|(_, bytes)| SignedStatement::parse(bytes)).collect::<Result<_, _>>()?;
     Ok(Roster::from_statements(partner, household, statements))
+}
+
+/// Writes down whose device this is.
+pub(super) fn belong(
+    batch: &mut Batch,
+    keys: &DeviceKeys,
+    of: &Belonging,
+    device_name: &str,
+) -> Result<(), StoreError> {
+    for statement in &of.statements {
+        batch.add_statement(statement.id().as_bytes(), &statement.to_bytes())?;
+    }
+    let stored = StoredIdentity {
+        keys: Zeroizing::new(keys.to_bytes().to_vec()),
+        partner: of.partner,
+        name: of.name.clone(),
+        device_name: device_name.to_owned(),
+    };
+    batch.put_setting(Scope::Ours, IDENTITY, &stored)?;
+    if let Some(household) = &of.household {
+        batch.put_setting(Scope::Ours, HOUSEHOLD, household)?;
+    }
+    batch.put_setting(Scope::Mine, PRIVATE_SPACE, &of.space)
 }
 
 impl Replica {
@@ -58,6 +84,18 @@ impl Replica {
             return Ok(());
         }
         let statement = self.roster.begin_epoch(&self.identity.keys, self.identity.epoch);
+        let mut stage = self.begin()?;
+        self.adopt(&mut stage, vec![statement])?;
+        stage.commit()?;
+        self.committed()
+    }
+
+    /// Tells the roster what this device is called, if nobody has.
+    pub(super) fn announce_name(&mut self) -> Result<(), OpenError> {
+        let device = self.identity.device();
+        let is_named = self.roster.device(&device).is_some_and(|entry| entry.name.is_some());
+        let name = self.roster.name_device(&self.identity.keys, device, &self.identity.device_name);
+        let Some(statement) = name.filter(|_| !is_named && self.roster.may_connect(&device)) else { return Ok(()) };
         let mut stage = self.begin()?;
         self.adopt(&mut stage, vec![statement])?;
         stage.commit()?;

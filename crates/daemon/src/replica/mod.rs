@@ -173,22 +173,30 @@ impl Replica {
         if batch.reader().setting::<StoredIdentity>(Scope::Ours, IDENTITY)?.is_some() {
             return Err(OpenError::AlreadyFounded);
         }
-        for statement in &of.statements {
-            batch.add_statement(statement.id().as_bytes(), &statement.to_bytes())?;
-        }
-        let stored = StoredIdentity {
-            keys: Zeroizing::new(keys.to_bytes().to_vec()),
-            partner: of.partner,
-            name: of.name.clone(),
-            device_name: device_name.to_owned(),
-        };
-        batch.put_setting(Scope::Ours, IDENTITY, &stored)?;
-        if let Some(household) = &of.household {
-            batch.put_setting(Scope::Ours, membership::HOUSEHOLD, household)?;
-        }
-        batch.put_setting(Scope::Mine, PRIVATE_SPACE, &of.space)?;
+        membership::belong(&mut batch, keys, of, device_name)?;
         batch.commit()?;
         Self::open(store)
+    }
+
+    /// Makes this home, in which nothing was said, that of another device of a partner: it keeps its keys and its name, and
+    /// was never anybody's. Once the stage is durable the replica has to be opened anew.
+    ///
+    /// # Errors
+    /// [`StageError`]; the stage is to be dropped then.
+    pub fn join_others(&mut self, stage: &mut Stage, of: &Belonging) -> Result<(), StageError> {
+        stage.batch.clear_statements()?;
+        membership::belong(&mut stage.batch, &self.identity.keys, of, &self.identity.device_name)?;
+        Ok(())
+    }
+
+    /// Whether anything was ever said or received here.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Locked`] while the private part is.
+    pub fn is_blank(&self) -> Result<bool, StoreError> {
+        let view = self.store.read()?;
+        let reader = view.reader();
+        Ok(reader.documents(Scope::Ours)?.is_empty() && reader.documents(Scope::Mine)?.is_empty())
     }
 
     /// Opens a home that was founded. `mine` may be locked.
@@ -224,6 +232,7 @@ impl Replica {
         let mut replica = Self { store, identity, roster, private_space: None, documents, staged: false, progress };
         replica.read_private_space()?;
         replica.announce_epoch()?;
+        replica.announce_name()?;
         for scope in [Scope::Ours, Scope::Mine] {
             replica.rebuild_if_outdated(scope)?;
         }

@@ -13,7 +13,7 @@ use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Net, NetEvent};
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::keys::{DeviceKeys, KNOCK, PairKey};
-use betwixt_sync::wire::{SharedDocumentId, StreamKey};
+use betwixt_sync::wire::{DocumentName, StreamKey};
 use rand_core::OsRng;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
@@ -168,5 +168,5 @@ pub async fn connect(left: &mut Device, right: &mut Device, attempt: u64) -> (Co
 
 pub fn document(year: i16) -> StreamKey {
     let id = DocumentId { scope: Scope::Ours, year, generation: 0 };
-    StreamKey::Document(SharedDocumentId::try_from(id).unwrap())
+    StreamKey::Document(DocumentName::of(id))
 }

@@ -71,12 +71,14 @@ pub(super) enum Message {
     Identity(Identity),
     /// The person said yes.
     Confirm,
-    /// 64 bytes over the founding: first from who joins, then, when that is durable there, from who offers.
+    /// 64 bytes over the statement: first from who joins, then, when that is durable there, from who offers.
     Signature(Vec<u8>),
     /// From who joins: paired, and durable.
     Done,
     /// From either: this comes to nothing.
     Stop(Reason),
+    /// From who offers, to the device that is added, when that is durable there.
+    Admission(Admission),
 }
 
 /// Why one side ends what the other may still hope for.
@@ -87,6 +89,9 @@ pub(super) enum Reason {
     AlreadyPaired,
     SamePartner,
     Malformed,
+    NotFresh,
+    AlreadyYours,
+    Removed,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +104,19 @@ pub(super) struct Identity {
     pub(super) statements: Vec<Vec<u8>>,
     /// Becomes part of the founding.
     pub(super) nonce: [u8; 16],
+}
+
+/// What a device gets that is added to those of a partner.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Admission {
+    /// 64 bytes over the statement that adds it; none when that came with the identity.
+    pub(super) signature: Vec<u8>,
+    /// The household, if there is one.
+    pub(super) household: Option<[u8; 32]>,
+    /// Where the private documents are.
+    pub(super) space: [u8; 32],
+    /// The statements of the roster that only the partner's own devices see.
+    pub(super) private: Vec<Vec<u8>>,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

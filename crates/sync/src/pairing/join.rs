@@ -19,7 +19,7 @@ use crate::dialer::ConnectionId;
 pub struct PairingJoin {
     entered: Entered,
     purpose: Purpose,
-    accord: Accord,
+    pub(super) accord: Accord,
     expires: Instant,
     runs_left: u32,
     run: Option<Run>,
@@ -45,7 +45,7 @@ impl PairingJoin {
     /// # Errors
     /// [`LocalError`] when this side cannot be introduced to another.
     pub fn new(local: Local, entered: Entered, purpose: Purpose, now: Instant) -> Result<Self, LocalError> {
-        local.check()?;
+        local.check(Role::Join, purpose)?;
         Ok(Self {
             entered,
             purpose,
@@ -269,7 +269,7 @@ impl PairingJoin {
         }
         self.accord.stop(outcome.err());
         self.finished = true;
-        let outcome = if self.accord.is_founded() { Ok(()) } else { outcome };
+        let outcome = if self.accord.is_signed() { Ok(()) } else { outcome };
         self.accord.outputs.push_back(Output::Finished(outcome));
     }
 

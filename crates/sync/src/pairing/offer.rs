@@ -48,7 +48,7 @@ impl PairingOffer {
     /// # Errors
     /// [`LocalError`] when this side cannot be introduced to another.
     pub fn new(local: Local, purpose: Purpose, now: Instant, rng: &mut impl CryptoRngCore) -> Result<Self, LocalError> {
-        local.check()?;
+        local.check(Role::Offer, purpose)?;
         let mut ticket_secret = Zeroizing::new([0; 16]);
         rng.fill_bytes(&mut *ticket_secret);
         Ok(Self {
@@ -290,7 +290,7 @@ impl PairingOffer {
         self.accord.stop(outcome.err());
         self.finished = true;
         // What this side holds for good, nothing takes back: the other side gets it when it asks again.
-        let outcome = if self.accord.is_founded() { Ok(()) } else { outcome };
+        let outcome = if self.accord.is_signed() { Ok(()) } else { outcome };
         self.accord.outputs.push_back(Output::Finished(outcome));
     }
 

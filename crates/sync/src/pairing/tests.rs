@@ -11,21 +11,27 @@ use std::time::Instant;
 use super::*;
 use crate::roster::Roster;
 
+mod own_device;
+
 struct Person {
     keys: Arc<DeviceKeys>,
+    partner: PartnerId,
     statements: Vec<SignedStatement>,
     household: Option<HouseholdId>,
+    private_space: Option<HouseholdId>,
 }
 
 impl Person {
     fn new(seed: u64) -> Self {
         let keys = Arc::new(DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(seed)));
         let statements = Roster::begin(&keys, EpochId::from_bytes([u8::try_from(seed).unwrap(); 32]));
-        Self { keys, statements, household: None }
+        let partner = PartnerId::founded_by(&keys.device());
+        let private_space = Some(HouseholdId::from_bytes([100 + u8::try_from(seed).unwrap(); 32]));
+        Self { keys, partner, statements, household: None, private_space }
     }
 
     fn partner(&self) -> PartnerId {
-        PartnerId::founded_by(&self.keys.device())
+        self.partner
     }
 
     fn local(&self) -> Local {
@@ -36,6 +42,23 @@ impl Person {
             device_name: "Private Laptop".to_owned(),
             statements: self.statements.clone(),
             household: self.household,
+            private_space: self.private_space,
+        }
+    }
+
+    fn store(&mut self, peer: &PeerIdentity, outcome: Outcome) {
+        match outcome {
+            Outcome::Founded { household, statements } => {
+                self.household = Some(household);
+                self.statements = statements;
+            }
+            Outcome::Added { statements } => self.statements = statements,
+            Outcome::Joined { household, space, statements } => {
+                self.partner = peer.partner;
+                self.household = household;
+                self.private_space = Some(space);
+                self.statements = statements;
+            }
         }
     }
 
@@ -56,6 +79,7 @@ struct Seen {
 
 /// Both ends of one pairing. `offer` is side 0 and `join` side 1.
 struct Room {
+    purpose: Purpose,
     now: Instant,
     rng: ChaCha20Rng,
     people: [Person; 2],
@@ -76,18 +100,22 @@ impl Room {
     }
 
     fn with(seed: u64, people: [Person; 2]) -> Self {
+        Self::about(Purpose::Partner, seed, people)
+    }
+
+    fn about(purpose: Purpose, seed: u64, people: [Person; 2]) -> Self {
         let now = Instant::now();
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let offer = PairingOffer::new(people[0].local(), Purpose::Partner, now, &mut rng).unwrap();
+        let offer = PairingOffer::new(people[0].local(), purpose, now, &mut rng).unwrap();
         let entered = Entered::parse(&offer.code().to_text()).unwrap();
-        let join = PairingJoin::new(people[1].local(), entered, Purpose::Partner, now).unwrap();
+        let join = PairingJoin::new(people[1].local(), entered, purpose, now).unwrap();
         let seen = [Seen::default(), Seen::default()];
         let answers = [Some(true), Some(true)];
-        Self { now, rng, people, offer, join, seen, connection: 0, answers, budget: usize::MAX }
+        Self { purpose, now, rng, people, offer, join, seen, connection: 0, answers, budget: usize::MAX }
     }
 
     fn enter(&mut self, entered: Entered) {
-        self.join = PairingJoin::new(self.people[1].local(), entered, Purpose::Partner, self.now).unwrap();
+        self.join = PairingJoin::new(self.people[1].local(), entered, self.purpose, self.now).unwrap();
     }
 
     fn channels(&self) -> [Channel; 2] {
@@ -163,10 +191,9 @@ impl Room {
                             self.confirm(side, &device, yes);
                         }
                     }
-                    Output::Paired { household, statements, .. } => {
+                    Output::Paired { peer, outcome } => {
                         self.seen[side].paired += 1;
-                        self.people[side].household = Some(household);
-                        self.people[side].statements = statements;
+                        self.people[side].store(&peer, outcome);
                         if side == 0 { self.offer.handle_stored() } else { self.join.handle_stored() }
                     }
                 }

@@ -34,6 +34,8 @@ pub(super) struct Device {
     /// Not voided: what it said before it was removed may count.
     pub(super) granted: bool,
     pub(super) removal: Option<Removal>,
+    /// What it is called, if anybody has said.
+    pub(super) name: Option<String>,
 }
 
 /// What counts of a removed device's facts.
@@ -129,6 +131,7 @@ struct Found {
     removals: BTreeMap<DeviceId, Vec<usize>>,
     epochs: BTreeMap<DeviceId, BTreeSet<(u32, EpochId)>>,
     private: BTreeMap<StatementId, BTreeSet<(StatementId, Option<FactId>)>>,
+    names: BTreeMap<DeviceId, Vec<(usize, String)>>,
     foundings: Vec<(usize, [PartnerId; 2])>,
     counted: BTreeMap<usize, PartnerId>,
 }
@@ -213,12 +216,27 @@ impl Found {
                 }
                 fits
             }
+            Statement::Name { device, name } => {
+                let theirs = self.granted(graph, device, place).is_some_and(|(of, _)| of == partner);
+                if theirs {
+                    self.names.entry(*device).or_default().push((place, name.clone()));
+                }
+                theirs
+            }
             Statement::Unknown(_) => true,
             Statement::Beginning { .. } | Statement::Epoch { .. } => false,
         };
         if counts {
             self.counted.insert(place, partner);
         }
+    }
+
+    /// What a device is called: as was said last, and of what was said apart the least statement.
+    fn name(&self, graph: &Graph<'_>, device: &DeviceId) -> Option<String> {
+        let names = self.names.get(device)?;
+        let is_last = |place: usize| !names.iter().any(|(later, _)| graph.is_past(place, *later));
+        let last = names.iter().filter(|(place, _)| is_last(*place));
+        last.min_by_key(|(place, _)| graph.statements[*place].id()).map(|(_, name)| name.clone())
     }
 
     /// Whether a removal of `author` had not before it what they signed at `place`.
@@ -287,6 +305,7 @@ impl Standings {
                 epochs,
                 granted: firm.contains(place),
                 removal: found.acceptance(&graph, &firm, device),
+                name: found.name(&graph, device),
             };
             standings.devices.insert(*device, standing);
         }

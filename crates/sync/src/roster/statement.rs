@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::AgreementKey;
+use crate::pairing::is_name;
 
 /// The longest statement, in bytes, signatures included.
 pub const MAX_STATEMENT: usize = 4096;
@@ -85,6 +86,13 @@ pub enum Statement {
         /// Counts the device's epochs, so that the last one is known.
         number: u32,
     },
+    /// What a device of the signer's partner is called, for everybody who sees that it holds their data.
+    Name {
+        /// Which device.
+        device: DeviceId,
+        /// Its name, as [`crate::pairing::is_name`] allows.
+        name: String,
+    },
     /// Of a newer version: kept, carried, and without effect.
     Unknown(u16),
 }
@@ -96,6 +104,7 @@ const ADD_RECOVERY_KEY: u16 = 4;
 const REMOVE_DEVICE: u16 = 5;
 const ACCEPT_PRIVATE: u16 = 6;
 const EPOCH: u16 = 7;
+const NAME: u16 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Body {
@@ -282,6 +291,7 @@ impl Statement {
             Self::RemoveDevice { device, accepts } => (REMOVE_DEVICE, content(&(device, accepts))),
             Self::AcceptPrivate { fact } => (ACCEPT_PRIVATE, content(fact)),
             Self::Epoch { epoch, number } => (EPOCH, content(&(epoch, number))),
+            Self::Name { device, name } => (NAME, content(&(device, name))),
             Self::Unknown(kind) => (*kind, Vec::new()),
         }
     }
@@ -307,6 +317,10 @@ impl Statement {
             EPOCH => {
                 let (epoch, number) = content(body)?;
                 (Self::Epoch { epoch, number }, 1)
+            }
+            NAME => {
+                let (device, name): (_, String) = content(body)?;
+                is_name(&name).then_some((Self::Name { device, name }, 1))?
             }
             kind => return Some(Self::Unknown(kind)),
         };

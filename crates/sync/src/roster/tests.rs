@@ -4,6 +4,8 @@ use rand_core::SeedableRng;
 
 use super::*;
 
+mod names;
+
 fn keys(seed: u64) -> DeviceKeys {
     DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(seed))
 }

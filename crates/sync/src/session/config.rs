@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use automerge::ChangeHash;
+use betwixt_model::document::Scope;
 use betwixt_model::ids::HouseholdId;
 
 use super::CounterWindow;
-use crate::wire::{SharedDocumentId, VersionRange};
+use crate::roster::OwnDevice;
+use crate::wire::{DocumentName, VersionRange};
 
 /// Which side of the connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,26 @@ pub enum Role {
     Dialling,
     /// The other side dialled: this one compares.
     Accepting,
+}
+
+/// What a session is over. One over private documents takes a proof that the peer is a device of the same partner
+/// (PrivateStaysHome).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionScope {
+    /// The documents that both partners share.
+    Ours,
+    /// One partner's private documents, with another device of theirs.
+    Mine(OwnDevice),
+}
+
+impl SessionScope {
+    /// The scope of the documents.
+    pub const fn documents(self) -> Scope {
+        match self {
+            Self::Ours => Scope::Ours,
+            Self::Mine(_) => Scope::Mine,
+        }
+    }
 }
 
 /// The roster as far as a session knows it: opaque statements and the names of its heads.
@@ -26,7 +48,7 @@ pub struct RosterOffer {
     pub statements: Vec<Vec<u8>>,
 }
 
-/// A shared document as it stands on disk.
+/// A document as it stands on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SharedDocument {
     /// Its durable heads.
@@ -40,7 +62,10 @@ pub struct SharedDocument {
 pub struct SessionConfig {
     /// Which side this is.
     pub role: Role,
-    /// The household of both.
+    /// What is spoken of.
+    pub scope: SessionScope,
+    /// What both belong to: the household; between devices of one partner, which may have none yet, what names the
+    /// partner; and their private space in a session over that.
     pub household: HouseholdId,
     /// The versions to offer; [`crate::wire::VERSIONS`] outside tests.
     pub versions: VersionRange,
@@ -50,6 +75,6 @@ pub struct SessionConfig {
     pub peer_counters: CounterWindow,
     /// The roster.
     pub roster: RosterOffer,
-    /// Every shared document that this device has, with its heads; no document needs to be loaded for it.
-    pub documents: BTreeMap<SharedDocumentId, SharedDocument>,
+    /// Every document of the scope that this device has, with its heads; no document needs to be loaded for it.
+    pub documents: BTreeMap<DocumentName, SharedDocument>,
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use automerge::ChangeHash;
+use betwixt_model::document::Scope;
 
 use super::exchange::Exchange;
 use super::{CloseReason, Event, Output, Phase, ProtocolViolation, Role, Session};
-use crate::wire::{Frame, Hello, ListedDocument, SharedDocumentId, StreamKey, caps};
+use crate::wire::{DocumentName, Frame, Hello, ListedDocument, StreamKey, caps};
 
 impl Session {
     pub(super) fn meet(&mut self, now: Instant, hello: &Hello) -> Result<(), ProtocolViolation> {
@@ -156,7 +157,7 @@ impl Session {
     fn begin_exchanges(
         &mut self,
         now: Instant,
-        theirs: Option<BTreeMap<SharedDocumentId, Vec<ChangeHash>>>,
+        theirs: Option<BTreeMap<DocumentName, Vec<ChangeHash>>>,
     ) -> Result<(), ProtocolViolation> {
         let named: Vec<_> = theirs.iter().flat_map(BTreeMap::keys).copied().collect();
         // The newest first, so that no older one is entered.
@@ -187,14 +188,17 @@ impl Session {
     }
 
     /// The heads that this side has told or is about to tell, of the documents that it has.
-    fn claimed(&self) -> BTreeMap<SharedDocumentId, Vec<ChangeHash>> {
+    fn claimed(&self) -> BTreeMap<DocumentName, Vec<ChangeHash>> {
         let held = self.exchanges.iter().filter(|(_, exchange)| !exchange.claimed.is_empty());
         held.map(|(id, exchange): (_, &Exchange)| (*id, exchange.claimed.clone())).collect()
     }
 
-    /// One hash over all shared documents and their heads.
+    /// One hash over all documents of the scope and their heads.
     fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("betwixt 1 digest of shared documents");
+        let mut hasher = blake3::Hasher::new_derive_key(match self.scope() {
+            Scope::Ours => "betwixt 1 digest of shared documents",
+            Scope::Mine => "betwixt 1 digest of private documents",
+        });
         hasher.update(self.config.household.as_bytes());
         for (id, heads) in self.claimed() {
             let mut name = Vec::new();

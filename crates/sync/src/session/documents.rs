@@ -9,7 +9,7 @@ use betwixt_model::document::Document;
 use super::exchange::{Arrived, Exchange, Kind, Persisting, heads_of};
 use super::{CloseReason, Event, Output, PersistId, Phase, ProtocolViolation, Session};
 use crate::wire::chunk::{ChunkError, change_hash, decode_document, measure_document};
-use crate::wire::{Frame, SharedDocumentId, StreamKey, caps, decode_sync_message};
+use crate::wire::{DocumentName, Frame, StreamKey, caps, decode_sync_message};
 
 impl Session {
     /// Gives turns to documents that differ, latest year first.
@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Asks the caller for a document, if there is something to say about it and nothing has to come first.
-    pub(super) fn ask(&mut self, id: SharedDocumentId) {
+    pub(super) fn ask(&mut self, id: DocumentName) {
         if !matches!(self.phase, Phase::Exchanging { .. }) {
             return;
         }
@@ -41,7 +41,7 @@ impl Session {
 
     pub(super) fn receive_part(
         &mut self,
-        id: SharedDocumentId,
+        id: DocumentName,
         kind: Kind,
         last: bool,
         bytes: &[u8],
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Hands the next thing that came to the caller, unless the one before it is still being stored.
-    pub(super) fn take_next(&mut self, id: SharedDocumentId) -> Result<(), ProtocolViolation> {
+    pub(super) fn take_next(&mut self, id: DocumentName) -> Result<(), ProtocolViolation> {
         if !matches!(self.phase, Phase::Exchanging { .. }) {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// The caller has stored what it was handed.
-    pub(super) fn persisted(&mut self, id: SharedDocumentId, document: &mut Document) -> Result<(), ProtocolViolation> {
+    pub(super) fn persisted(&mut self, id: DocumentName, document: &mut Document) -> Result<(), ProtocolViolation> {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Ok(()) };
         let Some(Persisting { message, changes, brought_changes, .. }) = exchange.persisting.take() else {
             return Ok(());
@@ -137,7 +137,7 @@ impl Session {
     }
 
     /// Says what there is to be said about a document that is on disk entirely.
-    pub(super) fn speak(&mut self, id: SharedDocumentId, document: &Document) {
+    pub(super) fn speak(&mut self, id: DocumentName, document: &Document) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         exchange.asked = false;
         if !exchange.unanswered {
@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Notes whether both sides have the same now.
-    fn settle(&mut self, id: SharedDocumentId, document: &Document) {
+    fn settle(&mut self, id: DocumentName, document: &Document) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         let heads = exchange.state.as_ref().and_then(|state| state.their_heads.as_ref());
         let synced = heads.is_some_and(|theirs| *theirs == document.heads())

@@ -38,12 +38,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use betwixt_model::document::Document;
+use betwixt_model::document::{Document, Scope};
 use betwixt_model::gate::GateError;
 
-use crate::wire::{Frame, GoodbyeReason, Hello, IncomingStream, SharedDocumentId, StreamKey, caps};
+use crate::wire::{DocumentName, Frame, GoodbyeReason, Hello, IncomingStream, StreamKey, caps};
 
-pub use config::{Role, RosterOffer, SessionConfig, SharedDocument};
+pub use config::{Role, RosterOffer, SessionConfig, SessionScope, SharedDocument};
 pub use counters::CounterWindow;
 pub use output::{CloseReason, Event, Output, PersistId};
 pub use violation::ProtocolViolation;
@@ -53,8 +53,8 @@ use exchange::Exchange;
 /// How far the control stream has come. What a phase waits for has a deadline, unless the caller is asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The peer's Hello has not come.
-    Greeting { until: Instant },
+    /// The peer's Hello has not come. In a session over private documents it comes when the peer's are unlocked.
+    Greeting { until: Option<Instant> },
     /// The rosters differ; the peer's has not come, or (`None`) the caller is looking at it.
     Rosters { until: Option<Instant> },
     /// Dialling: the digest is sent, the answer has not come.
@@ -77,11 +77,11 @@ pub struct Session {
     /// What each of the peer's streams is for.
     streams: BTreeMap<IncomingStream, StreamKey>,
     /// This side's document streams that were opened.
-    opened: BTreeSet<SharedDocumentId>,
-    exchanges: BTreeMap<SharedDocumentId, Exchange>,
+    opened: BTreeSet<DocumentName>,
+    exchanges: BTreeMap<DocumentName, Exchange>,
     /// The newest generation of every year that either side has named.
     newest: BTreeMap<i16, u32>,
-    persisting: BTreeMap<PersistId, SharedDocumentId>,
+    persisting: BTreeMap<PersistId, DocumentName>,
     next_persist: u64,
     /// The peer's roster as far as it has come.
     roster: Vec<Vec<u8>>,
@@ -117,7 +117,7 @@ impl Session {
             .collect();
         exchanges.retain(|id, _| newest.get(&id.year()) == Some(&id.generation()));
         let too_large = if exchanges.len() > caps::DOCUMENTS {
-            Some("the number of shared documents")
+            Some("the number of documents")
         } else if exchanges.values().any(|exchange| exchange.claimed.len() > caps::HEADS) {
             Some("the number of a document's heads")
         } else if config.roster.heads.len() > caps::ROSTER_HEADS {
@@ -125,9 +125,13 @@ impl Session {
         } else {
             None
         };
+        let until = match config.scope {
+            SessionScope::Ours => Some(now + caps::HELLO_WITHIN),
+            SessionScope::Mine(_) => None,
+        };
         let mut session = Self {
             config,
-            phase: Phase::Greeting { until: now + caps::HELLO_WITHIN },
+            phase: Phase::Greeting { until },
             streams: BTreeMap::new(),
             opened: BTreeSet::new(),
             exchanges,
@@ -194,14 +198,14 @@ impl Session {
         }
     }
 
-    /// A shared document has changed, or is new, by this device's doing or another peer's, and is on disk.
-    pub fn handle_local_change(&mut self, now: Instant, document: SharedDocumentId) {
+    /// A document of the session's scope has changed, or is new, by this device's doing or another peer's, and is on disk.
+    pub fn handle_local_change(&mut self, now: Instant, document: DocumentName) {
         if self.phase == Phase::Closed || self.is_superseded(document) {
             return;
         }
         self.exchanges.entry(document).or_default().changed();
         if self.exchanges.len() > caps::DOCUMENTS {
-            self.end(None, CloseReason::TooLarge("the number of shared documents"));
+            self.end(None, CloseReason::TooLarge("the number of documents"));
             return;
         }
         self.in_step = false;
@@ -213,8 +217,8 @@ impl Session {
     ///
     /// The document must be on disk entirely (DurableBeforeTold).
     pub fn generate(&mut self, now: Instant, document: &Document) {
-        if let (Ok(id), Phase::Exchanging { .. }) = (SharedDocumentId::try_from(document.id()), self.phase) {
-            self.speak(id, document);
+        if document.id().scope == self.scope() && matches!(self.phase, Phase::Exchanging { .. }) {
+            self.speak(DocumentName::of(document.id()), document);
             self.progressed(now);
         }
     }
@@ -226,7 +230,7 @@ impl Session {
     /// asks for the reference.
     pub fn handle_persisted(&mut self, now: Instant, id: PersistId, document: &mut Document) {
         let Some(key) = self.persisting.remove(&id) else { return };
-        if self.phase == Phase::Closed || document.id() != key.document() {
+        if self.phase == Phase::Closed || document.id() != key.within(self.scope()) {
             return;
         }
         if let Err(violation) = self.persisted(key, document) {
@@ -296,13 +300,17 @@ impl Session {
     /// When to call [`Session::handle_timeout`] if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Greeting { until }
-            | Phase::DigestSent { until }
-            | Phase::AwaitingDigest { until }
-            | Phase::AwaitingDocuments { until } => Some(until),
-            Phase::Rosters { until } | Phase::Exchanging { until } => until,
+            Phase::DigestSent { until } | Phase::AwaitingDigest { until } | Phase::AwaitingDocuments { until } => {
+                Some(until)
+            }
+            Phase::Greeting { until } | Phase::Rosters { until } | Phase::Exchanging { until } => until,
             Phase::Closed => None,
         }
+    }
+
+    /// The scope of the documents that are spoken of.
+    pub fn scope(&self) -> Scope {
+        self.config.scope.documents()
     }
 
     /// Whether the peer's Hello was accepted and the session goes on.
@@ -310,7 +318,7 @@ impl Session {
         !matches!(self.phase, Phase::Greeting { .. } | Phase::Closed)
     }
 
-    /// Whether all shared documents are the same on both sides, as far as this side knows.
+    /// Whether all documents of the scope are the same on both sides, as far as this side knows.
     pub fn is_in_step(&self) -> bool {
         self.in_step
     }
@@ -336,7 +344,7 @@ impl Session {
         }
     }
 
-    fn open(&mut self, stream: IncomingStream, document: SharedDocumentId) -> Result<(), ProtocolViolation> {
+    fn open(&mut self, stream: IncomingStream, document: DocumentName) -> Result<(), ProtocolViolation> {
         let key = StreamKey::Document(document);
         if self.streams.values().any(|known| *known == key) {
             return Err(ProtocolViolation::OutOfOrder("Open"));
@@ -355,7 +363,7 @@ impl Session {
     /// Somebody has a document of this name. Of a year only the newest generation is spoken of: whoever has it carries
     /// everything in it that they know of the year, so older ones have nothing to add. Answers whether this is an older
     /// one.
-    fn is_superseded(&mut self, document: SharedDocumentId) -> bool {
+    fn is_superseded(&mut self, document: DocumentName) -> bool {
         let newest = self.newest.entry(document.year()).or_insert(document.generation());
         if *newest >= document.generation() {
             return *newest > document.generation();
@@ -369,7 +377,7 @@ impl Session {
     }
 
     /// Nothing more is said about a document, and what comes about it is not looked at.
-    fn drop_exchange(&mut self, document: SharedDocumentId) {
+    fn drop_exchange(&mut self, document: DocumentName) {
         let Some(exchange) = self.exchanges.remove(&document) else { return };
         let waiting = exchange.waiting.iter().chain(&exchange.partial).map(|arrived| arrived.bytes.len());
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.sum());

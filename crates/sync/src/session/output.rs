@@ -3,7 +3,7 @@
 use automerge::Change;
 
 use super::ProtocolViolation;
-use crate::wire::{GoodbyeReason, SharedDocumentId, StreamKey, VersionRange};
+use crate::wire::{DocumentName, GoodbyeReason, StreamKey, VersionRange};
 
 /// Names one [`Output::Persist`] within its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,7 @@ pub enum Output {
         statements: Vec<Vec<u8>>,
     },
     /// Something is to be said about this document: answer with [`super::Session::generate`].
-    Generate(SharedDocumentId),
+    Generate(DocumentName),
     /// Changes came. Ask the gate, apply what it admits, commit, then call [`super::Session::handle_persisted`] with the
     /// document; make the document from genesis when there is none. What the gate parks is not to be kept: the session
     /// offers it again with the changes that it waits for.
@@ -36,7 +36,7 @@ pub enum Output {
         /// Which of the session's.
         id: PersistId,
         /// The document.
-        document: SharedDocumentId,
+        document: DocumentName,
         /// The changes, measured against the caps and decoded, but not judged.
         changes: Vec<Change>,
     },
@@ -44,7 +44,7 @@ pub enum Output {
     /// lost: that costs bytes in the next session, nothing else.
     SyncState {
         /// The document.
-        document: SharedDocumentId,
+        document: DocumentName,
         /// To be given back in [`super::SharedDocument::sync_state`].
         state: Vec<u8>,
     },
@@ -68,9 +68,9 @@ pub enum Event {
     /// One document is the same on both sides, and on both disks.
     Synced {
         /// Which.
-        document: SharedDocumentId,
+        document: DocumentName,
     },
-    /// All shared documents are the same on both sides. Comes again whenever that is so after it was not.
+    /// All documents of the scope are the same on both sides. Comes again whenever that is so after it was not.
     InStep,
     /// The peer speaks newer versions only: this device is to be updated.
     PeerNewerProtocol {

@@ -4,7 +4,7 @@ use betwixt_model::gate::GateError;
 use betwixt_model::ids::HouseholdId;
 
 use crate::wire::chunk::ChunkError;
-use crate::wire::{Malformed, SharedDocumentId, VersionRange};
+use crate::wire::{DocumentName, Malformed, VersionRange};
 
 /// What the peer did. The session is closed; nothing that was stored before is touched (HostileInputIsAnError).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,27 +41,27 @@ pub enum ProtocolViolation {
     TooMuchAhead,
     /// A message or a whole document that is longer than allowed.
     #[error("what it sent about document {0} is too long")]
-    TooLong(SharedDocumentId),
+    TooLong(DocumentName),
     /// A message that is none of Automerge's, or outside the caps.
     #[error("not a sync message, for document {document}: {reason}")]
     SyncMessage {
         /// The document.
-        document: SharedDocumentId,
+        document: DocumentName,
         /// What is wrong.
         reason: ChunkError,
     },
     /// Changes that wait for others, and too many of them.
     #[error("too many changes of document {0} wait for others that did not come")]
-    TooManyParked(SharedDocumentId),
+    TooManyParked(DocumentName),
     /// The gate refused a change.
     #[error("a change of document {document} was refused: {reason}")]
     Refused {
         /// The document.
-        document: SharedDocumentId,
+        document: DocumentName,
         /// What the gate says.
         reason: GateError,
     },
     /// Changes that Automerge refused, or panicked over, after the gate had admitted them.
     #[error("changes of document {0} cannot be applied")]
-    Inapplicable(SharedDocumentId),
+    Inapplicable(DocumentName),
 }

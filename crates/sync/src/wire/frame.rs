@@ -4,7 +4,7 @@ use automerge::ChangeHash;
 use betwixt_model::ids::HouseholdId;
 
 use super::codec::{Malformed, Reader, write_bytes, write_hashes, write_unsigned};
-use super::{SharedDocumentId, caps};
+use super::{DocumentName, caps};
 
 /// The versions of the protocol that this version of Betwixt speaks.
 pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
@@ -44,7 +44,7 @@ pub struct Hello {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedDocument {
     /// Which.
-    pub id: SharedDocumentId,
+    pub id: DocumentName,
     /// Its heads, sorted; none when the sender does not have it.
     pub heads: Vec<ChangeHash>,
 }
@@ -114,7 +114,7 @@ pub enum Frame {
     /// The session ends.
     Goodbye(GoodbyeReason),
     /// The first of a document's stream.
-    Open(SharedDocumentId),
+    Open(DocumentName),
     /// A message of Automerge's sync protocol, or a part of one.
     Sync {
         /// Whether the message ends here.
@@ -230,7 +230,7 @@ impl Frame {
             IN_STEP => Self::InStep,
             DOCUMENTS => Self::Documents(read_documents(&mut reader)?),
             GOODBYE => Self::Goodbye(GoodbyeReason::from_code(reader.byte()?)),
-            OPEN => Self::Open(SharedDocumentId::read(&mut reader)?),
+            OPEN => Self::Open(DocumentName::read(&mut reader)?),
             SYNC => {
                 let (last, bytes) = read_part(&mut reader)?;
                 Self::Sync { last, bytes }
@@ -272,7 +272,7 @@ fn read_hello(mut reader: Reader<'_>) -> Result<Frame, Malformed> {
 fn read_documents(reader: &mut Reader<'_>) -> Result<Vec<ListedDocument>, Malformed> {
     let count = reader.count(caps::DOCUMENTS, "documents")?;
     let document = |reader: &mut Reader<'_>| {
-        let id = SharedDocumentId::read(reader)?;
+        let id = DocumentName::read(reader)?;
         let heads = reader.hashes(caps::HEADS, "heads of a document")?;
         Ok(ListedDocument { id, heads: heads.into_iter().map(ChangeHash).collect() })
     };

@@ -11,6 +11,7 @@ pub mod caps;
 pub mod chunk;
 mod codec;
 mod frame;
+mod lane;
 mod message;
 mod stream;
 
@@ -19,5 +20,6 @@ mod tests;
 
 pub use codec::Malformed;
 pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, VERSIONS, VersionRange};
+pub use lane::{Lane, OutgoingStream};
 pub use message::decode_sync_message;
-pub use stream::{IncomingStream, SharedDocumentId, StreamKey};
+pub use stream::{DocumentName, IncomingStream, StreamKey};

@@ -9,25 +9,26 @@ use betwixt_model::document::{DocumentId, Scope, YEARS};
 
 use super::codec::{Malformed, Reader, write_unsigned};
 
-/// A document that both partners share. A session with the partner's device speaks of nothing else: there is no way to
-/// name a private document on its wire (PrivateStaysHome).
+/// A document as it is named on the wire: by year and generation. It says nothing of a scope: a session is over one scope,
+/// which it was given when it began, so that a session over what is shared has no way to name a private document
+/// (PrivateStaysHome).
 ///
 /// Ordered by year, then by generation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SharedDocumentId {
+pub struct DocumentName {
     year: i16,
     generation: u32,
 }
 
-/// A document that is not shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the document is private and is not offered to the partner's devices")]
-pub struct NotShared;
+impl DocumentName {
+    /// The name of a document within its scope.
+    pub const fn of(id: DocumentId) -> Self {
+        Self { year: id.year, generation: id.generation }
+    }
 
-impl SharedDocumentId {
     /// The document's full name.
-    pub const fn document(self) -> DocumentId {
-        DocumentId { scope: Scope::Ours, year: self.year, generation: self.generation }
+    pub const fn within(self, scope: Scope) -> DocumentId {
+        DocumentId { scope, year: self.year, generation: self.generation }
     }
 
     /// The year of the facts that it carries.
@@ -52,42 +53,25 @@ impl SharedDocumentId {
     }
 }
 
-impl TryFrom<DocumentId> for SharedDocumentId {
-    type Error = NotShared;
-
-    fn try_from(id: DocumentId) -> Result<Self, NotShared> {
-        match id.scope {
-            Scope::Ours => Ok(Self { year: id.year, generation: id.generation }),
-            Scope::Mine => Err(NotShared),
-        }
-    }
-}
-
-impl From<SharedDocumentId> for DocumentId {
-    fn from(id: SharedDocumentId) -> Self {
-        id.document()
-    }
-}
-
-impl fmt::Display for SharedDocumentId {
+impl fmt::Display for DocumentName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.document().fmt(formatter)
+        write!(formatter, "{}.{}", self.year, self.generation)
     }
 }
 
-impl fmt::Debug for SharedDocumentId {
+impl fmt::Debug for DocumentName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
     }
 }
 
-/// One of this side's outgoing streams.
+/// One of this side's outgoing streams, within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamKey {
     /// Hello, roster, digest, goodbye.
     Control,
     /// One document's sync.
-    Document(SharedDocumentId),
+    Document(DocumentName),
 }
 
 impl StreamKey {
@@ -112,14 +96,21 @@ mod tests {
 
     #[test]
     fn private_stays_home_a_private_document_has_no_name_on_the_wire() {
-        let private = DocumentId { scope: Scope::Mine, year: 2026, generation: 0 };
-        assert_eq!(SharedDocumentId::try_from(private), Err(NotShared));
+        let names = [Scope::Ours, Scope::Mine].map(|scope| {
+            let mut bytes = Vec::new();
+            DocumentName::of(DocumentId { scope, year: 2026, generation: 3 }).write(&mut bytes);
+            bytes
+        });
+        // What is written says nothing of a scope: whoever reads it knows of one only.
+        assert_eq!(names[0], names[1]);
+        let read = DocumentName::read(&mut Reader::new(&names[1])).unwrap();
+        assert_eq!(read.within(Scope::Ours), DocumentId { scope: Scope::Ours, year: 2026, generation: 3 });
     }
 
     #[test]
     fn control_goes_first_then_the_latest_year() {
-        let shared = |year| SharedDocumentId { year, generation: 0 };
-        let key = |year| StreamKey::Document(shared(year)).priority();
+        let named = |year| DocumentName { year, generation: 0 };
+        let key = |year| StreamKey::Document(named(year)).priority();
         assert!(StreamKey::Control.priority() > key(*YEARS.end()));
         assert!(key(2026) > key(2025));
     }

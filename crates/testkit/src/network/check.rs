@@ -33,7 +33,7 @@ impl Network {
         let mut all = running();
         let Some((first, reference)) = all.next() else { return };
         for (name, replica) in all {
-            let heads = |replica: &Replica| replica.shared_heads().expect("heads can be read");
+            let heads = |replica: &Replica| replica.newest_heads(Scope::Ours).expect("heads can be read");
             assert_eq!(
                 heads(reference),
                 heads(replica),
@@ -45,6 +45,19 @@ impl Network {
                 assert_eq!(
                     left, right,
                     "seed {}: devices {first} and {name} show {partner:?} different things",
+                    self.seed
+                );
+            }
+        }
+        for partner in &partners {
+            let mut own = running().filter(|(name, _)| self.devices[*name].partner == *partner);
+            let Some((first, reference)) = own.next() else { continue };
+            for (name, replica) in own {
+                let heads = |replica: &Replica| replica.newest_heads(Scope::Mine).expect("heads can be read");
+                assert_eq!(
+                    heads(reference),
+                    heads(replica),
+                    "seed {}: devices {first}, {name} of one partner hold other private changes",
                     self.seed
                 );
             }

@@ -18,7 +18,7 @@ use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CloseReason;
-use betwixt_sync::wire::{GoodbyeReason, IncomingStream, StreamKey};
+use betwixt_sync::wire::{GoodbyeReason, IncomingStream, OutgoingStream};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -45,6 +45,8 @@ pub(super) enum Input {
     NetworkChanged,
     /// Documents are replaced by checked snapshots.
     Compact,
+    /// The private part is locked, or unlocked.
+    Lock(bool),
 }
 
 /// A fact that was said, and its scope.
@@ -68,7 +70,7 @@ pub(super) enum Effect {
     },
     Send {
         connection: ConnectionId,
-        stream: StreamKey,
+        stream: OutgoingStream,
         bytes: Vec<u8>,
     },
     /// Once what was sent before has left.
@@ -311,6 +313,12 @@ impl Device {
                 self.counts.compacted += 1;
             }
             Input::Compact => {}
+            // The daemon locks between two stages, too.
+            Input::Lock(locked) if !engine.is_committing() => {
+                self.power.lock(replica.store(), locked);
+                replica.lock_changed().expect("a disk in memory does not fail");
+            }
+            Input::Lock(_) => {}
         }
     }
 
@@ -334,6 +342,11 @@ impl Device {
     /// Whether this device has a session with `peer` in which everything is the same on both sides.
     pub(super) fn is_in_step_with(&self, peer: &DeviceId) -> bool {
         self.running.as_ref().is_some_and(|running| running.engine.is_in_step_with(peer))
+    }
+
+    /// Whether a session over private documents says so, too.
+    pub(super) fn is_in_step_privately_with(&self, peer: &DeviceId) -> bool {
+        self.running.as_ref().is_some_and(|running| running.engine.is_in_step_privately_with(peer))
     }
 
     /// Does what there is to do, up to the beginning of a commit.

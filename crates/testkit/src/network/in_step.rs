@@ -32,11 +32,19 @@ impl Network {
     fn assert_holds_all(&self, at: usize, other: usize) {
         let Some((own, theirs)) = self.comparable(at, other) else { return };
         let view = own.read().expect("the store is open");
-        let rows = view.reader().rows(Scope::Ours);
-        for (device, _) in own.roster().devices() {
-            for tip in index::tips(&rows, device).expect("the index can be read") {
-                let seed = self.seed;
-                assert!(holds(theirs, &tip), "seed {seed}: {at} says it is in step with {other}, which lacks {tip:?}");
+        // While it is taken to be locked there, in step means what is shared.
+        let private = self.devices[at].is_in_step_privately_with(&self.devices[other].id)
+            && [own, theirs].iter().all(|replica| replica.space(Scope::Mine).is_some());
+        for scope in [Scope::Ours, Scope::Mine].into_iter().filter(|scope| private || *scope == Scope::Ours) {
+            let rows = view.reader().rows(scope);
+            for (device, _) in own.roster().devices() {
+                for tip in index::tips(&rows, device).expect("the index can be read") {
+                    let (seed, held) = (self.seed, holds(theirs, scope, &tip));
+                    assert!(
+                        held,
+                        "seed {seed}: {at} says it is in step with {other}, which lacks {tip:?} of {scope:?}"
+                    );
+                }
             }
         }
     }
@@ -49,7 +57,7 @@ impl Network {
         for told in last.expect("meetings can be read").into_iter().filter_map(|meeting| meeting.told) {
             let seed = self.seed;
             assert!(
-                holds(theirs, &told),
+                holds(theirs, Scope::Ours, &told),
                 "seed {seed}: {at} wrote down that {other} was told {told:?}, which it lacks"
             );
         }
@@ -63,7 +71,7 @@ impl Network {
     }
 }
 
-fn holds(replica: &Replica, fact: &FactId) -> bool {
+fn holds(replica: &Replica, scope: Scope, fact: &FactId) -> bool {
     let view = replica.read().expect("the store is open");
-    index::holds(&view.reader().rows(Scope::Ours), fact).expect("the index can be read")
+    index::holds(&view.reader().rows(scope), fact).expect("the index can be read")
 }

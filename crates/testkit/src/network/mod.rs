@@ -41,6 +41,7 @@ use std::time::{Duration, Instant};
 use betwixt_model::document::Scope;
 use betwixt_model::fact::Fact;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
+use betwixt_sync::wire::OutgoingStream;
 use jiff::civil::{Date, date};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -428,8 +429,10 @@ impl Network {
         self.give(to, Input::Connected { connection, peer, direction: Direction::Incoming });
     }
 
-    fn send(&mut self, from: usize, connection: ConnectionId, stream: betwixt_sync::wire::StreamKey, bytes: Vec<u8>) {
-        self.assert_nothing_private(from, &bytes);
+    fn send(&mut self, from: usize, connection: ConnectionId, stream: OutgoingStream, bytes: Vec<u8>) {
+        if let Some(to) = self.wires.other_end(connection, from) {
+            self.assert_nothing_private(from, to, stream.lane, &bytes);
+        }
         let bytes = self.altered(from, bytes);
         let latency = self.latency();
         let Some(sent) = self.wires.send(connection, from, stream, self.queue.now() + latency) else { return };

@@ -49,6 +49,14 @@ impl Power {
         self.disk.heal();
     }
 
+    /// Locks the private part of a store with these keys, or unlocks it.
+    pub(super) fn lock(&self, store: &Store, locked: bool) {
+        match &self.keys.mine {
+            Some(key) if !locked => store.unlock_mine(key).expect("it is the key that the store was made with"),
+            _ => store.lock_mine(),
+        }
+    }
+
     /// The store as it is on the disk.
     pub(super) fn open(&self) -> Store {
         Store::open(self.disk.clone(), &self.keys, options()).expect("what a crash leaves is a whole store")

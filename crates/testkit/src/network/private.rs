@@ -1,10 +1,11 @@
-//! Private pages: said on a device, kept there, and never anywhere else (PrivateStaysHome).
+//! Private pages: said on a device, on all devices of the same partner, and never anywhere else (PrivateStaysHome).
 
 use betwixt_daemon::replica::Replica;
 use betwixt_model::document::{Document, GENESIS, Scope};
 use betwixt_model::ids::{ItemId, encode_base32};
 use betwixt_model::index;
 use betwixt_model::say::Saying;
+use betwixt_sync::wire::Lane;
 use rand_core::RngCore;
 use serde_json::json;
 
@@ -25,8 +26,18 @@ impl Network {
         self.give(device.0, Input::Say(Box::new(move |_, _| Some(said))));
     }
 
-    /// No frame holds a private text, or the id of a private fact as bytes or text.
-    pub(super) fn assert_nothing_private(&self, from: usize, frame: &[u8]) {
+    /// Locks a device's private part, or unlocks it. Nothing happens while something is on its way to its disk.
+    pub fn lock(&mut self, device: DeviceName, locked: bool) {
+        self.give(device.0, Input::Lock(locked));
+    }
+
+    /// No frame to a device of the other partner's holds a private text, or the id of a private fact as bytes or text, nor
+    /// is it one that only devices of one partner send each other.
+    pub(super) fn assert_nothing_private(&self, from: usize, to: usize, lane: Lane, frame: &[u8]) {
+        if self.devices[from].partner == self.devices[to].partner {
+            return;
+        }
+        assert_eq!(lane, Lane::Shared, "seed {}: device {from} speaks of private documents", self.seed);
         assert!(!holds(frame, MARK), "seed {}: device {from} sent something private", self.seed);
         for (_, fact) in &self.private {
             let id = fact.id();
@@ -35,8 +46,9 @@ impl Network {
         }
     }
 
-    /// PrivateStaysHome: what was said in private is on the device where it was said, and on no other, neither in an index
-    /// nor in what any document's changes hold when they are unpacked. That no frame held it was seen when it was sent.
+    /// PrivateStaysHome: what was said in private is on the devices of whoever said it, which have come into step, and on no
+    /// other, neither in an index nor in what any document's changes hold when they are unpacked. That no frame to others
+    /// held it was seen when it was sent.
     ///
     /// # Panics
     /// When something private is missing or elsewhere, with the seed.
@@ -47,7 +59,7 @@ impl Network {
             for (home, fact) in &self.private {
                 for scope in [Scope::Ours, Scope::Mine] {
                     let here = index::holds(&view.reader().rows(scope), &fact.id()).expect("the index can be read");
-                    let expected = at == *home && scope == Scope::Mine;
+                    let expected = device.partner == self.devices[*home].partner && scope == Scope::Mine;
                     assert_eq!(here, expected, "seed {}: a private fact of device {home}, on device {at}", self.seed);
                 }
             }

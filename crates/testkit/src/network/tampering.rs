@@ -25,14 +25,14 @@ impl Network {
     /// The newest generation of a year's shared document that a device has; `None` while it is down, writes to its disk, or
     /// has none.
     pub fn newest_document(&self, device: DeviceName, year: i16) -> Option<DocumentId> {
-        let heads = self.devices[device.0].replica()?.shared_heads().expect("heads can be read");
+        let heads = self.devices[device.0].replica()?.newest_heads(Scope::Ours).expect("heads can be read");
         heads.into_iter().map(|(id, _)| id).find(|id| id.year == year)
     }
 
     /// How many generations of documents a running device has left behind, over all years.
     pub fn generations(&self, device: DeviceName) -> usize {
         let Some(replica) = self.devices[device.0].replica() else { return 0 };
-        let heads = replica.shared_heads().expect("heads can be read");
+        let heads = replica.newest_heads(Scope::Ours).expect("heads can be read");
         heads.into_iter().map(|(id, _)| usize::try_from(id.generation).unwrap_or(usize::MAX)).sum()
     }
 
@@ -108,7 +108,7 @@ impl Network {
     pub fn is_whole(&self, device: DeviceName) -> bool {
         let Some(replica) = self.devices[device.0].replica() else { return false };
         let view = replica.read().expect("the store is open");
-        let heads = replica.shared_heads().expect("heads can be read");
+        let heads = replica.newest_heads(Scope::Ours).expect("heads can be read");
         heads.into_iter().all(|(id, _)| {
             let stored = view.reader().document(id).expect("the store is open").expect("it was listed");
             let loaded = Document::load(id, &stored.bytes(GENESIS));
@@ -125,7 +125,7 @@ impl Network {
         let Some(replica) = self.devices[device.0].replica() else { return };
         let view = replica.read().expect("the store is open");
         let mut carried = BTreeSet::new();
-        for (id, _) in replica.shared_heads().expect("heads can be read") {
+        for (id, _) in replica.newest_heads(Scope::Ours).expect("heads can be read") {
             let stored = view.reader().document(id).expect("the store is open").expect("it was listed");
             let document = Document::load(id, &stored.bytes(GENESIS)).expect("it loads");
             carried.extend(document.entries().expect("its changes can be read").into_keys());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use betwixt_sync::dialer::ConnectionId;
-use betwixt_sync::wire::StreamKey;
+use betwixt_sync::wire::OutgoingStream;
 
 #[derive(Debug)]
 struct Wire {
@@ -14,7 +14,7 @@ struct Wire {
     stands: Instant,
     alive: bool,
     /// By sender and what the stream is for: its number and when its last frame arrives.
-    streams: BTreeMap<(usize, StreamKey), (u64, Instant)>,
+    streams: BTreeMap<(usize, OutgoingStream), (u64, Instant)>,
 }
 
 /// Every connection that ever was.
@@ -66,7 +66,13 @@ impl Wires {
     }
 
     /// Sends a frame that would arrive at `at`, but never before the one that was sent before it on its stream.
-    pub(super) fn send(&mut self, connection: ConnectionId, from: usize, key: StreamKey, at: Instant) -> Option<Sent> {
+    pub(super) fn send(
+        &mut self,
+        connection: ConnectionId,
+        from: usize,
+        key: OutgoingStream,
+        at: Instant,
+    ) -> Option<Sent> {
         let to = self.other_end(connection, from)?;
         let wire = self.wires.get_mut(&connection).filter(|wire| wire.alive)?;
         let number = wire.streams.len() as u64;

@@ -73,6 +73,16 @@ pub(super) fn upkeep() -> Vec<Operation> {
 pub(super) fn devices() -> Vec<Operation> {
     vec![
         Operation::get("devices", "/v1/devices", "Every device of the household.").lists::<Device>(),
+        Operation::put("renameDevice", "/v1/devices/{device}/name", "Says what a device of one's own is called.")
+            .pair()
+            .at("device", "phone")
+            .body::<RenameDevice>(json!({ "name": "old phone" }))
+            .lists::<Device>(),
+        Operation::delete("removeDevice", "/v1/devices/{device}", "Removes a device of one's own.")
+            .more("It keeps what it holds, gets nothing more, and never returns. Nobody removes the other's devices.")
+            .owner()
+            .at("device", "phone")
+            .lists::<Device>(),
         Operation::get("addresses", "/v1/addresses", "Every address that devices of the household may be at.")
             .lists::<Address>(),
         Operation::post("addAddress", "/v1/addresses", "Adds an address by hand. Adding it twice changes nothing.")

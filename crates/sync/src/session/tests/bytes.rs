@@ -7,7 +7,7 @@ fn household_of(documents: u32) -> [Home; 2] {
     for number in 0..documents {
         // Of a year only the newest generation is spoken of, so each has a year of its own.
         let id = DocumentId { scope: Scope::Ours, year: 2026 + number as i16, generation: 0 };
-        let id = SharedDocumentId::try_from(id).unwrap();
+        let id = DocumentName::of(id);
         homes[0].say_in(id, "something");
         let document = homes[0].documents[&id].clone();
         homes[1].documents.insert(id, document);

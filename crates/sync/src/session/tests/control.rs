@@ -103,6 +103,19 @@ fn a_counter_that_was_seen_means_a_copied_home() {
 }
 
 #[test]
+fn private_stays_home_a_shared_session_says_nothing_of_a_private_document() {
+    let mut homes = couple();
+    homes[0].say(2026, "a");
+    let mut connection = meet(&mut homes, 1);
+    let (now, session) = (connection.now, &mut connection.ends[0].session);
+    session.handle_local_change(now, shared(2026));
+    let asked = std::iter::from_fn(|| session.poll_output()).count();
+    assert!(asked > 0, "it asks for what it takes to be a document of its scope");
+    session.generate(now, &Document::genesis(DocumentId { scope: Scope::Mine, year: 2026, generation: 0 }));
+    assert!(session.poll_output().is_none());
+}
+
+#[test]
 fn rosters_that_differ_are_exchanged_before_any_document() {
     let mut homes = couple();
     homes[0].say(2026, "a");

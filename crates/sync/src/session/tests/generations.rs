@@ -4,26 +4,26 @@ use betwixt_model::carry;
 
 use super::*;
 
-fn generation(year: i16, generation: u32) -> SharedDocumentId {
-    SharedDocumentId::try_from(DocumentId { scope: Scope::Ours, year, generation }).unwrap()
+fn generation(year: i16, generation: u32) -> DocumentName {
+    DocumentName::of(DocumentId { scope: Scope::Ours, year, generation })
 }
 
 impl Home {
     /// Carries everything on that it has of the year, as a replica does when it learns of a generation.
-    pub(super) fn carry_on(&mut self, to: SharedDocumentId) {
+    pub(super) fn carry_on(&mut self, to: DocumentName) {
         let mut entries = carry::Entries::new();
         for (id, document) in self.documents.iter().filter(|(id, _)| id.year() == to.year()) {
             if *id != to {
                 entries.extend(document.entries().unwrap());
             }
         }
-        let document = self.documents.entry(to).or_insert_with(|| Document::genesis(to.document()));
+        let document = self.documents.entry(to).or_insert_with(|| Document::genesis(to.within(Scope::Ours)));
         let known = document.entries().unwrap();
         entries.retain(|id, _| !known.contains_key(id));
-        document.carry(carry::changes(to.document(), &entries).unwrap()).unwrap();
+        document.carry(carry::changes(to.within(Scope::Ours), &entries).unwrap()).unwrap();
     }
 
-    pub(super) fn knows(&self, id: SharedDocumentId) -> usize {
+    pub(super) fn knows(&self, id: DocumentName) -> usize {
         self.documents.get(&id).map_or(0, |document| document.entries().unwrap().len())
     }
 }

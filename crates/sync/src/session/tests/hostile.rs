@@ -152,7 +152,7 @@ fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
             let year = 1970 + i16::try_from(index).unwrap();
             let id = DocumentId { scope: Scope::Ours, year, generation: 0 };
             let heads = vec![ChangeHash([1; 32])];
-            (SharedDocumentId::try_from(id).unwrap(), SharedDocument { heads, sync_state: Vec::new() })
+            (DocumentName::of(id), SharedDocument { heads, sync_state: Vec::new() })
         };
         (0..count).map(document).collect::<BTreeMap<_, _>>()
     };
@@ -167,7 +167,7 @@ fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
     let too_large = |what| Some(CloseReason::TooLarge(what));
     assert_eq!(closed_at_once(&|config| config.documents = documents(caps::DOCUMENTS)), None);
     let many = closed_at_once(&|config| config.documents = documents(caps::DOCUMENTS + 1));
-    assert_eq!(many, too_large("the number of shared documents"));
+    assert_eq!(many, too_large("the number of documents"));
     let hashes = |count: usize| -> Vec<[u8; 32]> {
         let hash = |number: u64| std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or(0));
         (0..count as u64).map(hash).collect()
@@ -194,9 +194,9 @@ fn what_does_not_fit_into_the_caps_ends_the_session_and_says_what() {
     // All but one of those are new.
     assert_eq!(closed, None);
     let one_more = DocumentId { scope: Scope::Ours, year: 5000, generation: 0 };
-    connection.ends[0].session.handle_local_change(connection.now, SharedDocumentId::try_from(one_more).unwrap());
+    connection.ends[0].session.handle_local_change(connection.now, DocumentName::of(one_more));
     let last = std::iter::from_fn(|| connection.ends[0].session.poll_output()).last();
-    assert!(matches!(last, Some(Output::Close(CloseReason::TooLarge("the number of shared documents")))));
+    assert!(matches!(last, Some(Output::Close(CloseReason::TooLarge("the number of documents")))));
     drop(homes);
 }
 
@@ -319,7 +319,7 @@ fn hostile_input_is_an_error_a_frame_that_makes_a_generation_up() {
 
 /// A real conversation in which one frame arrives otherwise than it was sent. Answers the newest document of the year that
 /// both spoke of.
-fn one_frame_otherwise(seed: u64, index: usize, change: impl Fn(&mut Vec<u8>)) -> SharedDocumentId {
+fn one_frame_otherwise(seed: u64, index: usize, change: impl Fn(&mut Vec<u8>)) -> DocumentName {
     let mut homes = couple();
     homes[0].say(2026, "the beginning");
     meet(&mut homes, seed);
@@ -345,7 +345,7 @@ fn one_frame_otherwise(seed: u64, index: usize, change: impl Fn(&mut Vec<u8>)) -
     drop(connection);
     // Counters and rosters are believed as they come, inside TLS; this test is about the rest.
     homes.iter_mut().for_each(|home| home.seen = CounterWindow::default());
-    let mut newest: BTreeMap<i16, SharedDocumentId> = BTreeMap::new();
+    let mut newest: BTreeMap<i16, DocumentName> = BTreeMap::new();
     for id in homes.iter().flat_map(|home| home.documents.keys()) {
         let known = newest.entry(id.year()).or_insert(*id);
         *known = (*known).max(*id);

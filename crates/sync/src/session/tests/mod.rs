@@ -18,8 +18,10 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-use super::{CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SharedDocument};
-use crate::wire::{Frame, IncomingStream, SharedDocumentId, StreamKey, VERSIONS};
+use super::{
+    CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
+};
+use crate::wire::{DocumentName, Frame, IncomingStream, StreamKey, VERSIONS};
 
 /// Simulated time begins at some instant, and only the test moves it.
 #[allow(clippy::disallowed_methods)]
@@ -27,8 +29,8 @@ pub(super) fn beginning() -> Instant {
     Instant::now()
 }
 
-pub(super) fn shared(year: i16) -> SharedDocumentId {
-    SharedDocumentId::try_from(DocumentId { scope: Scope::Ours, year, generation: 0 }).unwrap()
+pub(super) fn shared(year: i16) -> DocumentName {
+    DocumentName::of(DocumentId { scope: Scope::Ours, year, generation: 0 })
 }
 
 /// What one device has on disk.
@@ -38,8 +40,8 @@ pub(super) struct Home {
     pub(super) epoch: EpochId,
     /// Whose changes the gate lets in.
     pub(super) allowed: Vec<(DeviceId, EpochId)>,
-    pub(super) documents: BTreeMap<SharedDocumentId, Document>,
-    pub(super) states: BTreeMap<SharedDocumentId, Vec<u8>>,
+    pub(super) documents: BTreeMap<DocumentName, Document>,
+    pub(super) states: BTreeMap<DocumentName, Vec<u8>>,
     pub(super) counter: u64,
     pub(super) seen: CounterWindow,
     pub(super) roster: RosterOffer,
@@ -72,8 +74,8 @@ impl Home {
         DeviceId::from_bytes(self.key.verifying_key().to_bytes())
     }
 
-    pub(super) fn actors(&self, id: SharedDocumentId) -> Actors {
-        let mut actors = Actors::new(id.document());
+    pub(super) fn actors(&self, id: DocumentName) -> Actors {
+        let mut actors = Actors::new(id.within(Scope::Ours));
         actors.own(self.device(), &self.epoch);
         for (device, epoch) in &self.allowed {
             actors.allow(*device, epoch);
@@ -86,7 +88,7 @@ impl Home {
         self.say_in(shared(year), value);
     }
 
-    pub(super) fn say_in(&mut self, id: SharedDocumentId, value: &str) {
+    pub(super) fn say_in(&mut self, id: DocumentName, value: &str) {
         let device = self.device();
         self.said += 1;
         let mut nonce = [0; 16];
@@ -105,8 +107,8 @@ impl Home {
             value: value.into(),
         });
         let signed = fact.unwrap().sign(&self.key);
-        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(id.document()));
-        document.append(&actor_id(&device, &id.document(), &self.epoch), &[signed]).unwrap();
+        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(id.within(Scope::Ours)));
+        document.append(&actor_id(&device, &id.within(Scope::Ours), &self.epoch), &[signed]).unwrap();
     }
 
     pub(super) fn config(&mut self, role: Role) -> SessionConfig {
@@ -117,6 +119,7 @@ impl Home {
         });
         SessionConfig {
             role,
+            scope: SessionScope::Ours,
             household: HouseholdId::from_bytes([3; 32]),
             versions: VERSIONS,
             counter: self.counter,
@@ -170,7 +173,8 @@ impl End {
                 Output::Persist { id, document: key, changes } => {
                     self.largest_persist = self.largest_persist.max(changes.len());
                     let actors = home.actors(key);
-                    let document = home.documents.entry(key).or_insert_with(|| Document::genesis(key.document()));
+                    let document =
+                        home.documents.entry(key).or_insert_with(|| Document::genesis(key.within(Scope::Ours)));
                     match admit(document, changes, &actors) {
                         Ok(admitted) => {
                             document.apply(&admitted.changes).unwrap();
@@ -257,7 +261,7 @@ impl Connection {
         let number = match key {
             StreamKey::Control => 2,
             StreamKey::Document(id) => {
-                1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.document().generation)
+                1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.generation())
             }
         };
         if self.ends[to].closed.is_none() {
@@ -274,7 +278,7 @@ impl Connection {
     fn assert_in_step_is_true(&self, homes: &[Home; 2]) {
         for side in (0..2).filter(|side| self.ends[*side].session.is_in_step()) {
             let (own, other) = (&homes[side].documents, &homes[1 - side].documents);
-            let newest: BTreeMap<i16, SharedDocumentId> =
+            let newest: BTreeMap<i16, DocumentName> =
                 own.keys().chain(other.keys()).map(|id| (id.year(), *id)).collect();
             for (id, document) in own.iter().filter(|(id, _)| newest[&id.year()] == **id) {
                 let held = |head| other.get(id).is_some_and(|document| document.holds(head));

@@ -12,8 +12,8 @@ use super::*;
 /// One line a frame: its name and its bytes. They are the protocol's version 1: a line that changes is another version.
 const GOLDEN: &str = include_str!("golden.txt");
 
-fn shared(year: i16, generation: u32) -> SharedDocumentId {
-    SharedDocumentId::try_from(DocumentId { scope: Scope::Ours, year, generation }).unwrap()
+fn shared(year: i16, generation: u32) -> DocumentName {
+    DocumentName::of(DocumentId { scope: Scope::Ours, year, generation })
 }
 
 fn bytes(seed: u8) -> [u8; 32] {
@@ -116,7 +116,7 @@ fn caps_lists_are_refused_by_their_number_alone() {
 
 #[test]
 fn lists_have_one_order_and_documents_are_of_possible_years() {
-    let documents = |ids: &[SharedDocumentId]| {
+    let documents = |ids: &[DocumentName]| {
         Frame::Documents(ids.iter().map(|id| ListedDocument { id: *id, heads: vec![] }).collect()).encode()
     };
     let twice = documents(&[shared(2026, 0), shared(2026, 0)]);
