@@ -328,3 +328,13 @@ fn a_full_stop_before_endless_space_does_not_hold_anybody_up() {
     assert_eq!(found.len(), 3);
     assert_eq!(found.iter().map(|sentence| sentence.body.len() + sentence.space.len()).sum::<usize>(), text.len());
 }
+
+/// Found by fuzzing: it was a passage that differed between nobody.
+#[test]
+fn of_no_versions_at_all_there_is_an_empty_text() {
+    for bases in [&[][..], &["One."], &["One.", "Two."]] {
+        let merged = merge::<usize>(bases, &[]);
+        assert_eq!(merged.text().as_deref(), Some(""), "{bases:?}");
+        assert!(!merged.differs());
+    }
+}

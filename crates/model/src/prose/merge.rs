@@ -115,6 +115,9 @@ impl<K> From<&Merged<K>> for Base {
 /// Without any base, what all versions share holds and everything else differs. The order of `bases` and of `versions`
 /// does not matter. Of no versions at all: an empty text.
 pub fn merge<K: Ord + Clone>(bases: &[&str], versions: &[Version<'_, K>]) -> Merged<K> {
+    if versions.is_empty() {
+        return Merged { passages: Vec::new() };
+    }
     match Base::texts(bases) {
         Some(base) => merge_onto(&base, versions),
         None => {
