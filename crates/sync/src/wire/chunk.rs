@@ -43,6 +43,9 @@ pub enum ChunkError {
     /// Has, or claims to have, more than [`caps::OPERATIONS`] operations.
     #[error("too many operations")]
     TooManyOperations,
+    /// Automerge would write it otherwise.
+    #[error("not in the one spelling of a change")]
+    NotCanonical,
     /// Automerge cannot read it.
     #[error("Automerge refuses it")]
     Refused,
@@ -83,8 +86,12 @@ impl Budget {
 
 /// Reads one change chunk, compressed or not.
 ///
+/// A change has one spelling: that in which Automerge writes it. A document keeps what its changes say and not their bytes,
+/// and writes them anew; one that said more, or said it otherwise, would have another hash then, and the saved document
+/// would load no more.
+///
 /// # Errors
-/// [`ChunkError`] when it is none, is outside the budget, or Automerge cannot decode it.
+/// [`ChunkError`] when it is none, is outside the budget, has another spelling, or Automerge cannot decode it.
 pub fn decode_change(chunk: &[u8], budget: &mut Budget) -> Result<Change, ChunkError> {
     let (kind, checksum, data) = read_header(chunk)?;
     let inflated;
@@ -103,7 +110,11 @@ pub fn decode_change(chunk: &[u8], budget: &mut Budget) -> Result<Change, ChunkE
         return Err(ChunkError::Checksum);
     }
     measure_change(body, budget)?;
-    caught(|| Change::try_from(chunk).map_err(|_| ChunkError::Refused))
+    caught(|| {
+        let change = Change::try_from(chunk).map_err(|_| ChunkError::Refused)?;
+        let again = Change::from(change.decode());
+        if again.raw_bytes() == change.raw_bytes() { Ok(change) } else { Err(ChunkError::NotCanonical) }
+    })
 }
 
 /// Reads a saved document: all its changes, in causal order.

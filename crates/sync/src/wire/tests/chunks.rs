@@ -131,6 +131,31 @@ fn caps_runs_that_claim_more_operations_than_there_may_be() {
     assert_eq!(outcome.map(drop), Err(ChunkError::TooManyOperations));
 }
 
+/// Found by fuzzing: the number of a column was changed, from one that says which object is meant to one that Automerge does
+/// not know. It applied such a change and forgot the column, so the document that it saved then did not load any more.
+#[test]
+fn hostile_input_is_an_error_a_change_that_automerge_would_spell_otherwise() {
+    let mut document = AutoCommit::new().with_actor(automerge::ActorId::from(vec![1; 16]));
+    let map = document.put_object(ROOT, "a map", automerge::ObjType::Map).unwrap();
+    document.commit();
+    document.put(&map, "a key", "a value").unwrap();
+    document.commit();
+    let change = document.get_changes(&[]).pop().unwrap();
+    assert!(decoded(change.raw_bytes()).is_ok());
+    let mut data = change.raw_bytes()[10..].to_vec();
+    // The columns' number, then the objects' actors and counters: kinds 1 and 2, each a run of one.
+    let columns = [1, 2, 2, 2];
+    let at = data.windows(columns.len()).position(|window| window == columns).expect("the columns are listed");
+    data[at + 2] = 3;
+    let forged = chunk(1, &data, 1, &data);
+    // The reason for the check.
+    let taken = Change::try_from(forged.as_slice()).unwrap();
+    let mut ruined = document.fork_at(&change.deps().to_vec()).unwrap();
+    ruined.apply_changes([taken]).unwrap();
+    assert!(AutoCommit::load(&ruined.save()).is_err(), "Automerge has mended this; the check may stay");
+    assert_eq!(decoded(&forged), Err(ChunkError::NotCanonical));
+}
+
 #[test]
 fn a_wrong_checksum_is_refused_before_automerge_sees_it() {
     let mut document = document();
