@@ -19,7 +19,7 @@ use crate::view::View;
 
 const MAGIC: &[u8; 16] = b"betwixt archive\n";
 const FORMAT: u32 = 1;
-const CHECKSUM: &str = "betwixt 1 archive checksum";
+pub(crate) const CHECKSUM: &str = "betwixt 1 archive checksum";
 const END: u8 = 0xff;
 const ROW: u8 = 0xfe;
 
@@ -210,10 +210,15 @@ impl Archive {
         if key > MAX_KEY || value > MAX_VALUE {
             return Err(self.damaged("a row that is too long"));
         }
-        let (mut key, mut value) = (vec![0; key as usize], vec![0; value as usize]);
-        self.read(&mut key)?;
-        self.read(&mut value)?;
-        Ok((key, value))
+        Ok((self.bytes(key)?, self.bytes(value)?))
+    }
+
+    /// As many bytes. Takes the memory of what is there, and not of what a length claims.
+    fn bytes(&mut self, length: u32) -> Result<Vec<u8>, ArchiveError> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.file).take(length.into()).read_to_end(&mut bytes);
+        let count = read.map_err(|source| ArchiveError::File { path: self.path.clone(), source })?;
+        if count < length as usize { Err(self.damaged("it is cut short")) } else { Ok(bytes) }
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), ArchiveError> {

@@ -54,6 +54,29 @@ fn a_flipped_byte_in_a_snapshot_is_never_accepted() {
     }
 }
 
+/// Found by fuzzing: a row that claims a gigabyte made the reader take it before it looked whether there was any. Whoever
+/// hands over such a file can reckon its checksum.
+#[test]
+fn hostile_input_is_an_error_an_archive_that_claims_more_than_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("backup");
+    let keys = DataKeys::random(&mut OsRng);
+    let mut file = b"betwixt archive\n".to_vec();
+    file.extend(1_u32.to_le_bytes());
+    file.extend([0; 32 + 8 + 4]);
+    file.push(14);
+    file.extend(b"ours.documents");
+    file.push(0xfe);
+    file.extend([4_u32.to_le_bytes(), (1_u32 << 30).to_le_bytes()].concat());
+    file.extend(b"a key and no gigabyte");
+    let mut hasher = blake3::Hasher::new_derive_key("betwixt 1 archive checksum");
+    hasher.update(&file);
+    file.extend(hasher.finalize().as_bytes());
+    fs::write(&path, &file).unwrap();
+    let refused = verify_archive(&path, &keys).unwrap_err();
+    assert!(refused.to_string().contains("it is cut short"), "{refused}");
+}
+
 /// A database that was closed in order, on a disk of its own.
 fn closed(keys: &DataKeys) -> (Vec<u8>, String) {
     let disk = MemoryDisk::new();
