@@ -15,6 +15,8 @@ mod chapter;
 pub(crate) mod cursor;
 mod events;
 mod frontends;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod landing;
 pub(crate) mod lists;
 mod parse;

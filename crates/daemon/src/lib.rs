@@ -10,6 +10,8 @@ mod daemon;
 pub mod engine;
 mod event;
 mod frontends;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod house;
 pub mod http;
 mod meeting;

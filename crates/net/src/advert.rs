@@ -30,7 +30,7 @@ fn received(address: &ScopedIp) -> Vec<(IpAddr, u32)> {
     }
 }
 
-fn on_link(
+pub(crate) fn on_link(
     received: impl Iterator<Item = (IpAddr, u32)>,
     port: u16,
     networks: &[Network],

@@ -141,7 +141,7 @@ impl Filter {
 
     /// Moves the datagrams that pass to the front of a buffer that holds several of `stride` bytes (the last may be
     /// shorter), and says how many bytes they are.
-    fn keep(&self, buffer: &mut [u8], length: usize, stride: usize) -> usize {
+    pub(crate) fn keep(&self, buffer: &mut [u8], length: usize, stride: usize) -> usize {
         let stride = stride.max(1);
         let length = length.min(buffer.len());
         let (mut kept, mut start) = (0, 0);

@@ -19,6 +19,8 @@ mod endpoint;
 mod event;
 mod filter;
 mod framing;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 #[cfg(test)]
 mod hostile;
 pub mod interfaces;

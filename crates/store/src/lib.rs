@@ -12,6 +12,8 @@ pub mod disk;
 mod documents;
 mod error;
 mod files;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod home;
 pub mod keys;
 mod meetings;

@@ -27,6 +27,8 @@ mod accord;
 mod code;
 mod exchange;
 mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod join;
 mod offer;
 mod terms;

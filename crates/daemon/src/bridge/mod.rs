@@ -12,6 +12,8 @@
 //! its way there. While something waits to be said in a copy, nobody is told of the copy.
 
 mod exchange;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod message;
 mod naming;
 mod outside;

@@ -214,6 +214,21 @@ impl SignedStatement {
         Ok(signed)
     }
 
+    /// For fuzzing: the same body with the signatures of those of its signers whose keys are here, as a hostile member would
+    /// put them. `None` for what has not the shape of a statement.
+    #[cfg(feature = "fuzz")]
+    pub fn signed_again(bytes: &[u8], keys: &[&SigningKey]) -> Option<Vec<u8>> {
+        let (body, signatures) = postcard::take_from_bytes::<Body>(bytes).ok()?;
+        let own = &bytes[..bytes.len() - signatures.len()];
+        let message = signed_bytes(&id_of(own));
+        let mut again = own.to_vec();
+        for signer in &body.signers {
+            let key = keys.iter().find(|key| key.verifying_key().as_bytes() == signer.as_bytes());
+            again.extend(key.map_or([0; SIGNATURE], |key| key.sign(&message).to_bytes()));
+        }
+        Some(again)
+    }
+
     fn verify(&self) -> Result<(), StatementError> {
         let signers = &self.draft.body.signers;
         if self.signatures.len() != signers.len() * SIGNATURE {

@@ -1,0 +1,67 @@
+//! Every body, and what it may take.
+
+mod adverts;
+mod api;
+mod bridge;
+mod chunks;
+mod facts;
+mod pairing;
+mod prose;
+mod rituals;
+mod roster;
+mod session;
+mod store;
+mod wire;
+
+pub(crate) use adverts::pairs;
+pub(crate) use bridge::{SYNC, cbor, wrapped};
+pub(crate) use chunks::fixture;
+pub(crate) use pairing::local;
+pub(crate) use roster::chains;
+pub(crate) use store::{key_file, keys};
+
+const MIB: usize = 1024 * 1024;
+
+/// A body, its name, and the caps under which it has to stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Names it, its corpus and its libFuzzer target.
+    pub name: &'static str,
+    /// The body: panics when something is wrong.
+    pub run: fn(&[u8]),
+    /// The longest input that is drawn, in bytes.
+    pub longest: usize,
+    /// Bytes that may be allocated at once beyond what was before the input. What a reader is handed is a few KiB, so this
+    /// is what its caps allow it, and nothing that an input merely claims.
+    pub memory: usize,
+    /// How many altered inputs the tests try by default.
+    pub tries: u64,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), longest: usize, memory: usize, tries: u64) -> Target {
+    Target { name, run, longest, memory, tries }
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    target("adverts", adverts::heard, 1024, MIB, 2_000),
+    target("api_requests", api::requests, 4096, 8 * MIB, 2_000),
+    target("archives", store::archives, 8192, 16 * MIB, 200),
+    target("bridge", bridge::messages, 4096, 128 * MIB, 300),
+    target("changes", chunks::changes, 4096, 128 * MIB, 1_000),
+    target("datagrams", adverts::datagrams, 4096, MIB, 2_000),
+    target("documents", chunks::documents, 8192, 256 * MIB, 500),
+    target("fact_lives", facts::lives, 2048, 16 * MIB, 200),
+    target("facts", facts::texts, 4096, 2 * MIB, 2_000),
+    target("gate", chunks::gate, 1024, 32 * MIB, 500),
+    target("keys_files", store::keys_files, 4096, 2 * MIB, 1_000),
+    target("pairing", pairing::operations, 1024, 4 * MIB, 200),
+    target("pairing_frames", pairing::frames, 2048, MIB, 2_000),
+    target("pairing_proven", pairing::proven, 4096, 4 * MIB, 500),
+    target("prose", prose::merged, 4096, 32 * MIB, 200),
+    target("roster", roster::statements, 8192, 8 * MIB, 100),
+    target("schedules", rituals::schedules, 1024, 8 * MIB, 200),
+    target("session", session::operations, 2048, 128 * MIB, 200),
+    target("sync_messages", chunks::messages, 4096, 128 * MIB, 500),
+    target("wire_frames", wire::frames, 4096, MIB, 5_000),
+];
