@@ -52,6 +52,11 @@ pub(crate) fn benchmarks() -> anyhow::Result<(PathBuf, PathBuf)> {
 
 /// Whether cargo-nextest is installed.
 pub(crate) fn has_nextest() -> bool {
-    let output = command(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    succeeds(&["nextest", "--version"])
+}
+
+/// Whether cargo does this; what it says of it is not shown.
+pub(crate) fn succeeds(arguments: &[&str]) -> bool {
+    let output = command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     output.is_ok_and(|status| status.success())
 }

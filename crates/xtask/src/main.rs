@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod cargo;
+mod fuzz;
 #[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests, which use the other half
 #[path = "../../testkit/src/needs.rs"]
 mod needs;
@@ -36,8 +37,12 @@ enum Task {
     },
     /// Write the OpenAPI document and the page that is rendered from it anew, into docs.
     Openapi,
-    /// Run the seeded and crashing tests for long: thousands of simulated networks, hundreds of kill -9.
+    /// Run the seeded and crashing tests for long: thousands of simulated networks, hundreds of kill -9, fuzzing.
     Soak(soak::Options),
+    /// Fuzz alone, as `soak` does.
+    Fuzz(fuzz::Options),
+    /// Write the first inputs of every fuzzing target anew, into crates/fuzz/corpus.
+    FuzzSeeds,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +51,11 @@ fn main() -> ExitCode {
         Task::Bench { arguments } => bench(&arguments),
         Task::Openapi => openapi(),
         Task::Soak(options) => soak::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options, 0).map(|total| {
+            println!("{total}");
+            total.failed == 0
+        }),
+        Task::FuzzSeeds => fuzz::seeds(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

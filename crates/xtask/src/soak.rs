@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::{cargo, tally};
+use crate::{cargo, fuzz, tally};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -21,6 +21,8 @@ pub(crate) struct Options {
     /// Where the seeds begin; each run prints its own when it fails.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    fuzz: fuzz::Options,
 }
 
 /// Runs all of it one after the other, and answers whether everything passed. The numbers go to the tests as environment
@@ -41,6 +43,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
                 "betwixt-tests",
                 "--exclude",
                 "betwixt-testkit",
+                "--exclude",
+                "betwixt-fuzz",
             ],
         ),
         ("kills", &["test", "--locked", "--release", "--package", "betwixt-tests", "--test", "crashes"]),
@@ -60,6 +64,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
         }
         total.add(tally::run(&mut command)?);
     }
+    total.add(fuzz::run(&options.fuzz, options.seed)?);
     println!("{total}");
     Ok(total.failed == 0)
 }
