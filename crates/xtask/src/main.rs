@@ -5,6 +5,7 @@
 // The only program here whose output is for a person at a terminal and whose prints are its purpose.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod advisories;
 mod cargo;
 mod fuzz;
 #[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests, which use the other half
@@ -43,6 +44,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Write the first inputs of every fuzzing target anew, into crates/fuzz/corpus.
     FuzzSeeds,
+    /// Refresh the advisories about crates, and hold Cargo.lock against them.
+    Advisories(advisories::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
             total.failed == 0
         }),
         Task::FuzzSeeds => fuzz::seeds(),
+        Task::Advisories(options) => advisories::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
