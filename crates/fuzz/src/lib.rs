@@ -10,6 +10,7 @@ mod household;
 pub mod kept;
 pub mod mutate;
 pub mod panics;
+pub mod reached;
 mod repair;
 pub mod seeds;
 mod targets;

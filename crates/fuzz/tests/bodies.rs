@@ -6,7 +6,7 @@ mod watch;
 use std::process::Command;
 use std::time::Duration;
 
-use betwixt_fuzz::{Target, kept, mutate};
+use betwixt_fuzz::{Target, kept, mutate, reached};
 use betwixt_testkit::seeds;
 use watch::{PATIENCE, Watch};
 
@@ -21,6 +21,10 @@ fn body(name: &str) {
     kept.first().into_iter().for_each(|first| watch.warm_up(&first.bytes));
     for input in &kept {
         watch.run(&input.bytes, &input.path.display().to_string());
+    }
+    let reached = reached::take();
+    if let Some(place) = target.reaches.iter().find(|place| !reached.contains(*place)) {
+        watch.fail(&format!("no kept input comes to \"{place}\", only to {reached:?}"));
     }
     let inputs: Vec<Vec<u8>> = kept.into_iter().map(|input| input.bytes).collect();
     seeds::each_by(INPUTS, target.tries, |seed| {
@@ -141,8 +145,14 @@ fn every_target_is_tested_here_and_has_its_libfuzzer_target() {
     }
 }
 
-const GREEDY: Target =
-    Target { name: "greedy", run: |bytes| drop(vec![1_u8; bytes.len() << 20]), longest: 9, memory: 4 << 20, tries: 0 };
+const GREEDY: Target = Target {
+    name: "greedy",
+    run: |bytes| drop(vec![1_u8; bytes.len() << 20]),
+    longest: 9,
+    memory: 4 << 20,
+    tries: 0,
+    reaches: &[],
+};
 
 #[test]
 fn a_body_that_takes_more_memory_than_it_may_fails() {
@@ -156,7 +166,7 @@ fn a_body_that_takes_more_memory_than_it_may_fails() {
 
 #[test]
 fn a_body_that_panics_fails_and_one_that_catches_does_not() {
-    let target = |run: fn(&[u8])| Target { name: "panics", run, longest: 9, memory: 1 << 20, tries: 0 };
+    let target = |run: fn(&[u8])| Target { name: "panics", run, longest: 9, memory: 1 << 20, tries: 0, reaches: &[] };
     Watch::new(target(|_| drop(std::panic::catch_unwind(|| panic!("inside")))), PATIENCE).run(b"x", "caught");
     let watch = Watch::new(target(|_| panic!("all the way")), PATIENCE);
     let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| watch.run(b"x", "uncaught")));
@@ -171,7 +181,7 @@ fn hangs() {
     let endless = |_: &[u8]| loop {
         std::thread::sleep(Duration::from_secs(1));
     };
-    let target = Target { name: "endless", run: endless, longest: 9, memory: 1 << 20, tries: 0 };
+    let target = Target { name: "endless", run: endless, longest: 9, memory: 1 << 20, tries: 0, reaches: &[] };
     Watch::new(target, Duration::from_millis(200)).run(b"x", "for ever");
 }
 

@@ -13,7 +13,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::{Seed, named, numbered};
 use crate::frames::join;
 use crate::household::{couple, ours, shared};
-use crate::targets::{SYNC, cbor, fixture, local, pairs, wrapped};
+use crate::targets::{SYNC, cbor, fixture, local, their_pair, wrapped};
 
 fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -231,7 +231,7 @@ pub(super) fn adverts() -> Vec<Seed> {
     let addresses = [0x67, 0x12, 2, 2, 0, 192, 168, 1, 7, 3, 0, 10, 1, 1, 1];
     let far = [0x67, 0x12, 2, 2, 0, 8, 8, 8, 8, 2, 0, 127, 0, 0, 1];
     let of = |head: &[u8], txt: &[u8]| [head, txt].concat();
-    let own = advert(pairs(), &mut rng(1));
+    let own = advert([&their_pair()], &mut rng(1));
     vec![
         named("device", of(&addresses, &txt("a", &own))),
         named("far-away", of(&far, &txt("a", &own))),
@@ -243,7 +243,7 @@ pub(super) fn adverts() -> Vec<Seed> {
 
 pub(super) fn datagrams() -> Vec<Seed> {
     let mut initial = vec![0xc0, 0, 0, 0, 1, 20];
-    initial.extend(pairs()[0].knock(&mut rng(2)));
+    initial.extend(their_pair().knock(&mut rng(2)));
     initial.resize(1200, 0);
     let of = |stride: u16, bytes: &[u8]| [&stride.to_le_bytes()[..], bytes].concat();
     let mut short = vec![0x40];

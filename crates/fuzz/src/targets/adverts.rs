@@ -10,19 +10,23 @@ use betwixt_net::limits;
 use betwixt_sync::keys::PairKey;
 
 use super::roster::chains;
+use crate::reached::here;
 
 /// The keys that the first of the devices has with two others.
 pub(crate) fn pairs() -> &'static [PairKey] {
     static PAIRS: OnceLock<Vec<PairKey>> = OnceLock::new();
-    PAIRS.get_or_init(|| {
-        let chains = chains();
-        let pair = |other: usize| {
-            let other = &chains.devices[other];
-            let derived = PairKey::derive(&chains.devices[0], &chains.household, &other.device(), &other.agreement());
-            derived.expect("it is an honest key")
-        };
-        vec![pair(1), pair(3)]
-    })
+    PAIRS.get_or_init(|| vec![pair(0, 1), pair(0, 3)])
+}
+
+/// The key that another of these devices has with the first.
+pub(crate) fn their_pair() -> PairKey {
+    pair(1, 0)
+}
+
+fn pair(own: usize, other: usize) -> PairKey {
+    let chains = chains();
+    let (own, other) = (&chains.devices[own], &chains.devices[other]);
+    PairKey::derive(own, &chains.household, &other.device(), &other.agreement()).expect("it is an honest key")
 }
 
 fn networks() -> Vec<Network> {
@@ -67,6 +71,9 @@ pub(super) fn heard(bytes: &[u8]) {
     }
     let networks = networks();
     let Some(found) = hear(&txt, &addresses, port, pairs(), &networks) else { return };
+    found.digits.iter().for_each(|_| here("digits"));
+    found.peers.iter().for_each(|_| here("a peer"));
+    found.addresses.iter().for_each(|_| here("an address"));
     assert!(found.digits.is_none_or(|digits| digits < 100));
     assert!(found.peers.len() <= pairs().len());
     let dialled: Vec<_> =
@@ -88,5 +95,6 @@ pub(super) fn datagrams(bytes: &[u8]) {
     let Some((stride, datagrams)) = bytes.split_first_chunk::<2>() else { return };
     let mut buffer = datagrams.to_vec();
     let kept = FILTER.with(|filter| filter.keep(&mut buffer, u16::from_le_bytes(*stride).into()));
+    here(if kept > 0 { "kept" } else { "dropped" });
     assert!(kept <= datagrams.len());
 }

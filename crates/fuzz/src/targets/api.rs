@@ -2,6 +2,8 @@
 
 use betwixt_daemon::fuzz::Api;
 
+use crate::reached::here;
+
 thread_local! {
     static API: Api = Api::default();
 }
@@ -24,6 +26,7 @@ pub(super) fn requests(bytes: &[u8]) {
         .collect();
     API.with(|api| {
         if let Some((status, _)) = api.ask(method, target, &headers, body) {
+            here(if status < 300 { "done" } else { "refused" });
             // Nothing that anybody asks is this side's fault.
             assert!((200..500).contains(&status), "{status}");
         }

@@ -9,6 +9,7 @@ use ciborium::Value;
 use super::chunks::fixture;
 use crate::frames;
 use crate::household::{ours, shared};
+use crate::reached::here;
 use crate::repair;
 
 /// The first byte of a part that stands for a sync message: what comes before its changes, and the changes, each repaired.
@@ -38,6 +39,9 @@ pub(super) fn messages(bytes: &[u8]) {
     let frames: Vec<(bool, &[u8])> = messages.iter().map(|(second, message)| (*second, message.as_slice())).collect();
     static NOW: OnceLock<Instant> = OnceLock::new();
     let sent = heard(document, home.actors(ours(2026)), &frames, *NOW.get_or_init(Instant::now));
+    if sent.len() > 1 {
+        here("answered");
+    }
     assert!(sent.iter().all(|frame| ciborium::from_reader::<Value, _>(frame.as_slice()).is_ok()));
     assert_eq!(before, home.documents[&shared(2026)].heads(), "the document itself is never written to");
 }

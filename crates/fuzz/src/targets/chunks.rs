@@ -14,6 +14,7 @@ use betwixt_sync::wire::decode_sync_message;
 
 use crate::frames;
 use crate::household::{Home, couple, ours, shared};
+use crate::reached::here;
 use crate::repair;
 
 /// A change, as it came and repaired.
@@ -21,6 +22,7 @@ pub(super) fn changes(bytes: &[u8]) {
     let _ = decode_change(bytes, &mut Budget::default());
     if let Ok(change) = decode_change(&repair::chunk(bytes), &mut Budget::default()) {
         assert!(change.len() as u64 <= caps::OPERATIONS);
+        here("applied");
         taken_in(vec![change]);
     }
 }
@@ -31,6 +33,7 @@ pub(super) fn documents(bytes: &[u8]) {
     let repaired = repair::chunk(bytes);
     let measured = measure_document(&repaired);
     if let Ok(changes) = decode_document(&repaired) {
+        here("loaded");
         assert_eq!(measured, Ok(()), "nothing is loaded that was not measured");
         assert!(changes.len() <= caps::WHOLE_CHANGES);
         taken_in(changes);
@@ -43,11 +46,14 @@ pub(super) fn documents(bytes: &[u8]) {
 
 /// A sync message as it came; and one of what stands before its changes and these, each repaired.
 pub(super) fn messages(bytes: &[u8]) {
-    let _ = decode_sync_message(bytes);
+    if decode_sync_message(bytes).is_ok() {
+        here("a message");
+    }
     let parts = frames::split(bytes);
     let Some(((_, before), chunks)) = parts.split_first() else { return };
     let chunks: Vec<&[u8]> = chunks.iter().map(|(_, chunk)| *chunk).collect();
     if let Ok((message, changes)) = decode_sync_message(&repair::sync_message(before, &chunks)) {
+        here(if changes.is_empty() { "no changes" } else { "changes" });
         assert!(changes.len() <= caps::CHANGES && message.heads.len() <= caps::HEADS);
         // What was read is what Automerge is given: it must be able to take it.
         let (home, _) = fixture();
@@ -113,7 +119,9 @@ pub(super) fn gate(bytes: &[u8]) {
     }
     let actors = home.actors(ours(2026));
     let document = &home.documents[&shared(2026)];
-    if let Ok(admitted) = admit(document, batch.clone(), &actors) {
+    let admitted = admit(document, batch.clone(), &actors);
+    here(if admitted.as_ref().is_ok_and(|admitted| !admitted.changes.is_empty()) { "admitted" } else { "refused" });
+    if let Ok(admitted) = admitted {
         assert!(admitted.changes.len() + admitted.parked.len() + admitted.known <= batch.len());
         let mut held: Vec<ChangeHash> = Vec::new();
         for change in &admitted.changes {

@@ -13,7 +13,7 @@ mod session;
 mod store;
 mod wire;
 
-pub(crate) use adverts::pairs;
+pub(crate) use adverts::their_pair;
 pub(crate) use bridge::{SYNC, cbor, wrapped};
 pub(crate) use chunks::fixture;
 pub(crate) use pairing::local;
@@ -36,32 +36,39 @@ pub struct Target {
     pub memory: usize,
     /// How many altered inputs the tests try by default.
     pub tries: u64,
+    /// Where the kept inputs have to come ([`crate::reached`]).
+    pub reaches: &'static [&'static str],
 }
 
-const fn target(name: &'static str, run: fn(&[u8]), longest: usize, memory: usize, tries: u64) -> Target {
-    Target { name, run, longest, memory, tries }
+const fn target(
+    name: &'static str,
+    run: fn(&[u8]),
+    (longest, memory, tries): (usize, usize, u64),
+    reaches: &'static [&'static str],
+) -> Target {
+    Target { name, run, longest, memory, tries, reaches }
 }
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    target("adverts", adverts::heard, 1024, MIB, 2_000),
-    target("api_requests", api::requests, 4096, 8 * MIB, 2_000),
-    target("archives", store::archives, 8192, 16 * MIB, 200),
-    target("bridge", bridge::messages, 4096, 128 * MIB, 300),
-    target("changes", chunks::changes, 4096, 128 * MIB, 1_000),
-    target("datagrams", adverts::datagrams, 4096, MIB, 2_000),
-    target("documents", chunks::documents, 8192, 256 * MIB, 500),
-    target("fact_lives", facts::lives, 2048, 16 * MIB, 200),
-    target("facts", facts::texts, 4096, 2 * MIB, 2_000),
-    target("gate", chunks::gate, 1024, 32 * MIB, 500),
-    target("keys_files", store::keys_files, 4096, 2 * MIB, 1_000),
-    target("pairing", pairing::operations, 1024, 4 * MIB, 200),
-    target("pairing_frames", pairing::frames, 2048, MIB, 2_000),
-    target("pairing_proven", pairing::proven, 4096, 4 * MIB, 500),
-    target("prose", prose::merged, 4096, 32 * MIB, 200),
-    target("roster", roster::statements, 8192, 8 * MIB, 100),
-    target("schedules", rituals::schedules, 1024, 8 * MIB, 200),
-    target("session", session::operations, 2048, 128 * MIB, 200),
-    target("sync_messages", chunks::messages, 4096, 128 * MIB, 500),
-    target("wire_frames", wire::frames, 4096, MIB, 5_000),
+    target("adverts", adverts::heard, (1024, MIB, 2_000), &["a peer", "digits", "an address"]),
+    target("api_requests", api::requests, (4096, 8 * MIB, 2_000), &["done", "refused"]),
+    target("archives", store::archives, (8192, 16 * MIB, 200), &["restored", "refused"]),
+    target("bridge", bridge::messages, (4096, 128 * MIB, 300), &["answered"]),
+    target("changes", chunks::changes, (4096, 128 * MIB, 1_000), &["applied"]),
+    target("datagrams", adverts::datagrams, (4096, MIB, 2_000), &["kept", "dropped"]),
+    target("documents", chunks::documents, (8192, 256 * MIB, 500), &["loaded"]),
+    target("fact_lives", facts::lives, (2048, 16 * MIB, 200), &["several facts", "shown"]),
+    target("facts", facts::texts, (4096, 2 * MIB, 2_000), &["a fact", "signed"]),
+    target("gate", chunks::gate, (1024, 32 * MIB, 500), &["admitted", "refused"]),
+    target("keys_files", store::keys_files, (4096, 2 * MIB, 1_000), &["read", "opened", "a recovery code"]),
+    target("pairing", pairing::operations, (1024, 4 * MIB, 200), &["both paired", "declined"]),
+    target("pairing_frames", pairing::frames, (2048, MIB, 2_000), &["a frame", "a message", "a code", "a ticket"]),
+    target("pairing_proven", pairing::proven, (4096, 4 * MIB, 500), &["asked"]),
+    target("prose", prose::merged, (4096, 32 * MIB, 200), &["differs", "merges"]),
+    target("roster", roster::statements, (8192, 8 * MIB, 100), &["parsed", "signed again"]),
+    target("schedules", rituals::schedules, (1024, 8 * MIB, 200), &["recurs"]),
+    target("session", session::operations, (2048, 128 * MIB, 200), &["in step", "closed", "forged"]),
+    target("sync_messages", chunks::messages, (4096, 128 * MIB, 500), &["a message", "changes"]),
+    target("wire_frames", wire::frames, (4096, MIB, 5_000), &["a frame", "a newer hello"]),
 ];

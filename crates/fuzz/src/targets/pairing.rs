@@ -17,6 +17,7 @@ use rand_core::SeedableRng;
 
 use super::roster::partner;
 use crate::frames;
+use crate::reached::here;
 
 /// The most operations of one input.
 const OPERATIONS: usize = 64;
@@ -24,16 +25,24 @@ const OPERATIONS: usize = 64;
 /// Frames, what is sealed in them, and what people type, each in its one spelling.
 pub(super) fn frames(bytes: &[u8]) {
     if let Some(again) = fuzz::read_frame(bytes) {
+        here("a frame");
         assert!(bytes.len() <= MAX_FRAME);
         assert_eq!(again, bytes);
     }
     if let Some(again) = fuzz::read_message(bytes) {
+        here("a message");
         assert_eq!(again, bytes);
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         match Entered::parse(text) {
-            Ok(Entered::Code(code)) => assert_eq!(Entered::parse(&code.to_text()), Ok(Entered::Code(code))),
-            Ok(Entered::Ticket(ticket)) => assert_eq!(Entered::parse(&ticket.to_text()), Ok(Entered::Ticket(ticket))),
+            Ok(Entered::Code(code)) => {
+                here("a code");
+                assert_eq!(Entered::parse(&code.to_text()), Ok(Entered::Code(code)));
+            }
+            Ok(Entered::Ticket(ticket)) => {
+                here("a ticket");
+                assert_eq!(Entered::parse(&ticket.to_text()), Ok(Entered::Ticket(ticket)));
+            }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
@@ -62,6 +71,9 @@ pub(super) fn proven(bytes: &[u8]) {
     let (outputs, outcome) = fuzz::after_proof(local(1), &messages);
     let asked = outputs.iter().any(|output| matches!(output, Output::AskConfirm { .. }));
     let paired = outputs.iter().any(|output| matches!(output, Output::Paired { .. }));
+    if asked {
+        here("asked");
+    }
     assert!(asked || !paired, "nobody is paired with whom the person was not asked about");
     assert!(outcome != Some(Ok(())) || paired);
     outputs.iter().for_each(hides);
@@ -113,9 +125,13 @@ pub(super) fn operations(bytes: &[u8]) {
     }
     let [one, other] = &room.sides;
     if let (Some(one), Some(other)) = (one.paired, other.paired) {
+        here("both paired");
         assert_eq!(one, other, "both are of one household");
     }
     for side in &room.sides {
+        if matches!(side.finished, Some(Err(Failure::Declined { .. }))) {
+            here("declined");
+        }
         assert!(side.finished != Some(Ok(())) || side.paired.is_some());
     }
 }

@@ -3,6 +3,7 @@
 use betwixt_model::prose::{Base, Passage, Piece, Version, merge, merge_onto, sentences, word_differences};
 
 use crate::frames;
+use crate::reached::here;
 
 /// The longest text, in bytes: the same work as with longer ones, in less time.
 const LONGEST: usize = 2_000;
@@ -29,6 +30,7 @@ pub(super) fn merged(bytes: &[u8]) {
             Passage::Differing { versions, .. } => assert!(versions.len() >= 2),
         }
     }
+    here(if one.differs() { "differs" } else { "merges" });
     assert_eq!(one.text().is_none(), one.differs());
     if let [only] = &versions[..] {
         assert_eq!(one.text().as_ref(), Some(only), "a text alone is itself");

@@ -7,6 +7,7 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 
 use crate::frames;
+use crate::reached::here;
 
 /// Start, zone and rule as three texts; or, when it is one, the JSON of a schedule.
 pub(super) fn schedules(bytes: &[u8]) {
@@ -27,6 +28,7 @@ pub(super) fn schedules(bytes: &[u8]) {
         assert!(dates.len() <= most, "at most one a day");
         assert!(dates.is_sorted_by(|left, right| left < right));
         assert!(dates.iter().all(|date| (from..=to).contains(date)));
+        dates.first().iter().for_each(|_| here("recurs"));
         dates.iter().take(50).for_each(|date| drop(schedule.when(*date)));
     }
     let _ = schedule.moved(&value["start"]);

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use crate::frames;
+use crate::reached::here;
 
 /// Two partners' devices, two each, a recovery key, and what an honest household states.
 pub(crate) struct Chains {
@@ -70,6 +71,7 @@ pub(super) fn statements(bytes: &[u8]) {
         let bytes = again.as_deref().unwrap_or(bytes);
         let Ok(statement) = SignedStatement::parse(bytes) else { continue };
         assert_eq!(statement.to_bytes(), bytes, "one spelling");
+        here(if again.is_some() { "signed again" } else { "parsed" });
         arrived.push(statement);
     }
     // Whoever has the same statements sees the same members, in whatever order they came (SameFactsSameView).

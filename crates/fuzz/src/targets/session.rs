@@ -10,6 +10,7 @@ use betwixt_sync::session::Role;
 use betwixt_sync::wire::{Frame, GoodbyeReason, StreamKey, caps};
 
 use crate::household::{Home, couple, shared};
+use crate::reached::here;
 use crate::repair;
 use end::End;
 
@@ -177,7 +178,11 @@ impl Scene {
 
     /// Nothing is lost by any of it: honest devices that nobody has forged for are in step after the next meeting.
     fn meet_again(&mut self) {
+        if self.ends.iter().any(|end| end.closed.is_some()) {
+            here("closed");
+        }
         if self.tampered {
+            here("forged");
             return;
         }
         self.connect_again();
@@ -189,6 +194,7 @@ impl Scene {
         for end in &self.ends {
             assert_eq!(end.closed, None, "honest devices end no session");
             assert!(end.session.is_in_step());
+            here("in step");
         }
         let heads =
             |home: &Home| home.documents.iter().map(|(id, document)| (*id, document.heads())).collect::<Vec<_>>();

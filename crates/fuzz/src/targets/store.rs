@@ -9,6 +9,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tempfile::TempDir;
 
+use crate::reached::here;
+
 thread_local! {
     /// One directory a thread, for the reader takes files.
     static DIRECTORY: TempDir = TempDir::new().expect("a directory for what is read can be made");
@@ -41,6 +43,7 @@ pub(super) fn archives(bytes: &[u8]) {
         }
         let home: PathBuf = path.with_file_name("a home");
         let restored = Home::restore(path, &home, false);
+        here(if restored.is_ok() { "restored" } else { "refused" });
         assert!(report.is_ok() || restored.is_err(), "what is not whole is not restored");
         let _ = fs::remove_dir_all(&home);
     });
@@ -51,9 +54,11 @@ pub(super) fn keys_files(bytes: &[u8]) {
     let repaired = fuzz::repair_keys_file(bytes);
     for bytes in [Some(bytes), repaired.as_deref()].into_iter().flatten() {
         if let Ok(again) = fuzz::read_keys_file(bytes) {
+            here("read");
             assert_eq!(again, bytes, "one spelling");
             // By what takes no costly derivation: its parameters are held against bounds, and within these take a second.
             if let Ok(opened) = fuzz::open_keys_file(bytes, &key_file()) {
+                here("opened");
                 assert_eq!(
                     opened.shared.id(),
                     keys().shared.id(),
@@ -65,6 +70,7 @@ pub(super) fn keys_files(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(code) = RecoveryCode::parse(text)
     {
+        here("a recovery code");
         assert_eq!(RecoveryCode::parse(&code.reveal()), Ok(code));
     }
 }

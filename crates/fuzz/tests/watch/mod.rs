@@ -76,9 +76,14 @@ impl Watch {
             within.then_some(()).ok_or_else(|| format!("allocates {taken} bytes, of {} allowed", self.target.memory))
         });
         if let Err(why) = outcome {
-            drop(std::panic::take_hook());
-            panic!("{}, {what}: {why}. The input is {}", self.target.name, present.display());
+            self.fail(&format!("{what}: {why}. The input is {}", present.display()));
         }
+    }
+
+    /// Fails, and says why: panics are not printed while this watches.
+    pub(crate) fn fail(&self, why: &str) -> ! {
+        drop(std::panic::take_hook());
+        panic!("{}, {why}", self.target.name);
     }
 }
 
