@@ -31,8 +31,8 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// The longest input that is drawn, in bytes.
     pub longest: usize,
-    /// Bytes that may be allocated at once beyond what was before the input. What a reader is handed is a few KiB, so this
-    /// is what its caps allow it, and nothing that an input merely claims.
+    /// Bytes that may be allocated at once beyond what was before the input: a good deal more than any kept input takes, what
+    /// the caps allow for an input of that length to inflate to, and nothing that an input merely claims.
     pub memory: usize,
     /// How many altered inputs the tests try by default.
     pub tries: u64,
@@ -52,23 +52,23 @@ const fn target(
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("adverts", adverts::heard, (1024, MIB, 2_000), &["a peer", "digits", "an address"]),
-    target("api_requests", api::requests, (4096, 8 * MIB, 2_000), &["done", "refused"]),
-    target("archives", store::archives, (8192, 16 * MIB, 200), &["restored", "refused"]),
-    target("bridge", bridge::messages, (4096, 128 * MIB, 300), &["answered"]),
-    target("changes", chunks::changes, (4096, 128 * MIB, 1_000), &["applied"]),
+    target("api_requests", api::requests, (4096, 2 * MIB, 2_000), &["done", "refused"]),
+    target("archives", store::archives, (8192, 4 * MIB, 200), &["restored", "refused"]),
+    target("bridge", bridge::messages, (4096, 64 * MIB, 300), &["answered"]),
+    target("changes", chunks::changes, (4096, 64 * MIB, 1_000), &["applied"]),
     target("datagrams", adverts::datagrams, (4096, MIB, 2_000), &["kept", "dropped"]),
-    target("documents", chunks::documents, (8192, 256 * MIB, 500), &["loaded"]),
-    target("fact_lives", facts::lives, (2048, 16 * MIB, 200), &["several facts", "shown"]),
-    target("facts", facts::texts, (4096, 2 * MIB, 2_000), &["a fact", "signed"]),
-    target("gate", chunks::gate, (1024, 32 * MIB, 500), &["admitted", "refused"]),
-    target("keys_files", store::keys_files, (4096, 2 * MIB, 1_000), &["read", "opened", "a recovery code"]),
-    target("pairing", pairing::operations, (1024, 4 * MIB, 200), &["both paired", "declined"]),
+    target("documents", chunks::documents, (8192, 128 * MIB, 500), &["loaded"]),
+    target("fact_lives", facts::lives, (2048, 4 * MIB, 200), &["several facts", "shown"]),
+    target("facts", facts::texts, (4096, MIB, 2_000), &["a fact", "signed"]),
+    target("gate", chunks::gate, (1024, 8 * MIB, 200), &["admitted", "refused"]),
+    target("keys_files", store::keys_files, (4096, MIB, 1_000), &["read", "opened", "a recovery code"]),
+    target("pairing", pairing::operations, (1024, MIB, 200), &["both paired", "declined"]),
     target("pairing_frames", pairing::frames, (2048, MIB, 2_000), &["a frame", "a message", "a code", "a ticket"]),
-    target("pairing_proven", pairing::proven, (4096, 4 * MIB, 500), &["asked"]),
-    target("prose", prose::merged, (4096, 32 * MIB, 200), &["differs", "merges"]),
-    target("roster", roster::statements, (8192, 8 * MIB, 100), &["parsed", "signed again"]),
-    target("schedules", rituals::schedules, (1024, 8 * MIB, 200), &["recurs"]),
-    target("session", session::operations, (2048, 128 * MIB, 200), &["in step", "closed", "forged"]),
-    target("sync_messages", chunks::messages, (4096, 128 * MIB, 500), &["a message", "changes"]),
-    target("wire_frames", wire::frames, (4096, MIB, 5_000), &["a frame", "a newer hello"]),
+    target("pairing_proven", pairing::proven, (4096, MIB, 500), &["asked"]),
+    target("prose", prose::merged, (4096, 4 * MIB, 200), &["differs", "merges"]),
+    target("roster", roster::statements, (8192, 2 * MIB, 100), &["parsed", "signed again"]),
+    target("schedules", rituals::schedules, (1024, MIB, 200), &["recurs"]),
+    target("session", session::operations, (2048, 64 * MIB, 200), &["in step", "closed", "forged"]),
+    target("sync_messages", chunks::messages, (4096, 64 * MIB, 500), &["a message", "changes"]),
+    target("wire_frames", wire::frames, (4096, MIB, 2_000), &["a frame", "a newer hello"]),
 ];

@@ -1,6 +1,7 @@
 //! Watches a body: what it allocates, how long it takes, whether it panics.
 #![allow(clippy::print_stderr, reason = "a process that is about to end says why")]
 
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -26,6 +27,8 @@ pub(crate) struct Watch {
     target: Target,
     /// Hears of the beginning and the end of every input.
     clock: Sender<()>,
+    /// The most that an input has taken.
+    most: Cell<usize>,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -49,7 +52,7 @@ impl Watch {
                 }
             }
         });
-        Self { target, clock, _one: one }
+        Self { target, clock, most: Cell::new(0), _one: one }
     }
 
     /// What is there only once is made, and not counted.
@@ -71,6 +74,7 @@ impl Watch {
         let outcome = panics::caught(|| (self.target.run)(bytes));
         let taken = COUNTED.peak_usage().saturating_sub(before);
         self.clock.send(()).expect("the clock outlives the inputs");
+        self.most.set(self.most.get().max(taken));
         let outcome = outcome.and_then(|()| {
             let within = taken <= self.target.memory;
             within.then_some(()).ok_or_else(|| format!("allocates {taken} bytes, of {} allowed", self.target.memory))
@@ -91,6 +95,8 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if !thread::panicking() {
             drop(std::panic::take_hook());
+            // For whoever sets the cap.
+            eprintln!("{}: {} bytes at most, of {}", self.target.name, self.most.get(), self.target.memory);
             let _ = fs::remove_file(present(&self.target));
         }
     }
