@@ -88,7 +88,10 @@ fn under_libfuzzer(options: &Options) -> anyhow::Result<tally::Tally> {
 fn libfuzzer(arguments: &[&str]) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", "nightly", "cargo", "fuzz"]).args(arguments).current_dir(cargo::root()).stdin(Stdio::null());
-    for own in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS"] {
+    // What cargo told this program of itself is about another package, and would have crates built anew that look at it.
+    let about_this = |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(about_this);
+    for own in names.chain(["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "RUSTFLAGS"].map(str::to_owned)) {
         command.env_remove(own);
     }
     command
