@@ -10,20 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use rand_core::{CryptoRngCore, OsRng};
-use zeroize::Zeroizing;
 
 use crate::aside::Aside;
 use crate::disk::FileDisk;
 use crate::files;
 use crate::keys::file::{KeysFile, MAX_FILE};
-use crate::keys::{Cost, DataKeys, KeysError, RecoveryCode, Secret, Way, WrapInfo};
+use crate::keys::{DataKeys, KeysError, Secret};
 use crate::open::OpenError;
 use crate::place::{self, Continuity};
 use crate::store::{Inner, Store, StoreOptions};
 
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const DATABASE: &str = "betwixt.redb";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 pub(crate) const SNAPSHOTS: &str = "snapshots";
 pub(crate) const ASIDE: &str = "aside";
 
@@ -150,137 +149,6 @@ impl Home {
         &self.path
     }
 
-    /// Opens the keys: the shared one, and `mine` where asked for. A passphrase takes the time that its cost demands.
-    ///
-    /// # Errors
-    /// [`KeysError::Wrong`] for a wrong passphrase, key file or code.
-    pub fn unlock(&self, secret: &Secret<'_>, with_mine: bool) -> Result<DataKeys, KeysError> {
-        let file = self.keys_file().clone();
-        Ok(file.open(secret, with_mine)?.0)
-    }
-
-    /// As [`Home::unlock`], with a key file.
-    ///
-    /// # Errors
-    /// [`KeysError::File`] when it cannot be read, otherwise as [`Home::unlock`].
-    pub fn unlock_with_key_file(&self, key_file: &Path, with_mine: bool) -> Result<DataKeys, KeysError> {
-        let failed = |source| KeysError::File { path: key_file.to_owned(), source };
-        let text = Zeroizing::new(fs::read_to_string(key_file).map_err(failed)?);
-        let bytes = betwixt_model::ids::decode_base32(text.trim()).map_err(|_| KeysError::Wrong(Way::KeyFile))?;
-        let bytes = Zeroizing::new(bytes);
-        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeysError::Wrong(Way::KeyFile))?;
-        self.unlock(&Secret::Random(Way::KeyFile, Zeroizing::new(key)), with_mine)
-    }
-
-    /// As [`Home::unlock`], with the system's keyring.
-    ///
-    /// # Errors
-    /// [`KeysError::Keyring`] when there is none or it has no entry; then the passphrase opens the home as ever.
-    #[cfg(feature = "keyring")]
-    pub fn unlock_with_keyring(&self, with_mine: bool) -> Result<DataKeys, KeysError> {
-        let key = crate::keys::keyring::load(&self.keys_file().home.0)?;
-        self.unlock(&Secret::Random(Way::Keyring, key), with_mine)
-    }
-
-    /// The ways to open this home.
-    pub fn ways(&self) -> Vec<WrapInfo> {
-        self.keys_file().list()
-    }
-
-    /// Adds a way to open the keys that are given, and answers its id. With `keys.mine` being `None` it opens the shared
-    /// documents alone.
-    ///
-    /// # Errors
-    /// [`KeysError`]; the keys file is as it was then.
-    pub fn add_way(
-        &self,
-        keys: &DataKeys,
-        secret: &Secret<'_>,
-        rng: &mut impl CryptoRngCore,
-    ) -> Result<String, KeysError> {
-        self.change(|file| file.add(keys, secret, rng))
-    }
-
-    /// Adds a recovery code. Show it once.
-    ///
-    /// # Errors
-    /// As [`Home::add_way`].
-    pub fn add_recovery_code(&self, keys: &DataKeys, rng: &mut impl CryptoRngCore) -> Result<RecoveryCode, KeysError> {
-        let code = RecoveryCode::random(rng);
-        self.add_way(keys, &Secret::Recovery(&code), rng)?;
-        Ok(code)
-    }
-
-    /// Adds a key file at a path where nothing is yet. Without `keys.mine` it opens the shared documents alone.
-    ///
-    /// # Errors
-    /// As [`Home::add_way`], and [`KeysError::File`].
-    pub fn add_key_file(
-        &self,
-        keys: &DataKeys,
-        key_file: &Path,
-        rng: &mut impl CryptoRngCore,
-    ) -> Result<String, KeysError> {
-        let failed = |source| KeysError::File { path: key_file.to_owned(), source };
-        let mut key = Zeroizing::new([0; 32]);
-        rng.fill_bytes(key.as_mut());
-        let text = Zeroizing::new(betwixt_model::ids::encode_base32(key.as_ref()) + "\n");
-        let mut file = files::create_new(key_file).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        files::sync_parent(key_file).map_err(failed)?;
-        self.add_way(keys, &Secret::Random(Way::KeyFile, key), rng)
-    }
-
-    /// Lets the system's keyring open the keys that are given.
-    ///
-    /// # Errors
-    /// As [`Home::add_way`], and [`KeysError::Keyring`].
-    #[cfg(feature = "keyring")]
-    pub fn add_keyring(&self, keys: &DataKeys, rng: &mut impl CryptoRngCore) -> Result<String, KeysError> {
-        let mut key = Zeroizing::new([0; 32]);
-        rng.fill_bytes(key.as_mut());
-        crate::keys::keyring::save(&self.keys_file().home.0, &key)?;
-        self.change(|file| {
-            // The keyring has one entry a home, so that an earlier one opens nothing any more.
-            file.remove_all(Way::Keyring);
-            file.add(keys, &Secret::Random(Way::Keyring, key.clone()), rng)
-        })
-    }
-
-    /// Removes a way to open this home. What it wrapped is gone from the file, though not from copies of it: after a leak
-    /// new keys are needed (see [`Home::rekey`]).
-    ///
-    /// # Errors
-    /// [`KeysError::LastWrap`] when nothing else opens everything.
-    pub fn remove_way(&self, id: &str) -> Result<(), KeysError> {
-        let keyring = self.ways().iter().any(|way| way.id == id && way.way == Way::Keyring);
-        self.change(|file| file.remove(id))?;
-        #[cfg(feature = "keyring")]
-        if keyring {
-            crate::keys::keyring::forget(&self.keys_file().home.0)?;
-        }
-        let _ = keyring;
-        Ok(())
-    }
-
-    /// Wraps the same keys by a new passphrase instead of the old one.
-    ///
-    /// # Errors
-    /// [`KeysError::Wrong`] when the old one is not right.
-    pub fn change_passphrase(
-        &self,
-        old: &str,
-        new: &str,
-        cost: Cost,
-        rng: &mut impl CryptoRngCore,
-    ) -> Result<(), KeysError> {
-        self.change(|file| {
-            let (keys, id) = file.open(&Secret::Passphrase(old, cost), true)?;
-            file.add(&keys, &Secret::Passphrase(new, cost), rng)?;
-            file.remove(&id)
-        })
-    }
-
     /// Opens the database. The answer says whether this is still the home that it was (see [`Continuity`]).
     ///
     /// # Errors
@@ -310,6 +178,11 @@ impl Home {
         Ok((store, continuity))
     }
 
+    /// The database that [`Home::open_store`] opened, while something still uses it.
+    pub fn opened(&self) -> Option<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).upgrade().map(Store::from_inner)
+    }
+
     /// Writes down that this is where the home is, and how far it has come: after a new epoch was begun, and before the
     /// store is closed.
     ///
@@ -324,7 +197,7 @@ impl Home {
     }
 
     /// Changes the keys file, on disk first.
-    fn change<T>(&self, change: impl FnOnce(&mut KeysFile) -> Result<T, KeysError>) -> Result<T, KeysError> {
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut KeysFile) -> Result<T, KeysError>) -> Result<T, KeysError> {
         let mut current = self.keys_file();
         let mut next = current.clone();
         let answer = change(&mut next)?;

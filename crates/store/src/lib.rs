@@ -33,6 +33,7 @@ mod store;
 mod tables;
 mod verify;
 mod view;
+mod ways;
 
 pub use archive::ArchiveError;
 pub use batch::Batch;

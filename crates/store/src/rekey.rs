@@ -26,8 +26,8 @@ use crate::source::Source;
 use crate::store::{Store, StoreOptions};
 use crate::tables::{Area, SCOPES, Span, opened, pack, renamed};
 
-const SUFFIX: &str = ".rekey";
-const PENDING: &str = "rekey";
+pub(crate) const SUFFIX: &str = ".rekey";
+pub(crate) const PENDING: &str = "rekey";
 
 /// Why no new keys were made. The home is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum RekeyError {
     /// A snapshot could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The secret is not right, or the keys file could not be written.
+    /// The private key is not among those given, or the keys file could not be written.
     #[error(transparent)]
     Keys(#[from] KeysError),
     /// A file could not be written.
@@ -96,19 +96,18 @@ impl Home {
     /// [`RekeyError`]; a home with damaged rows is to be mended first.
     pub fn rekey(
         &self,
-        present: &Secret<'_>,
+        old: &DataKeys,
         new: &Secret<'_>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<DataKeys, RekeyError> {
         if self.store.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0 {
             return Err(RekeyError::InUse);
         }
-        let old = self.unlock(present, true)?;
         let keys = DataKeys::random(rng);
         let mut file = KeysFile::new(&keys, rng)?;
         file.home = self.keys_file().home.clone();
         file.add(&keys, new, rng)?;
-        let outcome = self.seal_anew(&Resealing::new(&old, &keys)?, &old).and_then(|()| Ok(self.put_keys(file)?));
+        let outcome = self.seal_anew(&Resealing::new(old, &keys)?, old).and_then(|()| Ok(self.put_keys(file)?));
         if outcome.is_err() {
             discard(self.path()).map_err(HomeError::file(self.path()))?;
         }

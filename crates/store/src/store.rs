@@ -264,6 +264,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }

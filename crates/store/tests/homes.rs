@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use betwixt_model::ids::EpochId;
-use betwixt_store::keys::{Cost, DataKeys, KeysError, Secret, Way};
+use betwixt_store::keys::{DataKeys, KeysError, Secret, Way};
 use betwixt_store::{
     Break, Continuity, Home, HomeError, OpenError, RekeyError, RestoreError, SnapshotError, StoreOptions,
     verify_archive,
@@ -65,7 +65,13 @@ fn every_way_opens_what_it_was_given() {
     assert!(matches!(home.unlock_with_key_file(&rubbish, false), Err(KeysError::Wrong(Way::KeyFile))));
 
     // What is changed is changed on disk.
-    home.change_passphrase(PASSPHRASE, "another passphrase", Cost::FLOOR, &mut OsRng).unwrap();
+    let not_all = home.replace_way(&shared_only, &secret("another passphrase"), &mut OsRng);
+    assert!(matches!(not_all, Err(KeysError::MineNeeded)));
+    home.replace_way(&keys, &secret("another passphrase"), &mut OsRng).unwrap();
+    let renewed = home.renew_recovery_code(&keys, &mut OsRng).unwrap();
+    let before = home.unlock(&Secret::Recovery(&code), true);
+    assert!(matches!(before, Err(KeysError::Wrong(Way::RecoveryCode))));
+    assert!(home.unlock(&Secret::Recovery(&renewed), true).unwrap().mine.is_some());
     home.remove_way(&stick).unwrap();
     let path = home.path().to_owned();
     drop(home);
@@ -327,10 +333,14 @@ fn new_keys_seal_everything_anew() {
     let stolen = directory.path().join("stolen");
     copy(&path, &stolen);
     let new = secret("a passphrase that nobody saw");
-    assert!(matches!(first.rekey(&secret(PASSPHRASE), &new, &mut OsRng), Err(RekeyError::InUse)));
+    assert!(matches!(first.rekey(&old, &new, &mut OsRng), Err(RekeyError::InUse)));
     drop(store);
-    assert!(matches!(first.rekey(&new, &new, &mut OsRng), Err(RekeyError::Keys(KeysError::Wrong(_)))));
-    let keys = first.rekey(&secret(PASSPHRASE), &new, &mut OsRng).unwrap();
+    let shared_only = DataKeys { mine: None, ..old.clone() };
+    assert!(matches!(first.rekey(&shared_only, &new, &mut OsRng), Err(RekeyError::Keys(KeysError::MineNeeded))));
+    let other = DataKeys::random(&mut OsRng);
+    assert!(matches!(first.rekey(&other, &new, &mut OsRng), Err(RekeyError::Open(OpenError::OtherKeys(_)))));
+    assert!(first.unlock(&secret(PASSPHRASE), true).is_ok());
+    let keys = first.rekey(&old, &new, &mut OsRng).unwrap();
     assert!(matches!(first.unlock(&secret(PASSPHRASE), true), Err(KeysError::Wrong(_))));
     assert!(matches!(first.open_store(&old, options()), Err(OpenError::OtherKeys(_))));
     let (store, continuity) = first.open_store(&keys, options()).unwrap();
@@ -349,7 +359,7 @@ fn new_keys_seal_everything_anew() {
     let crashed = directory.path().join("crashed");
     copy(&stolen, &crashed);
     let other = Home::open(&stolen).unwrap();
-    other.rekey(&secret(PASSPHRASE), &new, &mut OsRng).unwrap();
+    other.rekey(&old, &new, &mut OsRng).unwrap();
     let ids = other.unlock(&new, true).unwrap();
     drop(other);
     for name in ["betwixt.redb", "snapshots/2026-03-01.snapshot"] {

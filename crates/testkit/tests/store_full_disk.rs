@@ -106,10 +106,10 @@ fn a_full_disk_is_an_answer_and_the_next_write_works_once_it_is_freed() {
         while std::io::Write::write_all(&mut file, &chunk).is_ok() {}
     });
     assert!(left.is_ok());
-    assert!(home.change_passphrase("passphrase", "other", Cost::FLOOR, &mut OsRng).is_err());
+    assert!(home.replace_way(&keys, &Secret::Passphrase("other", Cost::FLOOR), &mut OsRng).is_err());
     assert!(home.unlock(&secret, true).is_ok());
     fs::remove_file(&ballast).unwrap();
-    home.change_passphrase("passphrase", "other", Cost::FLOOR, &mut OsRng).unwrap();
+    home.replace_way(&keys, &Secret::Passphrase("other", Cost::FLOOR), &mut OsRng).unwrap();
     assert!(home.unlock(&Secret::Passphrase("other", Cost::FLOOR), true).is_ok());
 }
 

@@ -171,6 +171,20 @@ impl KeysFile {
         Ok(name)
     }
 
+    /// Puts a way to open everything in the place of all others of its kind.
+    pub(crate) fn replace(
+        &mut self,
+        keys: &DataKeys,
+        secret: &Secret<'_>,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<String, KeysError> {
+        if keys.mine.is_none() {
+            return Err(KeysError::MineNeeded);
+        }
+        self.wraps.retain(|wrap| wrap.way != secret.way());
+        self.add(keys, secret, rng)
+    }
+
     pub(crate) fn remove(&mut self, id: &str) -> Result<(), KeysError> {
         let position = self.wraps.iter().position(|wrap| encode_base32(&wrap.id.0) == id);
         let position = position.ok_or_else(|| KeysError::UnknownWrap(id.to_owned()))?;

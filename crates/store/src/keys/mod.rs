@@ -196,6 +196,13 @@ impl std::fmt::Debug for Secret<'_> {
 }
 
 impl Secret<'_> {
+    /// What stands in a key file, if this is the text of one.
+    pub fn of_key_file(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(betwixt_model::ids::decode_base32(text.trim()).ok()?);
+        let key: [u8; 32] = bytes.as_slice().try_into().ok()?;
+        Some(Self::Random(Way::KeyFile, Zeroizing::new(key)))
+    }
+
     /// The way that it is of.
     pub fn way(&self) -> Way {
         match self {
