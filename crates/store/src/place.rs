@@ -10,7 +10,7 @@ use crate::keys::DataKey;
 use crate::seal::{open_with, seal_with};
 use crate::store::Store;
 
-const PLACE: &str = "place";
+pub(crate) const PLACE: &str = "place";
 const LABEL: &[u8] = b"betwixt 1 place";
 
 /// Whether a home is what it was when it was last open.
