@@ -11,6 +11,7 @@ mod error;
 mod help_tests;
 mod home;
 mod manual;
+mod memory;
 mod render;
 mod service;
 mod terminal;
@@ -24,6 +25,7 @@ use crate::arguments::{Arguments, Command};
 use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
+    memory::keep_to_itself();
     let arguments = Arguments::parse();
     let terminal = Terminal::new(arguments.json);
     if let Command::Up(_) = arguments.command {
