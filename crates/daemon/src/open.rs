@@ -37,6 +37,9 @@ pub(crate) const HERE: Duration = Duration::from_secs(600);
 /// The name of the setting, under the shared key, that says where frontends reach the daemon over TCP.
 pub(crate) const LISTEN: &str = "listen";
 
+/// The name of the setting, under the shared key, that says whether the home pauses.
+pub(crate) const PAUSED: &str = "paused";
+
 /// The name of a setting under the shared key.
 const HOME_NETWORKS: &str = "home networks";
 
@@ -101,6 +104,7 @@ impl Open {
         let (knocks, answered) = Knocks::load(&view.reader())?;
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
         let stored = Stored::read(&view.reader())?;
+        let paused: bool = view.reader().setting(Scope::Ours, PAUSED)?.unwrap_or_default();
         drop(view);
         let config = Config {
             keys: keys.clone(),
@@ -133,7 +137,7 @@ impl Open {
             sockets: Sockets::default(),
             waiters: Vec::new(),
             troubles,
-            paused: false,
+            paused,
             unlocking: false,
             here_until: None,
             home_networks,
@@ -141,6 +145,8 @@ impl Open {
             rng,
             epoch_renewed: false,
         };
+        // Before there is anybody to dial.
+        open.engine.dialer().set_enabled(!paused, now);
         open.engine.roster_changed(&open.house.replica, now)?;
         open.carry_out(now);
         Ok((open, events))

@@ -22,7 +22,7 @@ use crate::answer::{devices, problem, says, unsigned};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
-use crate::open::{LISTEN, Open, PeerNames, mark_home, names_setting};
+use crate::open::{LISTEN, Open, PAUSED, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
 use crate::writes::{After, Write};
 
@@ -126,7 +126,8 @@ impl Open {
                 Write::Api(.., sender)
                 | Write::Device(_, sender)
                 | Write::Frontends(_, Some((sender, _)))
-                | Write::Listen(_, sender, _) => {
+                | Write::Listen(_, sender, _)
+                | Write::Paused(_, sender, _) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
@@ -224,6 +225,10 @@ impl Own<'_> {
                 Ok(()) => After::Devices(sender),
                 Err(problem) => After::Answer(sender, Box::new(Err(problem))),
             }),
+            Write::Paused(paused, sender, answer) => {
+                stage.batch().put_setting(Scope::Ours, PAUSED, &paused)?;
+                Ok(After::Answer(sender, answer))
+            }
             Write::Lock(sender) => Ok(After::Lock(sender)),
             Write::NewEpoch => {
                 let mut epoch = [0; 32];

@@ -29,6 +29,8 @@ pub(crate) enum Write {
     Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// Where frontends reach the daemon is to be remembered, and who is answered what.
     Listen(Option<SocketAddr>, oneshot::Sender<Answer>, Box<Answer>),
+    /// Whether the home pauses is to be remembered, and who is answered what.
+    Paused(bool, oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.

@@ -45,13 +45,16 @@ impl Open {
                 }
                 return None;
             }
+            // At once, and then for the next start.
             Request::Pause => {
                 self.paused = true;
                 self.notices.tell_all(NoticeKind::Paused);
                 self.engine.dialer().set_enabled(false, now);
                 self.engine.end_all(now);
                 self.set_discovery(now);
-                self.status(&options.home, sees).map(Response::Status)
+                let status = self.status(&options.home, sees).map(Response::Status);
+                self.engine.write(Write::Paused(true, answer, Box::new(status)));
+                return None;
             }
             Request::Resume => {
                 self.paused = false;
@@ -59,7 +62,9 @@ impl Open {
                 self.engine.dialer().set_enabled(true, now);
                 self.engine.dialer().handle_network_changed(now);
                 self.set_discovery(now);
-                self.status(&options.home, sees).map(Response::Status)
+                let status = self.status(&options.home, sees).map(Response::Status);
+                self.engine.write(Write::Paused(false, answer, Box::new(status)));
+                return None;
             }
             Request::Pairing => Ok(Response::Pairing(self.pairing_shown(now))),
             Request::PairingStart(request) => self.pairing_start(&request, now).map(Response::Pairing),
