@@ -74,12 +74,25 @@ pub async fn ask(
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no HTTP: {text}"))?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let media =
         lines.filter_map(|line| line.split_once(": ")).find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let media = media.map(|(_, media)| media.split(';').next().unwrap_or_default().to_owned());
-    Ok(Answer {
-        status: status.with_context(|| format!("no status: {head}"))?,
-        media: media.unwrap_or_default(),
-        body: body.to_owned(),
-    })
+    let media = media.unwrap_or_default();
+    let body = if chunked && media != "text/event-stream" { joined(body)? } else { body.to_owned() };
+    Ok(Answer { status: status.with_context(|| format!("no status: {head}"))?, media, body })
+}
+
+/// The chunks of a body that was sent as it was made, joined. One without its end is an error.
+fn joined(mut chunks: &str) -> anyhow::Result<String> {
+    let mut body = String::new();
+    loop {
+        let (length, rest) = chunks.split_once("\r\n").context("a body that breaks off")?;
+        let length = usize::from_str_radix(length, 16)?;
+        if length == 0 {
+            return Ok(body);
+        }
+        body.push_str(rest.get(..length).context("a body that breaks off")?);
+        chunks = rest.get(length + 2..).context("a body that breaks off")?;
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use betwixt_api::Permission::{Private, Read, Write};
+use betwixt_api::Permission::{Export, Private, Read, Write};
 use betwixt_api::{ClientError, Collection, Listen, Permission};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step};
 use betwixt_tests::http::{Request, Response, let_in, listen};
@@ -133,6 +133,12 @@ async fn private_stays_home_a_frontend_without_the_permission_finds_nothing_priv
     assert_eq!(get(address, &reader, "/v1/journal?scope=mine").await.status, 403);
     let written = post(address, &reader, "/v1/journal", &json!({ "fields": { "text": "x" } })).await;
     assert_eq!((written.status, written.problem().as_deref()), (403, Some("not-permitted")));
+    assert_eq!(get(address, &reader, "/v1/export").await.status, 403);
+    let exporter = let_in(&home, "exporter", &[Read, Export], &[]).await.unwrap();
+    let export = get(address, &exporter, "/v1/export").await;
+    assert!(export.text.contains("A garden") && !export.text.contains("tired"), "{}", export.text);
+    let exporter = let_in(&home, "exporter-of-all", &[Read, Export, Private], &[]).await.unwrap();
+    assert!(get(address, &exporter, "/v1/export").await.text.contains("tired"));
     let all = let_in(&home, "all", &[Read, Private], &[]).await.unwrap();
     assert!(get(address, &all, "/v1/journal").await.text.contains("tired"));
 }

@@ -131,12 +131,34 @@ async fn alone(performer: &mut Performer) {
     for id in ["about", "status", "init", "doctor", "lock", "unlock", "pause", "resume", "verify"] {
         performer.perform(&home, id).await;
     }
+    ways(performer, &home).await;
     frontends(performer, &home).await;
     let backup = performer.perform(&home, "backup").await;
     performer.know("/home/robin/backups/2027-01-31.betwixt", text(&backup["path"]));
+    performer.perform(&home, "export").await;
     performer.perform(&home, "backups").await;
     performer.perform(&home, "restore").await;
     performer.perform(&home, "down").await;
+    leave(performer).await;
+}
+
+async fn leave(performer: &mut Performer) {
+    let mut home = Home::on_loopback().unwrap();
+    home.found("Robin").await.unwrap();
+    performer.perform(&home, "leave").await;
+}
+
+async fn ways(performer: &mut Performer, home: &Home) {
+    performer.perform(home, "ways").await;
+    let code = performer.perform(home, "newRecoveryCode").await;
+    performer.know(examples::RECOVERY_CODE, text(&code["recovery_code"]));
+    assert_eq!(performer.perform(home, "testRecoveryCode").await["opens"], true);
+    let stick = tempfile::tempdir().unwrap();
+    performer.know("/media/stick/betwixt-key", stick.path().join("key").to_str().unwrap());
+    let way = performer.perform(home, "addKeyFile").await;
+    performer.know(examples::WAY, text(&way["id"]));
+    performer.perform(home, "removeWay").await;
+    assert!(performer.perform(home, "changePassphrase").await["recovery_code"].is_string());
 }
 
 async fn frontends(performer: &mut Performer, home: &Home) {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use betwixt_api::Permission::{Private, Read, Write};
-use betwixt_api::{Collection, Secret, UnlockRequest};
+use betwixt_api::{ChangePassphrase, Collection, NewKeyFile, Proof, Secret, UnlockRequest};
 use betwixt_tests::home::{Home, PASSPHRASE};
 use betwixt_tests::http::{Request, let_in, listen};
 use serde_json::json;
@@ -48,6 +48,22 @@ async fn private_stays_home_no_text_name_or_token_is_logged() {
     home.create(Collection::Goals, "oboe", "title", "xylophone".into()).await.unwrap();
     home.client().frontend_revoke("marmalade").await.unwrap();
     drop(stream);
+    let proof = Proof { passphrase: Secret::from(PASSPHRASE.to_owned()) };
+    let recovery = home.client().new_recovery_code(&proof).await.unwrap();
+    home.client().test_recovery_code(&recovery).await.unwrap();
+    let stick = tempfile::tempdir().unwrap();
+    let path = stick.path().join("harpsichord").display().to_string();
+    let new = NewKeyFile { passphrase: proof.passphrase.clone(), path: path.clone(), shared_only: false };
+    home.client().add_key_file(&new).await.unwrap();
+    let key = std::fs::read_to_string(&path).unwrap();
+    let change = ChangePassphrase {
+        present: proof.passphrase.clone(),
+        new: Secret::from("glockenspiel glockenspiel".to_owned()),
+        leaked: true,
+    };
+    let renewed = home.client().change_passphrase(&change).await.unwrap().recovery_code.unwrap();
+    let mut export = home.client().export().await.unwrap();
+    while export.next().await.unwrap().is_some() {}
     home.client().lock().await.unwrap();
     let passphrase = Secret::from("clavichord clavichord".to_owned());
     home.client().unlock(&UnlockRequest { passphrase }).await.expect_err("is not the passphrase");
@@ -64,6 +80,11 @@ async fn private_stays_home_no_text_name_or_token_is_logged() {
         "clavichord",
         "accordion",
         PASSPHRASE,
+        "glockenspiel",
+        "harpsichord",
+        recovery.recovery_code.reveal(),
+        renewed.reveal(),
+        key.trim(),
         &token,
         &code,
         &page,

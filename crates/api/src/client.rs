@@ -1,12 +1,14 @@
 //! The typed client of a daemon's Unix socket.
 
 mod events;
+mod export;
 mod frontends;
 mod pages;
 mod past;
 mod query;
 mod rituals;
 mod seals;
+mod ways;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +26,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 pub use self::events::Events;
+pub use self::export::Download;
 use self::query::{Query, escaped};
 use crate::*;
 

@@ -13,6 +13,7 @@ pub mod chapter;
 pub mod client;
 pub mod document;
 mod event;
+pub mod export;
 pub mod field;
 pub mod frontend;
 pub mod home;
@@ -29,12 +30,14 @@ pub mod seal;
 pub mod secret;
 pub mod settle;
 pub mod upkeep;
+pub mod ways;
 
 pub use about::{About, CollectionAbout, FieldAbout, Limits};
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
-pub use client::{Client, ClientError, Events};
+pub use client::{Client, ClientError, Download, Events};
 pub use document::{AUTOMERGE, YearDocument};
 pub use event::{Notice, NoticeKind, SnapshotItem};
+pub use export::{EXPORT_FORMAT, EXPORT_VERSION, Export, ExportedItem, ExportedSaid};
 pub use field::{Between, Field, FieldKind, FieldState, Passage, PassageState, Said, Saying, Seen, Version};
 pub use frontend::{
     AddedFrontend, ApproveFrontend, ClaimToken, Claimed, Frontend, FrontendBridge, FrontendRequest, Listen, Login,
@@ -65,6 +68,10 @@ pub use seal::{SealAnswer, SealState, SealedAnswer, SealedSession};
 pub use secret::Secret;
 pub use settle::{Differently, Park, SaidBack, SayDifferently, SettleThread, ToSettle, WaitingField};
 pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};
+pub use ways::{
+    ChangePassphrase, Left, NewKeyFile, PassphraseChanged, Proof, RecoveryCode, RecoveryCodeTested, RemoveWay, Way,
+    WayKind,
+};
 
 /// The most bytes that a request's body may have.
 pub const MAX_REQUEST: usize = 1024 * 1024;

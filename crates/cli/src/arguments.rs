@@ -8,6 +8,7 @@ pub(crate) mod seal;
 mod service;
 mod settle;
 mod statements;
+mod ways;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub(crate) use home::{Devices, Init, Pair, Passphrase, Peer, Up};
 pub(crate) use service::{Completions, Logs, Manual, Service};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
+pub(crate) use ways::{ChangePassphrase, Export, Leave, PassphraseVerb, Recovery, Ways};
 
 const EXIT_CODES: &str = "\
 Exit codes (stable):
@@ -68,14 +70,33 @@ pub(crate) enum Command {
     Down,
     /// Show how things are: whose home it is, which devices are connected, what waits.
     Status,
-    /// Open the home with its passphrase.
+    /// Open the home with its passphrase, its recovery code, or a key file (`--passphrase-file`).
     Unlock(Passphrase),
     /// Close the home: its keys are forgotten until the next `betwixt unlock`.
     Lock,
+    /// Change the passphrase.
+    #[command(subcommand)]
+    Passphrase(PassphraseVerb),
+    /// The recovery code, which opens the home when the passphrase is lost.
+    #[command(subcommand)]
+    Recovery(Recovery),
+    /// The ways to open the home: passphrase, recovery code, key files.
+    ///
+    /// Whoever changes them says the passphrase once more, so that a home that was left open is not opened by somebody
+    /// else for good.
+    #[command(subcommand)]
+    Ways(Ways),
     /// Go quiet: close all connections and make none, until `betwixt resume`. It looks like being offline.
     Pause,
     /// End a pause.
     Resume,
+    /// Leave: destroy the keys of this home, and take it away from this device. It cannot be undone.
+    ///
+    /// You need nobody for it, and no network. Nobody is told: to your partner's device this one looks offline, as after
+    /// `betwixt down`, until you say otherwise yourself. What it holds of what you share stays there, and so do backups that
+    /// lie elsewhere, and other devices of your own. To look offline for a while instead, and keep everything:
+    /// `betwixt pause`.
+    Leave(Leave),
     /// Pair with your partner's device, or with another device of your own. Be in the same room.
     ///
     /// One of you runs `betwixt pair`, which shows a code. The other runs `betwixt pair --enter` and types it. Both are
@@ -188,6 +209,14 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "path")]
         list: bool,
     },
+    /// Write everything that you can read into a file that other programs read, with who said what and when.
+    ///
+    /// It is JSON, encrypted in the age format (age-encryption.org) with a passphrase that you choose for it: `age --decrypt
+    /// FILE` opens it where Betwixt is not. An export cannot be restored; for that there is `betwixt backup`.
+    #[command(
+        after_help = "Examples:\n  betwixt export us.json.age\n  betwixt export us.json --plain   not encrypted: anybody who gets the file reads it"
+    )]
+    Export(Export),
     /// Put a backup in place of what the home holds now, which is kept aside.
     Restore(Restore),
     /// Let other programs and pages use what is kept here, each with a token of its own.

@@ -2,9 +2,11 @@
 
 mod chapter;
 mod entries;
+mod export;
 mod frontend;
 mod goals;
 mod home;
+mod leave;
 mod network;
 mod pairing;
 mod past;
@@ -15,13 +17,14 @@ mod settle;
 mod settling;
 mod statements;
 mod upkeep;
+mod ways;
 mod what;
 mod wording;
 
 use betwixt_api::{Client, ClientError, Collection, Item, NewItem};
 use serde_json::Value;
 
-use crate::arguments::{Arguments, Command, Text};
+use crate::arguments::{Arguments, Command, PassphraseVerb, Text};
 use crate::editor;
 use crate::error::CommandError;
 use crate::home::Opened;
@@ -44,6 +47,7 @@ pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         Command::Completions(completions) => service::completions(&completions),
         Command::Manual(manual) => service::manual(terminal, &manual),
         Command::Demo { exit } => crate::demo::run(terminal, exit).await,
+        Command::Leave(leave) => leave::leave(terminal, leave).await,
         Command::Doctor => network::doctor(&Opened::in_any_phase(terminal).await?).await,
         Command::Restore(restore) => upkeep::restore(&Opened::in_any_phase(terminal).await?, restore).await,
         needs_home => opened(Opened::get(terminal).await?, needs_home).await,
@@ -76,6 +80,10 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Chapter(command) => chapter::run(&opened, command).await,
         Command::Frontend(command) => frontend::frontend(&opened, command).await,
         Command::Open(arguments) => frontend::open(&opened, arguments).await,
+        Command::Passphrase(PassphraseVerb::Change(change)) => ways::change_passphrase(&opened, change).await,
+        Command::Recovery(recovery) => ways::recovery(&opened, recovery).await,
+        Command::Ways(command) => ways::ways(&opened, command).await,
+        Command::Export(arguments) => export::export(&opened, arguments).await,
         Command::Verify => upkeep::verify(&opened).await,
         Command::Backup { list: true, .. } => upkeep::backups(&opened).await,
         Command::Backup { path, .. } => upkeep::backup(&opened, path).await,
@@ -87,6 +95,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         | Command::Lock
         | Command::Pause
         | Command::Resume
+        | Command::Leave(_)
         | Command::Doctor
         | Command::Restore(_)
         | Command::Service(_)

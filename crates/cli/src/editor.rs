@@ -74,7 +74,7 @@ async fn run(editor: &str, path: &Path) -> Result<(), CommandError> {
 }
 
 /// Removes what a killed process left. Failing to is no reason not to write.
-fn sweep(home: &Path) {
+pub(crate) fn sweep(home: &Path) {
     let Ok(entries) = fs::read_dir(home) else { return };
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {

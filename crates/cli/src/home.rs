@@ -148,6 +148,16 @@ impl Home {
             .map_err(CommandError::io("starting the daemon"))
     }
 
+    /// Takes away what a home that was left has of this program's own: the log, texts of an editor that was killed, what
+    /// says that a daemon lives; then the directory, if nothing else is in it.
+    pub(crate) fn take_away(&self) {
+        // What stays holds nothing that was written.
+        let _ = fs::remove_file(self.log());
+        crate::editor::sweep(&self.path);
+        let _ = fs::remove_file(self.path.join(format!("{SOCKET_NAME}{LOCK_SUFFIX}")));
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Opens the log, begun anew if it has become too long. A service's daemon calls this for that alone: its output goes
     /// there already.
     pub(crate) fn open_log(&self) -> Result<File, CommandError> {

@@ -11,6 +11,7 @@ pub(crate) mod seal;
 pub(crate) mod settle;
 pub(crate) mod statement;
 pub(crate) mod upkeep;
+pub(crate) mod ways;
 pub(crate) mod words;
 
 #[cfg(test)]

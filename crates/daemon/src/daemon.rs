@@ -3,6 +3,7 @@
 mod listening;
 mod opening;
 mod requests;
+mod ways;
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,21 @@ use betwixt_net::NetEvent;
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::answer::{backups, doctor, problem, status};
+use crate::answer::{backups, doctor, leave, problem, status};
 use crate::event::{Event, Finished};
 use crate::frontends::forget_login_file;
 use crate::http::{self, Answer, BridgeEvent, Call, Caller, Doors, Listening, Registry, Request, Response, Sees};
 use crate::open::{Open, Waiter};
 use crate::options::Options;
-use crate::replica::Built;
+use crate::replica::{Built, Progress};
 
 use listening::listen;
 
 /// How long the other devices are given to hear that this one goes down.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long a home that is opened anew waits for the port that the one before it had.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// How far the home is.
 enum State {
@@ -48,6 +52,8 @@ pub(crate) struct Daemon {
     /// The day on which the home was last looked after.
     looked_after: Option<jiff::civil::Date>,
     going_down: bool,
+    /// Who is to be told that the home is left, when it is.
+    leaving: Option<oneshot::Sender<Answer>>,
 }
 
 impl Daemon {
@@ -61,6 +67,8 @@ impl Daemon {
         let (stop, stopped) = oneshot::channel::<()>();
         let registry = Registry::default();
         forget_login_file(&options.home);
+        // What a leaving left that was interrupted.
+        leave::finish(&options.home)?;
         let listening = match options.http {
             Some(address) => Some(listen(address, &doors, &registry).map_err(anyhow::Error::new)?),
             None => None,
@@ -82,6 +90,7 @@ impl Daemon {
             finished,
             looked_after: None,
             going_down: false,
+            leaving: None,
         };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
@@ -102,6 +111,7 @@ impl Daemon {
         daemon.shut_down(&mut done).await;
         forget_login_file(&daemon.options.home);
         let listening = daemon.listening.take();
+        let home = daemon.options.home.clone();
         drop(daemon);
         let _ = stop.send(());
         // A frontend that never ends its request does not keep the home from closing.
@@ -113,6 +123,8 @@ impl Daemon {
             let _ = serving.await;
         };
         let _ = tokio::time::timeout(FAREWELL, ending).await;
+        // What something beside the loop, a backup perhaps, has written meanwhile.
+        leave::finish(&home)?;
         drop(alive);
         Ok(())
     }
@@ -223,6 +235,7 @@ impl Daemon {
             Request::Backups => backups::list(&self.options.home).map(Response::Backups),
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
+            Request::Ways(request) => return self.way(request, answer),
             Request::Frontend(request) => return self.frontend(request, answer, now),
             Request::PairingConfirm(request) if request.yes && self.pairing_takes_passphrase() => {
                 return self.allow_pairing(request, answer);
@@ -272,6 +285,14 @@ impl Daemon {
             let _ = answer.send(Ok(Response::Doctor(found)));
             None
         });
+    }
+
+    /// Where building an index tells how far it is.
+    fn progress(&self) -> Progress {
+        let rebuilding = self.rebuilding.clone();
+        Progress::told_to(move |built| {
+            rebuilding.send_replace(built);
+        })
     }
 
     /// Runs what blocks beside the loop.

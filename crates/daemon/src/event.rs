@@ -4,7 +4,7 @@ use betwixt_api as api;
 use betwixt_api::Problem;
 use betwixt_net::NetEvent;
 use betwixt_store::StoreError;
-use betwixt_store::keys::DataKey;
+use betwixt_store::keys::{DataKey, DataKeys};
 use tokio::sync::oneshot;
 
 use crate::house::{House, Opened};
@@ -41,6 +41,25 @@ pub(crate) enum Finished {
     PrivateKey(Result<DataKey, Problem>, oneshot::Sender<Answer>),
     /// The passphrase was tried with which a device of one's own is let in.
     PairingAllowed(Result<(), Problem>, oneshot::Sender<Answer>),
+    /// A passphrase was tried, and what it was said for is done.
+    Tried(Answer, oneshot::Sender<Answer>),
+    /// A passphrase was tried; when it is right, new data keys are made under this new one.
+    MayRenew(Result<DataKeys, Problem>, api::Secret, oneshot::Sender<Answer>),
+    /// A passphrase was tried; when it is right, the home is left.
+    MayLeave(Result<(), Problem>, oneshot::Sender<Answer>),
+    /// A home was given new data keys.
+    Renewed(Box<Renewed>, oneshot::Sender<Answer>),
     /// A home was closed and a backup put in its place.
     Restored(Answer, oneshot::Sender<Answer>),
+}
+
+/// A home that was closed for new data keys.
+#[derive(Debug)]
+pub(crate) struct Renewed {
+    /// It, open again: by its new keys, or by those of before.
+    pub(crate) opened: Result<Opened, Problem>,
+    /// Whether it has new ones.
+    pub(crate) outcome: Result<api::PassphraseChanged, Problem>,
+    /// What its owner was to know before.
+    pub(crate) troubles: Vec<String>,
 }

@@ -58,12 +58,7 @@ pub(crate) fn found(path: &Path, request: &api::InitRequest) -> Result<(House, a
 pub(crate) fn found_at(path: &Path, request: &api::InitRequest, cost: Cost) -> Result<(House, api::Secret), Problem> {
     let name = accepted_name("name", &request.name)?;
     let device = accepted_name("device", &request.device)?;
-    let passphrase = request.passphrase.reveal();
-    if passphrase.trim().is_empty() || passphrase.chars().count() < SHORTEST_PASSPHRASE {
-        let detail = format!("A passphrase has {SHORTEST_PASSPHRASE} characters at least; several words are better.");
-        return Err(Problem::new(ProblemKind::Invalid, detail).about("passphrase"));
-    }
-    let secret = Secret::Passphrase(passphrase, cost);
+    let secret = Secret::Passphrase(accepted_passphrase("passphrase", &request.passphrase)?, cost);
     match Home::init(path, &secret, &mut OsRng) {
         Ok((home, keys)) => {
             let home = Arc::new(home);
@@ -114,6 +109,19 @@ fn already_founded() -> Problem {
     Problem::new(ProblemKind::AlreadySetUp, detail)
 }
 
+/// A passphrase that may be chosen.
+///
+/// # Errors
+/// [`ProblemKind::Invalid`] about the field that it stands in.
+pub(crate) fn accepted_passphrase<'a>(field: &str, passphrase: &'a api::Secret) -> Result<&'a str, Problem> {
+    let passphrase = passphrase.reveal();
+    if passphrase.trim().is_empty() || passphrase.chars().count() < SHORTEST_PASSPHRASE {
+        let detail = format!("A passphrase has {SHORTEST_PASSPHRASE} characters at least; several words are better.");
+        return Err(Problem::new(ProblemKind::Invalid, detail).about(field));
+    }
+    Ok(passphrase)
+}
+
 fn accepted_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Problem> {
     let name = name.trim();
     let refused = |detail: String| Err(Problem::new(ProblemKind::Invalid, detail).about(field));
@@ -128,8 +136,9 @@ fn accepted_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Problem> {
     }
 }
 
-/// Opens a home, its private part too, with its passphrase or its recovery code. One that was copied or restored begins a
-/// new epoch, so that nothing is continued from an older state.
+/// Opens a home with its passphrase, its recovery code or what stands in a key file: its private part too, unless it is a
+/// key file for what is shared alone. One that was copied or restored begins a new epoch, so that nothing is continued from
+/// an older state.
 ///
 /// # Errors
 /// [`ProblemKind::NotSetUp`], [`ProblemKind::WrongPassphrase`], or what the disk says.
@@ -159,14 +168,48 @@ fn open(home: Arc<Home>, keys: DataKeys, progress: Progress) -> Result<Opened, P
         tracing::warn!(?why, "the home goes on under a new epoch");
         troubles.push(broken(why).to_owned());
     }
+    open_in(home, store, keys, troubles, progress)
+}
+
+/// Opens a home after [`House::release`], also while something else still uses its database.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn open_again(home: Arc<Home>, keys: DataKeys, progress: Progress) -> Result<Opened, Problem> {
+    match home.opened() {
+        Some(store) => open_in(home, store, keys, Vec::new(), progress),
+        None => open(home, keys, progress),
+    }
+}
+
+fn open_in(
+    home: Arc<Home>,
+    store: Store,
+    keys: DataKeys,
+    troubles: Vec<String>,
+    progress: Progress,
+) -> Result<Opened, Problem> {
     let replica = Replica::open_showing(store.clone(), progress).map_err(|error| replica_problem(&error))?;
     let house = House { home, store, replica, keys };
     house.settle_or_warn();
     Ok(Opened { house, troubles })
 }
 
-fn open_keys(home: &Home, secret: &api::Secret) -> Result<DataKeys, Problem> {
+/// The keys that a secret opens: a passphrase, a recovery code, or what stands in a key file. All of them, unless it is a
+/// key file for what is shared alone.
+///
+/// # Errors
+/// [`ProblemKind::WrongPassphrase`], and what keeps the keys from being read.
+pub(crate) fn open_keys(home: &Home, secret: &api::Secret) -> Result<DataKeys, Problem> {
     let text = secret.reveal();
+    if let Some(key) = Secret::of_key_file(text) {
+        match home.unlock(&key, true) {
+            // A passphrase that happens to read as a key.
+            Err(KeysError::Wrong(_) | KeysError::NoSuchWay(_)) => {}
+            Err(KeysError::SharedOnly(_)) => return home.unlock(&key, false).map_err(|error| keys_problem(&error)),
+            other => return other.map_err(|error| keys_problem(&error)),
+        }
+    }
     let code = RecoveryCode::parse(text);
     if let Ok(code) = &code {
         match home.unlock(&Secret::Recovery(code), true) {
@@ -255,6 +298,28 @@ impl House {
         }
     }
 
+    /// Lets go of everything but the home itself, which stays held, and of the keys: for what has to have the database to
+    /// itself. What was not compacted stays so.
+    pub(crate) fn release(self) -> (Arc<Home>, DataKeys) {
+        let Self { home, store, mut replica, keys } = self;
+        if let Err(error) = replica.compact() {
+            tracing::warn!(%error, "a document could not be compacted");
+        }
+        if let Err(error) = home.settle(&keys, &store) {
+            tracing::warn!(%error, "the home's place could not be written down");
+        }
+        drop(replica);
+        drop(store);
+        (home, keys)
+    }
+
+    /// Lets go of everything but the home itself, and writes nothing any more.
+    pub(crate) fn release_at_once(self) -> Arc<Home> {
+        let Self { home, store, replica, keys } = self;
+        drop((replica, store, keys));
+        home
+    }
+
     /// Closes everything: compacts, settles, and lets go of the home unless a [`Handle`] is left. It is closed also when
     /// something of this fails; nothing that was said is lost by it.
     ///
@@ -280,8 +345,20 @@ impl Handle {
     /// # Errors
     /// [`ProblemKind::WrongPassphrase`].
     pub(crate) fn private_key(&self, secret: &api::Secret) -> Result<DataKey, Problem> {
+        let keys = self.everything(secret)?;
+        keys.mine.ok_or_else(|| keys_problem(&KeysError::MineNeeded))
+    }
+
+    /// Both keys. Takes the time that deriving a key costs.
+    ///
+    /// # Errors
+    /// [`ProblemKind::WrongPassphrase`]; [`ProblemKind::Locked`] for a key file that opens what is shared alone.
+    pub(crate) fn everything(&self, secret: &api::Secret) -> Result<DataKeys, Problem> {
         let keys = open_keys(&self.home, secret)?;
-        keys.mine.ok_or_else(|| Problem::new(ProblemKind::Internal, "The private part's key was not given."))
+        match keys.mine {
+            Some(_) => Ok(keys),
+            None => Err(keys_problem(&KeysError::SharedOnly(Way::KeyFile))),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod bridge;
 mod chapter;
 pub(crate) mod cursor;
 mod events;
+mod export;
 mod frontends;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
@@ -28,10 +29,13 @@ pub mod shown;
 mod socket;
 mod tcp;
 mod values;
+mod ways;
 
 pub use access::{Caller, Declared, Frontend, Needs, Registry, Sees};
 pub(crate) use bridge::{BridgeEvent, MAX_WAITING_FRAMES, ToSocket};
 pub use events::{EventStream, Told};
+pub use export::Pieces;
+pub(crate) use export::{PieceWriter, pieces};
 pub use frontends::{FrontendRequest, FrontendResponse};
 pub use lists::{
     BringPlace, HistoryList, ItemPlace, ItemsList, MeetingPlace, MeetingsList, Paging, SettleList, ThreadPlace,
@@ -40,6 +44,7 @@ pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, DeviceChange, Request, Response, Target};
 pub use socket::{Alive, BindError, Socket};
 pub(crate) use tcp::Listening;
+pub use ways::{WayRequest, WayResponse};
 
 use std::future::Future;
 use std::time::Duration;

@@ -30,3 +30,9 @@ pub const FRONTEND_CODE: &str = "k7m2-p4qx";
 pub const FRONTEND_SECRET: &str = "the secret of the request";
 /// The code in the fragment of a page's address.
 pub const LOGIN_CODE: &str = "the code of the fragment";
+/// The passphrase.
+pub const PASSPHRASE: &str = "a lantern in the window";
+/// The recovery code.
+pub const RECOVERY_CODE: &str = "7K3M-Q9TB-W2XR-5HDN-8FCV-J4PY-6ZGE";
+/// A way to open the home.
+pub const WAY: &str = "w5ayq2wertyuiop3asdfghjklz";

@@ -51,7 +51,7 @@ pub(super) async fn restore(opened: &Opened, restore: Restore) -> Result<(), Com
 }
 
 /// The daemon's working directory is another one.
-fn absolute(path: &Path) -> Result<String, CommandError> {
+pub(super) fn absolute(path: &Path) -> Result<String, CommandError> {
     let path = std::path::absolute(path).map_err(CommandError::io(format!("finding {}", path.display())))?;
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| CommandError::Value { what: format!("the name {} is not UTF-8", path.display()) })

@@ -2,7 +2,7 @@
 
 mod since;
 mod then;
-mod timeline;
+pub(super) mod timeline;
 mod undo;
 mod words;
 

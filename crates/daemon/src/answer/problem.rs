@@ -130,7 +130,7 @@ pub(super) fn snapshot_problem(error: &SnapshotError) -> Problem {
     }
 }
 
-fn archive_problem(error: &ArchiveError) -> Problem {
+pub(super) fn archive_problem(error: &ArchiveError) -> Problem {
     match error {
         ArchiveError::Damaged { .. } => says(ProblemKind::Damaged, error).about("path"),
         ArchiveError::Newer { .. } => invalid_path(sentence(error)),

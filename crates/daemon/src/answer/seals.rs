@@ -4,8 +4,10 @@ use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_model::field::Seen;
-use betwixt_model::ids::ItemId;
+use betwixt_model::ids::{ItemId, PartnerId};
+use betwixt_model::index::IndexError;
 use betwixt_model::seal::{self, AnswerState, Session};
+use betwixt_store::StoreError;
 
 use super::failure::{Failure, gone, refused};
 use super::items::{Open, OpenScope, ReadError};
@@ -41,15 +43,24 @@ pub(super) fn one(replica: &Replica, open: &Open<'_>, target: &Target) -> Result
 
 fn session(replica: &Replica, open: &Open<'_>, id: &ItemId) -> Result<Option<api::SealedSession>, ReadError> {
     let ours = open.one(Scope::Ours)?;
-    let partners = partners(replica, ours);
-    let Some(session) = seal::session(&ours.rows, &ours.reader, &partners, id)? else { return Ok(None) };
+    Ok(session_of(ours, open.one(Scope::Mine).ok(), &partners(replica, ours), id)?)
+}
+
+/// A session as the one reads it whose these scopes are.
+pub(super) fn session_of(
+    ours: &OpenScope<'_>,
+    mine: Option<&OpenScope<'_>>,
+    partners: &[PartnerId],
+    id: &ItemId,
+) -> Result<Option<api::SealedSession>, IndexError<StoreError>> {
+    let Some(session) = seal::session(&ours.rows, &ours.reader, partners, id)? else { return Ok(None) };
     // The text is private: without that part open, only what was opened is shown.
-    let yours = match open.one(Scope::Mine) {
-        Ok(mine) => {
+    let yours = match mine {
+        Some(mine) => {
             let private = mine.reader.household;
-            seal::own_text(&ours.rows, &mine.rows, &ours.reader, &private, &partners, &session.id)?
+            seal::own_text(&ours.rows, &mine.rows, &ours.reader, &private, partners, &session.id)?
         }
-        Err(_) => None,
+        None => None,
     };
     Ok(Some(session_shown(ours, session, yours.map(|sealed| sealed.answer))))
 }

@@ -1,23 +1,19 @@
 //! From one state of the home to the next: founding, unlocking, restoring, and closing it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Daemon, FAREWELL, State, busy};
+use super::{Daemon, FAREWELL, RELEASE, State, busy};
 use crate::answer::backups;
 use crate::event::Finished;
 use crate::house::{self, House};
 use crate::http::{Answer, Response, Sees};
 use crate::open::Open;
-use crate::replica::Progress;
 use crate::staging::moment;
 use crate::telling;
-
-/// How long a restore waits for the port that the home before it had.
-const RELEASE: Duration = Duration::from_secs(3);
 
 impl Daemon {
     pub(super) fn init(&mut self, request: api::InitRequest, answer: oneshot::Sender<Answer>) {
@@ -43,10 +39,7 @@ impl Daemon {
             State::Busy => drop(answer.send(Err(busy()))),
             State::Locked => {
                 self.state = State::Busy;
-                let (home, rebuilding) = (self.options.home.clone(), self.rebuilding.clone());
-                let progress = Progress::told_to(move |built| {
-                    rebuilding.send_replace(built);
-                });
+                let (home, progress) = (self.options.home.clone(), self.progress());
                 let unlock = move || house::unlock(&home, &request.passphrase, progress);
                 self.beside(move || Some(Finished::Unlocked(unlock(), answer)));
             }
@@ -156,6 +149,15 @@ impl Daemon {
                 let outcome = outcome.and_then(|()| open.pairing_confirm(true, now));
                 let _ = answer.send(outcome.map(Response::Pairing));
             }
+            Finished::Tried(outcome, answer) => {
+                if let State::Open(open) = &mut self.state {
+                    open.unlocking = false;
+                }
+                let _ = answer.send(outcome);
+            }
+            Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
+            Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
+            Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),
             Finished::Restored(outcome, answer) => {
                 self.settle_state();
                 let _ = answer.send(outcome);
@@ -183,7 +185,9 @@ impl Daemon {
 
     /// Ends sessions, waits for what is on its way to the disk, and closes the home.
     pub(super) async fn shut_down(&mut self, done: &mut mpsc::UnboundedReceiver<Finished>) {
-        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Busy) else { return };
+        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Busy) else {
+            return self.leave(None).await;
+        };
         let now = Instant::now();
         while open.engine.is_committing() {
             match done.recv().await {
@@ -212,6 +216,9 @@ impl Daemon {
         drop(waiters);
         if tokio::time::timeout(FAREWELL, net.shut_down()).await.is_err() {
             tracing::info!("the other devices were not waited for");
+        }
+        if self.leaving.is_some() {
+            return self.leave(Some(house)).await;
         }
         let closed = tokio::task::spawn_blocking(move || house.close()).await;
         if let Ok(Err(problem)) = closed {

@@ -8,8 +8,8 @@ use jiff::Zoned;
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
-use crate::answer::{backups, chapter, documents, items, past, problem, settle, verify};
-use crate::http::{Answer, Request, Response, Sees};
+use crate::answer::{backups, chapter, documents, export, items, past, problem, settle, verify};
+use crate::http::{Answer, Request, Response, Sees, pieces};
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
 use crate::telling;
@@ -88,6 +88,35 @@ impl Open {
             Request::Sync => {
                 self.engine.dialer().handle_network_changed(now);
                 self.waiters.push(Waiter { until: now + SYNC_TIME, answer });
+                return None;
+            }
+            Request::Export => {
+                let status = match self.status(&options.home, sees) {
+                    Ok(status) => status,
+                    Err(problem) => return Some((answer, Err(problem))),
+                };
+                let taken = export::Taken {
+                    readers: telling::readers(replica, sees),
+                    partners: replica.partners(),
+                    me: status.me,
+                    partner: status.partner,
+                    made_on: Zoned::now().date().to_string(),
+                };
+                let store = self.house.store.clone();
+                tokio::task::spawn_blocking(move || {
+                    let (writer, pieces) = pieces();
+                    let mut answer = Some(answer);
+                    let mut tell = |told: Answer| {
+                        if let Some(answer) = answer.take() {
+                            // Whoever asked may be gone.
+                            let _ = answer.send(told);
+                        }
+                    };
+                    let written = export::write(&store, &taken, writer, || tell(Ok(Response::Export(pieces))));
+                    if let Err(error) = written {
+                        tell(Err(problem::storage_problem(&error)));
+                    }
+                });
                 return None;
             }
             Request::Verify => {

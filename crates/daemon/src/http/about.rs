@@ -21,6 +21,7 @@ const CAPABILITIES: &[&str] = &[
     "doctor",
     "documents",
     "events",
+    "export",
     "frontends",
     "history",
     "items",
@@ -29,6 +30,7 @@ const CAPABILITIES: &[&str] = &[
     "settle",
     "since",
     "undo",
+    "ways",
 ];
 
 pub(super) async fn about() -> Response {

@@ -8,9 +8,11 @@ use tokio::sync::oneshot;
 
 use super::access::Caller;
 use super::events::EventStream;
+use super::export::Pieces;
 use super::frontends::{FrontendRequest, FrontendResponse};
 use super::lists::{BringPlace, ItemPlace, ItemsList, Paging, SettleList};
 use super::past::{PastRequest, PastResponse};
+use super::ways::{WayRequest, WayResponse};
 
 /// What the loop gives back.
 pub type Answer = Result<Response, Problem>;
@@ -144,6 +146,8 @@ pub enum Request {
     },
     /// What frontends there are: [`Response::Frontend`], or [`Response::Done`] when one was revoked.
     Frontend(FrontendRequest),
+    /// The ways to open the home: [`Response::Ways`].
+    Ways(WayRequest),
     /// `GET` of what was: [`Response::Past`].
     Past(PastRequest),
     /// `POST /v1/undo`: [`Response::Past`].
@@ -211,6 +215,8 @@ pub enum Request {
     ChapterWithdraw,
     /// `POST /v1/verify`: [`Response::Verified`].
     Verify,
+    /// `GET /v1/export`: [`Response::Export`].
+    Export,
     /// `GET /v1/backups`: [`Response::Backups`].
     Backups,
     /// `POST /v1/backups`: [`Response::Backup`].
@@ -266,6 +272,8 @@ pub enum Response {
     Past(PastResponse),
     /// Frontends.
     Frontend(FrontendResponse),
+    /// Ways to open the home.
+    Ways(WayResponse),
     /// What takes place.
     Calendar(api::Calendar),
     /// Questions with their sealed answers.
@@ -282,6 +290,8 @@ pub enum Response {
     Chapters(api::Chapters),
     /// What was checked.
     Verified(api::VerifyReport),
+    /// Everything that can be read, as it is read.
+    Export(Pieces),
     /// The backups in the home.
     Backups(Vec<api::Backup>),
     /// A backup was written.
@@ -305,6 +315,7 @@ impl Response {
                 | Request::Init(_)
                 | Request::Backup { .. }
                 | Request::Frontend(FrontendRequest::Add { .. } | FrontendRequest::Ask(_))
+                | Request::Ways(WayRequest::NewRecoveryCode(_) | WayRequest::AddKeyFile(_))
         )
     }
 }

@@ -19,7 +19,7 @@ use super::lists::{self, ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
 use super::request::{Call, DeviceChange, Request, Response, Target};
-use super::{about, chapter};
+use super::{about, chapter, ways};
 
 pub(super) type Calls = mpsc::Sender<Call>;
 
@@ -56,6 +56,7 @@ pub(super) fn routes() -> Routes {
         })
         .post("/v1/bring", WRITE_PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Bring(parts.body()?))))
         .post("/v1/verify", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Verify)))
+        .get("/v1/export", EXPORT, |call: Asking| call.with(|_| Ok(Request::Export)))
         .get("/v1/backups", EXPORT, |call: Asking| call.with(|_| Ok(Request::Backups)))
         // It may name a path.
         .post("/v1/backups", OWNER, |call: Asking| {
@@ -81,6 +82,7 @@ pub(super) fn routes() -> Routes {
         .post("/v1/milestones/{id}/progress", WRITE, progress)
         .merge(chapter::routes())
         .merge(frontends::routes())
+        .merge(ways::routes())
 }
 
 /// The API, for callers that somebody before it has found out ([`Caller`], among the request's extensions).
@@ -303,6 +305,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Saying(body) => json(status, &body),
         Response::Past(body) => past::write(status, body),
         Response::Frontend(body) => frontends::write(status, body),
+        Response::Ways(body) => ways::write(status, body),
         Response::Seals(body) => json(status, &body),
         Response::Seal(body) => json(status, &body),
         Response::Calendar(body) => json(status, &body),
@@ -311,6 +314,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::BringReport(body) => json(status, &body),
         Response::Chapters(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),
+        Response::Export(pieces) => with_type(status, "application/json", pieces.into_body()),
         Response::Backups(body) => list(status, body),
         Response::Backup(body) => json(status, &body),
         Response::Restored(body) => json(status, &body),

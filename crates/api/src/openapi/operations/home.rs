@@ -51,6 +51,13 @@ pub(super) fn upkeep() -> Vec<Operation> {
         Operation::post("verify", "/v1/verify", "Reads and checks everything on disk.")
             .owner()
             .answers::<VerifyReport>(),
+        Operation::get("export", "/v1/export", "Everything that can be read, with who said what and when.")
+            .more(
+                "Streamed, so that years of it take no memory; it breaks off where something cannot be read. With the \
+                 permission `private` what is private is in it, too, while that is open.",
+            )
+            .export()
+            .answers::<Export>(),
         Operation::get("backups", "/v1/backups", "The backups in the home, newest first.").export().lists::<Backup>(),
         Operation::post("backup", "/v1/backups", "Writes a backup, encrypted as the home is.")
             .more("The same key makes one backup, as long as the home stays open.")

@@ -5,6 +5,7 @@ mod home;
 mod items;
 mod past;
 mod together;
+mod ways;
 
 use super::Operation;
 
@@ -12,6 +13,7 @@ use super::Operation;
 pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
     vec![
         ("The daemon and its home", home::daemon()),
+        ("Ways to open the home", ways::ways()),
         ("Keeping a home well", home::upkeep()),
         ("Frontends", frontends::frontends()),
         ("Devices", home::devices()),

@@ -100,7 +100,7 @@ fn step_shown(reader: &Reader, step: past::Step) -> api::Step {
 }
 
 /// Something that was said, as the API tells it.
-pub(super) fn event(reader: &Reader, event: Event) -> api::Event {
+pub(in crate::answer) fn event(reader: &Reader, event: Event) -> api::Event {
     let words = match (event.value.as_ref().and_then(serde_json::Value::as_str), event.before.as_slice()) {
         (Some(after), [first, rest @ ..]) if rest.iter().all(|other| other.value == first.value) => {
             match first.value.as_ref().and_then(serde_json::Value::as_str) {
