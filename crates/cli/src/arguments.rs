@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Status,
     /// Open the home with its passphrase, its recovery code, or a key file (`--passphrase-file`).
     Unlock(Passphrase),
-    /// Close the home: its keys are forgotten until the next `betwixt unlock`.
+    /// Lock your private pages: their key is forgotten until the next `betwixt unlock`. What is shared goes on.
     Lock,
     /// Change the passphrase.
     #[command(subcommand)]

@@ -8,7 +8,7 @@ use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::gate::{Actors, admit};
 use betwixt_model::ids::{DeviceId, EpochId, HouseholdId, PartnerId};
 use betwixt_sync::keys::DeviceKeys;
-use betwixt_sync::wire::SharedDocumentId;
+use betwixt_sync::wire::DocumentName;
 use ed25519_dalek::SigningKey;
 use jiff::civil::date;
 use rand_chacha::ChaCha20Rng;
@@ -23,8 +23,8 @@ pub(crate) const fn ours(year: i16) -> DocumentId {
 }
 
 /// The same, as it is called on the wire.
-pub(crate) fn shared(year: i16) -> SharedDocumentId {
-    SharedDocumentId::try_from(ours(year)).expect("the document is shared")
+pub(crate) fn shared(year: i16) -> DocumentName {
+    DocumentName::of(ours(year))
 }
 
 /// One partner's device.
@@ -34,7 +34,7 @@ pub(crate) struct Home {
     pub(crate) epoch: EpochId,
     /// Whose changes the gate lets in.
     pub(crate) allowed: Vec<(DeviceId, EpochId)>,
-    pub(crate) documents: BTreeMap<SharedDocumentId, Document>,
+    pub(crate) documents: BTreeMap<DocumentName, Document>,
     said: u64,
 }
 
@@ -102,9 +102,12 @@ impl Home {
     }
 
     /// Takes in what the gate admits, as the daemon does: after a failure the document is as it was.
-    pub(crate) fn take(&mut self, id: SharedDocumentId, changes: Vec<automerge::Change>) -> Taken {
-        let actors = self.actors(id.document());
-        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(id.document()));
+    pub(crate) fn take(&mut self, id: DocumentName, changes: Vec<automerge::Change>) -> Taken {
+        let actors = self.actors(id.within(betwixt_model::document::Scope::Ours));
+        let document = self
+            .documents
+            .entry(id)
+            .or_insert_with(|| Document::genesis(id.within(betwixt_model::document::Scope::Ours)));
         let admitted = match admit(document, changes, &actors) {
             Ok(admitted) => admitted,
             Err(reason) => return Taken::Refused(reason),

@@ -94,8 +94,8 @@ fn taken_in(changes: Vec<Change>) {
     let (home, _) = fixture();
     let mut home = home.clone();
     let id = shared(2026);
-    changes.iter().for_each(|change| drop(arrivals(id.document(), change)));
-    let _ = read_changes(id.document(), &changes);
+    changes.iter().for_each(|change| drop(arrivals(id.within(betwixt_model::document::Scope::Ours), change)));
+    let _ = read_changes(id.within(betwixt_model::document::Scope::Ours), &changes);
     let before = home.documents[&id].heads();
     home.take(id, changes);
     let document = &home.documents[&id];

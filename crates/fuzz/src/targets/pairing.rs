@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
-use betwixt_model::ids::{DeviceId, EpochId};
+use betwixt_model::ids::{DeviceId, EpochId, HouseholdId};
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::pairing::{
-    Channel, Entered, Failure, Local, MAX_FRAME, Output, PairingJoin, PairingOffer, Purpose, fuzz,
+    Channel, Entered, Failure, Local, MAX_FRAME, Outcome, Output, PairingJoin, PairingOffer, Purpose, fuzz,
 };
 use betwixt_sync::roster::Roster;
 use rand_chacha::ChaCha20Rng;
@@ -18,6 +18,9 @@ use rand_core::SeedableRng;
 use super::roster::partner;
 use crate::frames;
 use crate::reached::here;
+
+/// One input is tried for both.
+const PURPOSES: [Purpose; 2] = [Purpose::Partner, Purpose::OwnDevice];
 
 /// The most operations of one input.
 const OPERATIONS: usize = 64;
@@ -61,6 +64,7 @@ pub(crate) fn local(seed: u64) -> Local {
         device_name: "Private Laptop".to_owned(),
         statements: Roster::begin(&keys, EpochId::from_bytes([1; 32])),
         household: None,
+        private_space: Some(HouseholdId::from_bytes([7; 32])),
         keys,
     }
 }
@@ -68,7 +72,13 @@ pub(crate) fn local(seed: u64) -> Local {
 /// A peer that has proven the code says these. Whoever shows the code is asked, and says yes.
 pub(super) fn proven(bytes: &[u8]) {
     let messages: Vec<&[u8]> = frames::split(bytes).into_iter().map(|(_, message)| message).collect();
-    let (outputs, outcome) = fuzz::after_proof(local(1), &messages);
+    for purpose in PURPOSES {
+        proven_for(purpose, &messages);
+    }
+}
+
+fn proven_for(purpose: Purpose, messages: &[&[u8]]) {
+    let (outputs, outcome) = fuzz::after_proof(local(1), purpose, messages);
     let asked = outputs.iter().any(|output| matches!(output, Output::AskConfirm { .. }));
     let paired = outputs.iter().any(|output| matches!(output, Output::Paired { .. }));
     if asked {
@@ -92,7 +102,8 @@ struct Side {
     asked: Option<DeviceId>,
     /// Whether the person said yes.
     yes: bool,
-    paired: Option<betwixt_model::ids::HouseholdId>,
+    /// What both belong to now.
+    paired: Option<HouseholdId>,
     finished: Option<Result<(), Failure>>,
 }
 
@@ -108,12 +119,16 @@ struct Room {
 
 /// Both machines, and somebody between them who alters, adds and repeats.
 pub(super) fn operations(bytes: &[u8]) {
+    PURPOSES.into_iter().for_each(|purpose| operations_for(purpose, bytes));
+}
+
+fn operations_for(purpose: Purpose, bytes: &[u8]) {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
     let now = *BEGINNING.get_or_init(Instant::now);
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let offer = PairingOffer::new(local(1), Purpose::Partner, now, &mut rng).expect("it can be introduced");
+    let offer = PairingOffer::new(local(1), purpose, now, &mut rng).expect("it can be introduced");
     let entered = Entered::parse(&offer.code().to_text()).expect("a code that is shown is read");
-    let join = PairingJoin::new(local(2), entered, Purpose::Partner, now).expect("it can be introduced");
+    let join = PairingJoin::new(local(2), entered, purpose, now).expect("it can be introduced");
     let mut room = Room { now, rng, offer, join, sides: [Side::default(), Side::default()], connections: 0 };
     room.connect();
     let mut input = Unstructured::new(bytes);
@@ -126,7 +141,7 @@ pub(super) fn operations(bytes: &[u8]) {
     let [one, other] = &room.sides;
     if let (Some(one), Some(other)) = (one.paired, other.paired) {
         here("both paired");
-        assert_eq!(one, other, "both are of one household");
+        assert_eq!(one, other, "both are of one household, or of one partner");
     }
     for side in &room.sides {
         if matches!(side.finished, Some(Err(Failure::Declined { .. }))) {
@@ -235,9 +250,13 @@ impl Room {
                         own.sent.push_back((connection, frame));
                     }
                     Output::AskConfirm { peer, .. } => own.asked = Some(peer.device),
-                    Output::Paired { household, .. } => {
+                    Output::Paired { peer, outcome } => {
                         assert!(own.yes, "nothing is signed before the person has said yes");
-                        own.paired = Some(household);
+                        own.paired = Some(match outcome {
+                            Outcome::Founded { household, .. } => household,
+                            Outcome::Added { .. } => HouseholdId::from_bytes(*local(1).partner.as_bytes()),
+                            Outcome::Joined { .. } => HouseholdId::from_bytes(*peer.partner.as_bytes()),
+                        });
                         if side == 0 { self.offer.handle_stored() } else { self.join.handle_stored() }
                     }
                     Output::Finished(outcome) => own.finished = Some(outcome),

@@ -21,7 +21,7 @@ pub fn read_message(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// What the side that shows the code makes of these messages, from a peer that has proven it. The person says yes, and what
 /// is to be stored is stored. Answers what was to be done, and what it came to where it ended.
-pub fn after_proof(local: Local, messages: &[&[u8]]) -> (Vec<Output>, Option<Result<(), Failure>>) {
+pub fn after_proof(local: Local, purpose: Purpose, messages: &[&[u8]]) -> (Vec<Output>, Option<Result<(), Failure>>) {
     let channel = |own_key, peer_key| Channel { own_key, peer_key, exporter: [3; 32] };
     let start = Start { versions: VERSIONS, purpose: 1, method: METHOD_CODE, nonce: [4; 16], share: vec![5] };
     let answer = Answer { version: VERSIONS.1, versions: VERSIONS, nonce: [6; 16], share: vec![7] };
@@ -29,7 +29,7 @@ pub fn after_proof(local: Local, messages: &[&[u8]]) -> (Vec<Output>, Option<Res
         |role, channel: Channel| RunKeys::derive(b"what both would have in common", role, &channel, &start, &answer);
     let connection = ConnectionId(1);
     let mut hostile = keys(Role::Join, channel([2; 32], [1; 32])).seal(Role::Join);
-    let mut accord = Accord::new(Role::Offer, Purpose::Partner, local);
+    let mut accord = Accord::new(Role::Offer, purpose, local);
     let seal = keys(Role::Offer, channel([1; 32], [2; 32])).seal(Role::Offer);
     accord.begin(connection, seal, &mut ChaCha20Rng::seed_from_u64(8));
     let mut done = Vec::new();

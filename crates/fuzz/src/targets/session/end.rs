@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use betwixt_model::document::Scope;
 use betwixt_sync::session::{
-    CloseReason, CounterWindow, Output, Role, RosterOffer, Session, SessionConfig, SharedDocument,
+    CloseReason, CounterWindow, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
 };
 use betwixt_sync::wire::{Frame, IncomingStream, StreamKey, VERSIONS, caps};
 
@@ -36,6 +37,7 @@ impl End {
         let documents = home.documents.iter();
         let config = SessionConfig {
             role,
+            scope: SessionScope::Ours,
             household: HOUSEHOLD,
             versions: VERSIONS,
             counter,
@@ -78,7 +80,7 @@ impl End {
                 }
                 Output::Roster { .. } => self.session.handle_roster_settled(now, true),
                 Output::Generate(id) => {
-                    let genesis = || betwixt_model::document::Document::genesis(id.document());
+                    let genesis = || betwixt_model::document::Document::genesis(id.within(Scope::Ours));
                     let document = home.documents.get(&id).cloned().unwrap_or_else(genesis);
                     self.session.generate(now, &document);
                 }

@@ -150,7 +150,7 @@ fn hostile_input_is_an_error_a_change_that_automerge_would_spell_otherwise() {
     let forged = chunk(1, &data, 1, &data);
     // The reason for the check.
     let taken = Change::try_from(forged.as_slice()).unwrap();
-    let mut ruined = document.fork_at(&change.deps().to_vec()).unwrap();
+    let mut ruined = document.fork_at(change.deps()).unwrap();
     ruined.apply_changes([taken]).unwrap();
     assert!(AutoCommit::load(&ruined.save()).is_err(), "Automerge has mended this; the check may stay");
     assert_eq!(decoded(&forged), Err(ChunkError::NotCanonical));
