@@ -26,7 +26,7 @@ use listening::listen;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long a home that is opened anew waits for the port that the one before it had.
-const RELEASE: Duration = Duration::from_secs(3);
+const RELEASE: Duration = Duration::from_secs(10);
 
 /// How far the home is.
 enum State {

@@ -297,6 +297,15 @@ impl Net {
         let _ = tokio::time::timeout(Duration::from_millis(500), idle).await;
         let bind = self.shared.config.bind;
         let ports: Vec<u16> = endpoints().map(|endpoint| endpoint.port()).collect();
+        // What answers late packets stays for three probe time-outs (RFC 9000, 10.2), which are many seconds where the machine
+        // was busy. It may do so elsewhere. Twice, since QUIC keeps the socket before until something comes through the next.
+        for endpoint in endpoints().filter(|endpoint| endpoint.quic.open_connections() > 0) {
+            for _ in 0..2 {
+                if let Err(error) = endpoint.rebind(bind, 0) {
+                    tracing::info!(%error, "a port stays taken for a while");
+                }
+            }
+        }
         drop(self);
         let free = async {
             for port in ports {

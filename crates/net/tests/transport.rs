@@ -178,6 +178,22 @@ async fn a_restarted_device_takes_its_port_again_and_is_found_there() {
     connect(&mut left, &mut right, 1).await;
 }
 
+/// QUIC keeps a connection, and with it the socket, for three probe time-outs after it was closed: seconds for one that nobody
+/// answered, and more on a busy machine. A home that was restored then found its own port taken.
+#[tokio::test]
+async fn a_port_is_free_after_a_shut_down_though_a_dial_lingers() {
+    let (left, right) = couple();
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    left.net.dial(AttemptId(1), right.id(), nobody.local_addr().unwrap());
+    let mut first = [0; 2048];
+    nobody.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    tokio::task::spawn_blocking(move || nobody.recv(&mut first).map(|_| nobody)).await.unwrap().unwrap();
+    let port = left.net.port();
+    let Device { net, .. } = left;
+    net.shut_down().await;
+    std::net::UdpSocket::bind(("127.0.0.1", port)).unwrap();
+}
+
 #[tokio::test]
 async fn a_taken_port_gives_another_and_a_taken_fixed_one_an_error() {
     let taken = Device::start();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
+use betwixt_net::{Bind, Net};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Daemon, FAREWELL, RELEASE, State, busy};
@@ -14,6 +15,15 @@ use crate::http::{Answer, Response, Sees};
 use crate::open::Open;
 use crate::staging::moment;
 use crate::telling;
+
+/// Ends the network of a home that is to be opened again, and waits until the port that was asked for is free: connections and dials
+/// that are on their way hold it for a while. Blocks, and belongs beside the loop.
+pub(super) fn let_go(net: Net, bind: Bind, port: Option<u16>) {
+    tokio::runtime::Handle::current().block_on(net.shut_down());
+    if let Some(port) = port {
+        betwixt_net::wait_until_free(bind, port, RELEASE);
+    }
+}
 
 impl Daemon {
     pub(super) fn init(&mut self, request: api::InitRequest, answer: oneshot::Sender<Answer>) {
@@ -85,16 +95,18 @@ impl Daemon {
                 open.engine.end_all(Instant::now());
                 open.carry_out(Instant::now());
                 self.net = None;
-                Some(open.house)
+                let Open { net, house, .. } = *open;
+                Some((net, house))
             }
             _ => None,
         };
         let home = self.options.home.clone();
         let (bind, port) = (self.options.bind(), self.options.fixed_port());
         self.beside(move || {
-            if let Some(port) = port {
-                betwixt_net::wait_until_free(bind, port, RELEASE);
-            }
+            let house = house.map(|(net, house)| {
+                let_go(net, bind, port);
+                house
+            });
             let outcome = backups::restore(&home, house, &request).map(Response::Restored);
             Some(Finished::Restored(outcome, answer))
         });

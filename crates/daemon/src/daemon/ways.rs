@@ -9,12 +9,14 @@ use betwixt_store::Home;
 use betwixt_store::keys::{Cost, DataKeys};
 use tokio::sync::oneshot;
 
-use super::{Daemon, RELEASE, State, busy};
+use super::opening::let_go;
+use super::{Daemon, State, busy};
 use crate::answer::problem::home_problem;
 use crate::answer::{leave, ways};
 use crate::event::{Finished, Renewed};
 use crate::house::{self, House};
 use crate::http::{Answer, Response, WayRequest, WayResponse};
+use crate::open::Open;
 use crate::telling;
 
 impl Daemon {
@@ -105,16 +107,14 @@ impl Daemon {
         self.net = None;
         let (bind, port) = (self.options.bind(), self.options.fixed_port());
         let progress = self.progress();
-        let (house, notices, troubles) = (open.house, open.notices, open.troubles);
+        let Open { net, house, notices, troubles, .. } = *open;
         self.beside(move || {
             if let Err(error) = telling::keep(&house.store, &notices) {
                 tracing::warn!(%error, "readers of events will have to read everything again");
             }
             drop(notices);
+            let_go(net, bind, port);
             let (opened, outcome) = ways::renew(house, &keys, &new, Cost::default(), progress);
-            if let Some(port) = port {
-                betwixt_net::wait_until_free(bind, port, RELEASE);
-            }
             Some(Finished::Renewed(Box::new(Renewed { opened, outcome, troubles }), answer))
         });
     }
