@@ -7,11 +7,10 @@ use std::time::Instant;
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::CloseCode;
-use betwixt_store::{MetAddress, StoreError};
+use betwixt_store::{MetAddress, Reader, StoreError};
 use betwixt_sync::dialer::{self, AttemptId, ConnectionId, Direction, Source};
 use betwixt_sync::session::{
-    self, CloseReason, CounterWindow, Event, ProtocolViolation, Role, Session, SessionConfig, SessionScope,
-    SharedDocument,
+    self, CloseReason, CounterWindow, Event, ProtocolViolation, Session, SessionConfig, SessionScope, SharedDocument,
 };
 use betwixt_sync::wire::{DocumentName, GoodbyeReason, IncomingStream, Lane, VERSIONS};
 
@@ -148,7 +147,7 @@ impl<W, A> Engine<W, A> {
         now: Instant,
     ) -> Result<(), StageError> {
         let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return Ok(()) };
-        let (peer, direction) = (talk.peer, talk.direction);
+        let (peer, role) = (talk.peer, talk.role());
         let own = replica.roster().own_device(&peer).map(|own| own.circle());
         let household = own.or(replica.space(Scope::Ours));
         let (Some(household), Some(roster)) = (household, replica.roster().offer(&peer)) else {
@@ -158,14 +157,10 @@ impl<W, A> Engine<W, A> {
         };
         let view = replica.read()?;
         let reader = view.reader();
-        let mut documents = BTreeMap::new();
-        for (id, heads) in replica.newest_heads(Scope::Ours)? {
-            let sync_state = reader.sync_state(&peer, id)?.unwrap_or_default();
-            documents.insert(DocumentName::of(id), SharedDocument { heads, sync_state });
-        }
+        let documents = spoken_of(replica, &reader, &peer, Scope::Ours)?;
         let stored: Option<[u8; 16]> = reader.setting(Scope::Ours, &counters_setting(&peer))?;
         let config = SessionConfig {
-            role: if direction == Direction::Incoming { Role::Accepting } else { Role::Dialling },
+            role,
             scope: SessionScope::Ours,
             household,
             versions: VERSIONS,
@@ -314,6 +309,21 @@ impl<W, A> Engine<W, A> {
     pub(super) fn wants_documents(&self) -> bool {
         self.talks.values().any(Talk::wants_documents)
     }
+}
+
+/// A scope's documents as a session with a peer begins with them.
+pub(super) fn spoken_of(
+    replica: &Replica,
+    reader: &Reader<'_>,
+    peer: &DeviceId,
+    scope: Scope,
+) -> Result<BTreeMap<DocumentName, SharedDocument>, StageError> {
+    let mut documents = BTreeMap::new();
+    for (id, heads) in replica.newest_heads(scope)? {
+        let sync_state = reader.sync_state(peer, id)?.unwrap_or_default();
+        documents.insert(DocumentName::of(id), SharedDocument { heads, sync_state });
+    }
+    Ok(documents)
 }
 
 /// What is wrong with a frame comes out of the session as `Close`, too.

@@ -6,21 +6,17 @@
 //! as the private part is open there. So there is no doubt which two ends belong together: a frame of another number is of
 //! a session that is over. When the private part is locked on either side the session ends, and the connection goes on.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::time::Instant;
 
 use betwixt_model::document::Scope;
+use betwixt_net::CloseCode;
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::roster::OwnDevice;
-use betwixt_sync::session::{
-    self, CounterWindow, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
-};
-use betwixt_sync::wire::{
-    DocumentName, Frame, GoodbyeReason, IncomingStream, Lane, OutgoingStream, StreamKey, VERSIONS,
-};
+use betwixt_sync::session::{self, CounterWindow, Role, RosterOffer, Session, SessionConfig, SessionScope};
+use betwixt_sync::wire::{Frame, GoodbyeReason, IncomingStream, Lane, OutgoingStream, StreamKey, VERSIONS};
 
-use super::meeting::receive;
+use super::meeting::{receive, spoken_of};
 use super::talk::Conversation;
 use super::{Engine, Output};
 use crate::replica::{Replica, StageError};
@@ -38,7 +34,7 @@ impl<W, A> Engine<W, A> {
         let (mut begin, mut end, mut tell) = (Vec::new(), Vec::new(), Vec::new());
         for (connection, talk) in &mut self.talks {
             let own = replica.roster().own_device(&talk.peer).filter(|_| talk.is_met());
-            let dialled = talk.dialled();
+            let dialled = talk.role() == Role::Dialling;
             let private = &mut talk.private;
             private.wanted = own.is_some() && open;
             let is_due = dialled || !private.conversation.early.is_empty();
@@ -64,7 +60,8 @@ impl<W, A> Engine<W, A> {
         for (connection, own) in begin {
             if let Err(error) = self.begin_private(replica, connection, own, now) {
                 tracing::error!(%error, "the private documents cannot be read");
-                self.outputs.push_back(Output::Close { connection, code: betwixt_net::CloseCode::Done });
+                // Not tried again on this connection: it would be at once, and for ever.
+                self.end(connection, GoodbyeReason::Storage, CloseCode::Done, now);
             }
         }
     }
@@ -79,20 +76,15 @@ impl<W, A> Engine<W, A> {
         let Some(space) = replica.space(Scope::Mine) else { return Ok(()) };
         let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
         let view = replica.read()?;
-        let reader = view.reader();
-        let mut documents = BTreeMap::new();
-        for (id, heads) in replica.newest_heads(Scope::Mine)? {
-            let sync_state = reader.sync_state(&talk.peer, id)?.unwrap_or_default();
-            documents.insert(DocumentName::of(id), SharedDocument { heads, sync_state });
-        }
-        let dialled = talk.dialled();
+        let documents = spoken_of(replica, &view.reader(), &talk.peer, Scope::Mine)?;
+        let role = talk.role();
         let private = &mut talk.private;
         private.told_locked = false;
-        if dialled {
+        if role == Role::Dialling {
             private.number = private.number.saturating_add(1);
         }
         let config = SessionConfig {
-            role: if dialled { Role::Dialling } else { Role::Accepting },
+            role,
             scope: SessionScope::Mine(own),
             household: space,
             versions: VERSIONS,
@@ -138,7 +130,7 @@ impl<W, A> Engine<W, A> {
         frame: impl Deref<Target = [u8]> + Send + 'static,
     ) {
         let Some(talk) = self.talks.get_mut(&connection) else { return };
-        let dialled = talk.dialled();
+        let dialled = talk.role() == Role::Dialling;
         let private = &mut talk.private;
         if number == LOCKED {
             private.is_locked_there = true;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::dialer::Direction;
-use betwixt_sync::session::{PersistId, Session};
+use betwixt_sync::session::{PersistId, Role, Session};
 use betwixt_sync::wire::{DocumentName, IncomingStream, Lane};
 
 /// A frame that is held until its session begins, with whatever its budget hangs on.
@@ -82,9 +82,9 @@ impl Talk {
         self.peer
     }
 
-    /// Whether this side dialled.
-    pub(super) fn dialled(&self) -> bool {
-        self.direction != Direction::Incoming
+    /// Which side of the connection this is.
+    pub(super) fn role(&self) -> Role {
+        if self.direction == Direction::Incoming { Role::Accepting } else { Role::Dialling }
     }
 
     /// Whether the peer answered.
