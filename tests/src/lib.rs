@@ -18,4 +18,5 @@ pub mod slow_disk;
 pub mod socket;
 #[cfg(target_os = "linux")]
 pub mod terminal;
+pub mod typed;
 pub mod web;

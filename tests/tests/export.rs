@@ -3,23 +3,19 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use betwixt_api::{Collection, Export, ExportedItem, FieldState, Scope, SealAnswer};
 use betwixt_tests::home::{Home, PASSPHRASE, couple_on_loopback, in_step, introduce};
+use betwixt_tests::typed::said;
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const OWN: &str = "a word of its own";
 
-fn typed(mut command: Command, lines: &[&str]) -> (bool, String) {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+fn typed(command: Command, lines: &[&str]) -> (bool, String) {
+    said(command, lines).unwrap()
 }
 
 fn decrypted(path: &Path, passphrase: &str) -> Result<Vec<u8>, age::DecryptError> {

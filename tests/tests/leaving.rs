@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use betwixt_api::{BackupRequest, Collection, NoticeKind, Phase, Proof, Secret, Status};
 use betwixt_tests::home::{Home, PASSPHRASE, contains, couple_on_loopback, in_step};
 #[cfg(target_os = "linux")]
 use betwixt_tests::terminal::Terminal;
+use betwixt_tests::typed::said;
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,13 +16,7 @@ const SHARED: &str = "Cycle along the coast";
 const PRIVATE: &str = "I am not sure of anything";
 
 fn leave(home: &Home, lines: &[&str]) -> (bool, String) {
-    let mut command = home.command(&["leave"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    said(home.command(&["leave"]), lines).unwrap()
 }
 
 /// The salts and sealed keys of a keys file.

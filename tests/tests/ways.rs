@@ -1,7 +1,7 @@
 //! The ways to open a home: a changed passphrase, a leaked one, recovery codes, key files.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use betwixt_api::{BackupRequest, ChangePassphrase, ClientError, Collection, ProblemKind, Secret, UnlockRequest};
@@ -17,13 +17,10 @@ fn secret(text: &str) -> Secret {
     Secret::from(text.to_owned())
 }
 
-/// Runs a command that reads lines from standard input.
+/// Runs a command that reads lines from standard input; whether it succeeded, and what it printed as JSON.
 fn typed(mut command: Command, lines: &[&str]) -> (bool, Value) {
-    let mut child =
-        command.arg("--json").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    command.arg("--json");
+    let output = betwixt_tests::typed::typed(command, lines).unwrap();
     let said = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
     (output.status.success(), serde_json::from_slice(said).unwrap())
 }
