@@ -128,7 +128,7 @@ fn text(value: &Value) -> &str {
 async fn alone(performer: &mut Performer) {
     let mut home = Home::on_loopback().unwrap();
     home.up().await.unwrap();
-    for id in ["about", "status", "init", "doctor", "lock", "unlock", "pause", "resume", "verify"] {
+    for id in ["about", "status", "init", "doctor", "lockAfter", "lock", "unlock", "pause", "resume", "verify"] {
         performer.perform(&home, id).await;
     }
     ways(performer, &home).await;

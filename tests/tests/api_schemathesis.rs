@@ -15,7 +15,8 @@ use serde_json::json;
 use tokio::net::{TcpListener, UnixStream};
 
 /// These end or close what is tried; the examples perform them.
-const LEFT_OUT: [&str; 8] = ["down", "init", "leave", "lock", "unlock", "restore", "listen", "agreeToChapter"];
+const LEFT_OUT: [&str; 9] =
+    ["down", "init", "leave", "lock", "lockAfter", "unlock", "restore", "listen", "agreeToChapter"];
 
 /// How many requests are made of each operation.
 const EXAMPLES: &str = "25";

@@ -95,9 +95,14 @@ impl Client {
         self.post("/v1/unlock", request).await
     }
 
-    /// Locks the home: keys are forgotten, devices no longer merge.
+    /// Locks what is private: its key is forgotten. What is shared goes on.
     pub async fn lock(&self) -> Result<Status, ClientError> {
         self.post("/v1/lock", &Empty {}).await
+    }
+
+    /// Chooses when what is private locks by itself.
+    pub async fn lock_after(&self, choice: LockAfter) -> Result<Status, ClientError> {
+        self.put("/v1/lock", &choice).await
     }
 
     /// Ends the daemon. Answered before it goes.

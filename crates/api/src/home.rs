@@ -39,6 +39,9 @@ pub struct Status {
     pub phase: Phase,
     /// Whether the private part is locked.
     pub private_locked: bool,
+    /// After how many seconds without use the private part locks by itself; `None` for never, and while nothing is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_locks_after: Option<u32>,
     /// Whose home it is.
     pub me: Option<Partner>,
     /// The other partner, once paired.
@@ -144,3 +147,18 @@ pub struct UnlockRequest {
     /// The passphrase, or the recovery code.
     pub passphrase: Secret,
 }
+
+/// When the private part locks by itself: `PUT /v1/lock`. What is shared stays open.
+///
+/// Reading and saying anything by somebody who sees what is private is use of it; asking for the status, listening for
+/// events and meeting other devices is not. A machine that slept counts as unused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LockAfter {
+    /// After so many seconds without use: 1 to 86,400; `null` for never. A home begins with 900.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required, minimum = 1, maximum = 86_400)]
+    pub seconds: Option<u32>,
+}
+
+/// The most that [`LockAfter::seconds`] may be.
+pub const MAX_LOCK_AFTER: u32 = 86_400;

@@ -44,7 +44,8 @@ pub use frontend::{
     LoginCode, MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
 };
 pub use home::{
-    DocumentStatus, InitRequest, Initialised, Partner, PeerStatus, Phase, Rebuilding, Status, UnlockRequest,
+    DocumentStatus, InitRequest, Initialised, LockAfter, MAX_LOCK_AFTER, Partner, PeerStatus, Phase, Rebuilding,
+    Status, UnlockRequest,
 };
 pub use item::{
     Bring, BringChoice, BringItem, BringReport, Brought, Collection, Differences, Item, ItemReference, MAX_PARTS,

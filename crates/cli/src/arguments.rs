@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
-pub(crate) use home::{Devices, Init, Pair, Passphrase, Peer, Up};
+pub(crate) use home::{Devices, Init, Lock, Pair, Passphrase, Peer, Up};
 pub(crate) use service::{Completions, Logs, Manual, Service};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
@@ -73,7 +73,12 @@ pub(crate) enum Command {
     /// Open the home with its passphrase, its recovery code, or a key file (`--passphrase-file`).
     Unlock(Passphrase),
     /// Lock your private pages: their key is forgotten until the next `betwixt unlock`. What is shared goes on.
-    Lock,
+    ///
+    /// They lock by themselves, too, when nobody has used Betwixt on this device for 15 minutes, or as long as you choose.
+    #[command(
+        after_help = "Examples:\n  betwixt lock              now\n  betwixt lock --after 5    from now on after five minutes without use\n  betwixt lock --never      from now on only when you say so"
+    )]
+    Lock(Lock),
     /// Change the passphrase.
     #[command(subcommand)]
     Passphrase(PassphraseVerb),

@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), 
         Command::Down => home::down(terminal).await,
         Command::Status => home::status(terminal).await,
         Command::Unlock(passphrase) => home::unlock(terminal, passphrase).await,
-        Command::Lock => home::lock(terminal).await,
+        Command::Lock(lock) => home::lock(terminal, &lock).await,
         Command::Pause => home::pause(terminal, true).await,
         Command::Resume => home::pause(terminal, false).await,
         Command::Service(command) => service::service(terminal, command).await,
@@ -92,7 +92,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         | Command::Down
         | Command::Status
         | Command::Unlock(_)
-        | Command::Lock
+        | Command::Lock(_)
         | Command::Pause
         | Command::Resume
         | Command::Leave(_)

@@ -26,6 +26,11 @@ pub(crate) fn show_date(text: &str) -> String {
     text.parse::<Date>().map_or_else(|_| text.to_owned(), |date| date.strftime("%-d %B %Y").to_string())
 }
 
+/// A time that is said in minutes.
+pub(crate) fn show_minutes(minutes: u32) -> String {
+    if minutes == 1 { "a minute".into() } else { format!("{minutes} minutes") }
+}
+
 /// Days since, in words.
 pub(crate) fn show_days(days: Option<u32>) -> String {
     match days {

@@ -120,6 +120,7 @@ fn status(phase: Phase) -> api::Status {
         home: "/home/robin/betwixt".into(),
         phase,
         private_locked: phase != Phase::Open,
+        private_locks_after: None,
         me: partner("p1", "Robin"),
         partner: partner("p2", "Sam"),
         paired: true,

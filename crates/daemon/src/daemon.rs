@@ -139,6 +139,10 @@ impl Daemon {
 
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
+        // Before anything is answered: the machine may have slept.
+        if let State::Open(open) = &mut self.state {
+            open.lock_if_idle(now);
+        }
         match event {
             Event::Call(call) => self.answer(call, now),
             Event::Net(event) => {

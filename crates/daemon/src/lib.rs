@@ -14,6 +14,7 @@ mod frontends;
 pub mod fuzz;
 mod house;
 pub mod http;
+mod idle;
 mod meeting;
 mod notices;
 mod open;

@@ -26,6 +26,7 @@ use crate::engine::{self, Engine, Knocks};
 use crate::house::House;
 use crate::http::access::{Frontends, Requests, Stored, Told};
 use crate::http::{Answer, Registry};
+use crate::idle::Idle;
 use crate::notices::Notices;
 use crate::pairing::Pairing;
 use crate::telling::{self, Differing};
@@ -81,6 +82,7 @@ pub(crate) struct Open {
     pub(crate) paused: bool,
     /// Whether a passphrase is being tried on the private part.
     pub(crate) unlocking: bool,
+    pub(crate) idle: Idle,
     pub(crate) here_until: Option<Instant>,
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
@@ -105,6 +107,7 @@ impl Open {
         let networks: Option<Vec<[u8; 32]>> = view.reader().setting(Scope::Ours, HOME_NETWORKS)?;
         let stored = Stored::read(&view.reader())?;
         let paused: bool = view.reader().setting(Scope::Ours, PAUSED)?.unwrap_or_default();
+        let idle = Idle::load(&view.reader(), now)?;
         drop(view);
         let config = Config {
             keys: keys.clone(),
@@ -139,6 +142,7 @@ impl Open {
             troubles,
             paused,
             unlocking: false,
+            idle,
             here_until: None,
             home_networks,
             discovery: options.discovery,
@@ -207,6 +211,7 @@ impl Open {
             self.told.poll_timeout(),
             self.bridge.poll_timeout(),
             self.here_until,
+            self.idle.poll_timeout().filter(|_| self.house.store.mine_is_open()),
         ];
         own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
     }

@@ -85,7 +85,8 @@ impl Open {
         match self.house.replica.is_blank() {
             Ok(true) => Ok(()),
             Ok(false) => Err(refused(
-                "Something was written on this device already. A device is added to your others while it is new: found another                  home on it (in another directory, see --home) and enter the code there.",
+                "Something was written on this device already. A device is added to your others while it is new: found another \
+                 home on it (in another directory, see --home) and enter the code there.",
             )),
             Err(StoreError::Locked(_)) => Err(refused("Unlock this home first: `betwixt unlock`.")),
             Err(error) => Err(storage_problem(&error)),

@@ -12,8 +12,8 @@ use betwixt_net::Net;
 use betwixt_net::interfaces::NetworkId;
 use betwixt_sync::pairing::{Outcome, PeerIdentity};
 use betwixt_sync::roster::SignedStatement;
-use jiff::Zoned;
 use jiff::civil::Date;
+use jiff::{Timestamp, Zoned};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use crate::answer::{devices, problem, says, unsigned};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
+use crate::idle::Idle;
 use crate::open::{LISTEN, Open, PAUSED, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
 use crate::writes::{After, Write};
@@ -44,6 +45,9 @@ impl Open {
                 Ok(())
             }
             After::Unsigned(place, outcome) => {
+                if place.document.scope == Scope::Mine {
+                    self.idle.used(now, Timestamp::now());
+                }
                 self.bridge.answered(&place, &outcome);
                 Ok(())
             }
@@ -57,6 +61,14 @@ impl Open {
             }
             After::Lock(sender) => {
                 self.lock(sender);
+                Ok(())
+            }
+            After::LockAfter(seconds, sender) => {
+                self.idle.set(seconds);
+                self.idle.used(now, Timestamp::now());
+                let status = self.status(&self.house.home.path().to_owned(), Sees::Everything).map(Response::Status);
+                // Whoever asked may be gone.
+                let _ = sender.send(status);
                 Ok(())
             }
             After::NewEpoch => self.engine.roster_changed(&self.house.replica, now),
@@ -74,7 +86,7 @@ impl Open {
                 }
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
                 self.pairing_stored(&peer);
-                self.private_opened();
+                self.private_opened(now);
                 outcome
             }
             After::Devices(answer) => {
@@ -108,6 +120,7 @@ impl Open {
             match after {
                 After::Answer(sender, _)
                 | After::Devices(sender)
+                | After::LockAfter(_, sender)
                 | After::Addresses { answer: sender, .. }
                 | After::Frontends(_, Some((sender, _))) => {
                     // Whoever asked may be gone.
@@ -125,6 +138,7 @@ impl Open {
             match write {
                 Write::Api(.., sender)
                 | Write::Device(_, sender)
+                | Write::LockAfter(_, sender)
                 | Write::Frontends(_, Some((sender, _)))
                 | Write::Listen(_, sender, _)
                 | Write::Paused(_, sender, _) => {
@@ -141,8 +155,25 @@ impl Open {
         }
     }
 
+    /// Locks the private part when nobody has used it for as long as was chosen.
+    pub(crate) fn lock_if_idle(&mut self, now: Instant) {
+        if self.house.store.mine_is_open() && self.idle.take_due(now, Timestamp::now()) {
+            // Nobody waits for the answer.
+            self.lock_soon(oneshot::channel().0);
+        }
+    }
+
+    /// Locks the private part, once what was asked before is done.
+    pub(crate) fn lock_soon(&mut self, answer: oneshot::Sender<Answer>) {
+        if self.engine.is_idle() || self.engine.is_recovering() {
+            self.lock(answer);
+        } else {
+            self.engine.write(Write::Lock(answer));
+        }
+    }
+
     /// Locks the private part. Only while no stage is on its way.
-    pub(crate) fn lock(&mut self, answer: oneshot::Sender<Answer>) {
+    fn lock(&mut self, answer: oneshot::Sender<Answer>) {
         let home = self.house.home.path().to_owned();
         let locked = self.house.lock_mine();
         self.differing.forget(Scope::Mine);
@@ -167,7 +198,8 @@ impl Open {
     }
 
     /// The private part was opened: answers that wait for their texts may be due.
-    pub(crate) fn private_opened(&mut self) {
+    pub(crate) fn private_opened(&mut self, now: Instant) {
+        self.idle.used(now, Timestamp::now());
         self.bridge.opened();
         self.engine.write(Write::OpenAnswers(None));
     }
@@ -230,6 +262,10 @@ impl Own<'_> {
                 Ok(After::Answer(sender, answer))
             }
             Write::Lock(sender) => Ok(After::Lock(sender)),
+            Write::LockAfter(seconds, sender) => {
+                Idle::keep(stage.batch(), seconds)?;
+                Ok(After::LockAfter(seconds, sender))
+            }
             Write::NewEpoch => {
                 let mut epoch = [0; 32];
                 self.rng.fill_bytes(&mut epoch);

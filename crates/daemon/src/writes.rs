@@ -33,6 +33,8 @@ pub(crate) enum Write {
     Paused(bool, oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
+    /// After how many seconds without use the private part locks by itself; `None` for never.
+    LockAfter(Option<u32>, oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.
     NewEpoch,
     /// A pairing was confirmed on both sides, and came to this.
@@ -52,6 +54,8 @@ pub(crate) enum After {
     Unsigned(Place, Box<Result<SaidFact, Problem>>),
     /// The private part is locked now.
     Lock(oneshot::Sender<Answer>),
+    /// The choice when the private part locks by itself counts.
+    LockAfter(Option<u32>, oneshot::Sender<Answer>),
     /// A change of the frontends counts.
     Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// The new epoch has begun.

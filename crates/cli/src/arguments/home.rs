@@ -25,6 +25,16 @@ pub(crate) struct Passphrase {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Lock {
+    /// Do not lock now: from now on lock by itself after so many minutes without use.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) after: Option<u32>,
+    /// Do not lock now, nor by itself from now on.
+    #[arg(long, conflicts_with = "after")]
+    pub(crate) never: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Go to the background once it answers.
     #[arg(long)]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use betwixt_api::{ClientError, InitRequest, Phase, Status, UnlockRequest};
+use betwixt_api::{ClientError, InitRequest, LockAfter, Phase, Status, UnlockRequest};
 
-use crate::arguments::{Init, Passphrase, Up};
+use crate::arguments::{Init, Lock, Passphrase, Up};
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::render::{Look, household};
 use crate::terminal::{Terminal, printable};
+use crate::values::show_minutes;
 
 /// How long a daemon may take to go: it finishes what it was asked, and closes its store.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -154,10 +155,20 @@ pub(super) async fn unlock(terminal: Terminal, passphrase: Passphrase) -> Result
     terminal.result(&status, || "The home is open.".into())
 }
 
-pub(super) async fn lock(terminal: Terminal) -> Result<(), CommandError> {
+pub(super) async fn lock(terminal: Terminal, lock: &Lock) -> Result<(), CommandError> {
     let (client, _) = Home::find()?.daemon(terminal).await?;
-    let status = client.lock().await?;
-    terminal.result(&status, || "The home is locked.".into())
+    let (status, text) = match (lock.after, lock.never) {
+        (None, false) => (client.lock().await?, "Your private pages are locked.".to_owned()),
+        (None, true) => {
+            let status = client.lock_after(LockAfter { seconds: None }).await?;
+            (status, "Your private pages stay open until you lock them.".to_owned())
+        }
+        (Some(minutes), _) => {
+            let status = client.lock_after(LockAfter { seconds: Some(minutes * 60) }).await?;
+            (status, format!("Your private pages lock after {} without use.", show_minutes(minutes)))
+        }
+    };
+    terminal.result(&status, || text)
 }
 
 pub(super) async fn pause(terminal: Terminal, pause: bool) -> Result<(), CommandError> {

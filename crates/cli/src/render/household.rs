@@ -6,7 +6,7 @@ use qrcode::render::unicode::Dense1x2;
 
 use super::{Look, rows, short};
 use crate::terminal::printable;
-use crate::values::show_days;
+use crate::values::{show_days, show_minutes};
 
 /// How things are.
 pub(crate) fn status(look: &Look, status: &Status) -> String {
@@ -18,13 +18,19 @@ pub(crate) fn status(look: &Look, status: &Status) -> String {
     }
     line("In", printable(&status.home));
     let state = match status.phase {
-        Phase::New => "nothing here yet (betwixt init)",
-        Phase::Locked => "locked (betwixt unlock)",
-        Phase::Open if status.paused => "paused (betwixt resume)",
-        Phase::Open if status.private_locked => "open; your private pages are locked (betwixt unlock)",
-        Phase::Open => "open",
+        Phase::New => "nothing here yet (betwixt init)".into(),
+        Phase::Locked => "locked (betwixt unlock)".into(),
+        Phase::Open if status.paused => "paused (betwixt resume)".into(),
+        Phase::Open if status.private_locked => "open; your private pages are locked (betwixt unlock)".into(),
+        Phase::Open => match status.private_locks_after {
+            Some(seconds) => {
+                let minutes = show_minutes(seconds.div_ceil(60));
+                format!("open; your private pages lock after {minutes} without use (betwixt lock)")
+            }
+            None => "open".into(),
+        },
     };
-    line("State", state.into());
+    line("State", state);
     if let Some(Rebuilding { done, of }) = status.rebuilding {
         line("Opening", format!("everything is read anew: {done} of {of} documents so far"));
     }
@@ -128,7 +134,7 @@ mod tests {
         insta::assert_snapshot!(status(&look(), &sample()), @r"
         Home of     Robin
         In          /home/robin/.local/share/betwixt
-        State       open
+        State       open; your private pages lock after 15 minutes without use (betwixt lock)
         Partner     Sam
         Device      Sam's laptop (last met: 2 days ago)
         Reached at  192.168.1.20:4711
@@ -161,7 +167,7 @@ mod tests {
         insta::assert_snapshot!(status(&look(), &new), @r"
         Home of     Robin
         In          /home/robin/.local/share/betwixt
-        State       open
+        State       open; your private pages lock after 15 minutes without use (betwixt lock)
         Partner     not paired yet (betwixt pair)
         Trouble     the disk is full; nothing was lost
         ");

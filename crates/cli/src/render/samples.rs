@@ -132,6 +132,7 @@ pub(crate) fn status() -> Status {
         home: "/home/robin/.local/share/betwixt".into(),
         phase: Phase::Open,
         private_locked: false,
+        private_locks_after: Some(900),
         me: Some(Partner { id: "p1".into(), name: "Robin".into() }),
         partner: Some(Partner { id: "p2".into(), name: "Sam".into() }),
         paired: true,

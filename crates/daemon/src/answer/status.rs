@@ -27,6 +27,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         home: home.display().to_string(),
         phase,
         private_locked: true,
+        private_locks_after: None,
         me: None,
         partner: None,
         paired: false,
@@ -58,6 +59,9 @@ impl Open {
         let view = replica.read()?;
         let reader = view.reader();
         status.private_locked = !sees.includes(Scope::Mine) || !self.house.store.mine_is_open();
+        if sees.includes(Scope::Mine) {
+            status.private_locks_after = self.idle.seconds();
+        }
         status.me = Some(api::Partner { id: identity.partner().to_string(), name: identity.name().to_owned() });
         status.paired = replica.space(Scope::Ours).is_some();
         status.paused = self.paused;

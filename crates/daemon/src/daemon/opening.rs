@@ -150,7 +150,7 @@ impl Daemon {
                 open.unlocking = false;
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 if outcome.is_ok() {
-                    open.private_opened();
+                    open.private_opened(now);
                     open.tell_unlocked();
                 }
                 let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));
@@ -180,7 +180,7 @@ impl Daemon {
     pub(super) fn open(&mut self, house: House, troubles: Vec<String>, now: Instant) -> Result<(), Problem> {
         let opened = Open::new(house, troubles, &self.options, self.registry.clone(), now);
         let (mut open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
-        open.private_opened();
+        open.private_opened(now);
         self.state = State::Open(Box::new(open));
         self.net = Some(events);
         self.listen_as_set();

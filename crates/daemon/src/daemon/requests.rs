@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use betwixt_api as api;
 use betwixt_api::{NoticeKind, Problem, ProblemKind};
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
 use crate::answer::{backups, chapter, documents, export, items, past, problem, settle, verify};
 use crate::http::{Answer, Request, Response, Sees, pieces};
+use crate::idle;
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
 use crate::telling;
@@ -28,6 +29,9 @@ impl Open {
         now: Instant,
         options: &Options,
     ) -> Option<(oneshot::Sender<Answer>, Answer)> {
+        if sees == Sees::Everything && idle::is_use(&request) {
+            self.idle.used(now, Timestamp::now());
+        }
         let replica = &self.house.replica;
         let read = items::read(replica, sees, &request).or_else(|| past::read(replica, sees, &request));
         if let Some(read) = read.or_else(|| chapter::read(replica, &request)) {
@@ -38,11 +42,11 @@ impl Open {
         }
         let outcome = match request {
             Request::Lock => {
-                if self.engine.is_idle() || self.engine.is_recovering() {
-                    self.lock(answer);
-                } else {
-                    self.engine.write(Write::Lock(answer));
-                }
+                self.lock_soon(answer);
+                return None;
+            }
+            Request::LockAfter(choice) => {
+                self.engine.write(Write::LockAfter(choice.seconds, answer));
                 return None;
             }
             // At once, and then for the next start.

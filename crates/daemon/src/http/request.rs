@@ -76,6 +76,8 @@ pub enum Request {
     Unlock(api::UnlockRequest),
     /// `POST /v1/lock`: [`Response::Status`].
     Lock,
+    /// `PUT /v1/lock`: [`Response::Status`].
+    LockAfter(api::LockAfter),
     /// `POST /v1/down`: [`Response::Done`], and then the daemon ends.
     Down,
     /// `POST /v1/pause`: [`Response::Status`].

@@ -31,6 +31,7 @@ pub(super) fn routes() -> Routes {
         .post("/v1/home", OWNER, |call: Asking| call.with(|parts| Ok(Request::Init(parts.body()?))))
         .post("/v1/unlock", PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Unlock(parts.body()?))))
         .post("/v1/lock", PRIVATE, |call: Asking| call.with(|parts| parts.bare(Request::Lock)))
+        .put("/v1/lock", OWNER, |call: Asking| call.with(Parts::lock_after))
         .post("/v1/down", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Down)))
         .post("/v1/pause", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Pause)))
         .post("/v1/resume", PAIR, |call: Asking| call.with(|parts| parts.bare(Request::Resume)))
@@ -255,6 +256,16 @@ impl Parts {
 
     fn scope(&self) -> Result<Option<api::Scope>, Problem> {
         Query::read(&self.uri, &["scope"])?.scope()
+    }
+
+    /// When the private part locks by itself.
+    fn lock_after(&self) -> Result<Request, Problem> {
+        let choice: api::LockAfter = self.body()?;
+        if choice.seconds.is_some_and(|seconds| !(1..=api::MAX_LOCK_AFTER).contains(&seconds)) {
+            let words = "It locks after 1 to 86,400 seconds, or never (null).";
+            return Err(Problem::new(ProblemKind::Invalid, words).about("seconds"));
+        }
+        Ok(Request::LockAfter(choice))
     }
 
     /// What is asked of the event stream: from where on, and whether with a snapshot.

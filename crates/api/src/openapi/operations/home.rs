@@ -36,6 +36,14 @@ pub(super) fn daemon() -> Vec<Operation> {
             .more("What is shared stays open, so that devices merge while nobody is there.")
             .opens()
             .answers::<Status>(),
+        Operation::put("lockAfter", "/v1/lock", "Chooses when what is private locks by itself.")
+            .more(
+                "Reading and saying anything by somebody who sees what is private is use of it: a page that reads again by \
+                 itself, without anybody there, keeps it open. Asking for the status and listening for events is none.",
+            )
+            .owner()
+            .body::<LockAfter>(json!({ "seconds": 900 }))
+            .answers::<Status>(),
         Operation::post("pause", "/v1/pause", "Pauses: closes every connection and makes none.")
             .more("From outside it looks like being offline.")
             .pair()
