@@ -359,7 +359,7 @@ pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// # Errors
 /// When it does not come about within thirty seconds.
 pub async fn pair(first: &Home, second: &Home, addresses: bool) -> anyhow::Result<()> {
-    pair_for(Purpose::Partner, first, second, addresses).await
+    pair_for(Purpose::Partner, first, second, addresses, None).await
 }
 
 /// Makes `new`, in which nothing was said, another device of the person whose `old` is. As [`pair`].
@@ -367,14 +367,29 @@ pub async fn pair(first: &Home, second: &Home, addresses: bool) -> anyhow::Resul
 /// # Errors
 /// When it does not come about within thirty seconds.
 pub async fn add_device(old: &Home, new: &Home) -> anyhow::Result<()> {
-    pair_for(Purpose::OwnDevice, old, new, true).await
+    pair_for(Purpose::OwnDevice, old, new, true, None).await
 }
 
-async fn pair_for(purpose: Purpose, first: &Home, second: &Home, addresses: bool) -> anyhow::Result<()> {
+/// Makes `new`, in which nothing was said, a device of the partner of the person whose `stays` is: who has lost all of theirs and
+/// has this recovery code. As [`pair`].
+///
+/// # Errors
+/// When it does not come about within thirty seconds.
+pub async fn give_back(stays: &Home, new: &Home, recovery_code: &Secret) -> anyhow::Result<()> {
+    pair_for(Purpose::GiveBack, stays, new, true, Some(recovery_code.clone())).await
+}
+
+async fn pair_for(
+    purpose: Purpose,
+    first: &Home,
+    second: &Home,
+    addresses: bool,
+    recovery_code: Option<Secret>,
+) -> anyhow::Result<()> {
     let offer = first.client().pairing_start(&StartPairing { purpose }).await?;
     let Pairing::Offering { code, addresses: at, .. } = offer else { bail!("no code shows: {offer:?}") };
     let addresses = if addresses { at } else { Vec::new() };
-    second.client().pairing_enter(&EnterCode { code, purpose, addresses }).await?;
+    second.client().pairing_enter(&EnterCode { code, purpose, addresses, recovery_code }).await?;
     let begun = Instant::now();
     let mut paired = [false, false];
     while paired != [true, true] {

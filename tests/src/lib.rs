@@ -12,6 +12,7 @@ pub mod http;
 pub mod mounts;
 pub mod namespaces;
 pub mod patched;
+pub mod people;
 pub mod ports;
 #[cfg(target_os = "linux")]
 pub mod slow_disk;

@@ -1,4 +1,5 @@
 //! Private pages lock by themselves when nobody uses them, and what is shared goes on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,8 @@ async fn private_stays_home_pages_lock_by_themselves_while_what_is_shared_goes_o
     let (first, second) = couple_on_loopback().await.unwrap();
     let status = first.client().status().await.unwrap();
     assert_eq!(status.private_locks_after, Some(900), "without anybody having chosen");
-    let entry = NewItem {
-        scope: Some(Scope::Mine),
-        fields: [("text".to_owned(), json!("I keep this to myself"))].into(),
-        ..NewItem::default()
-    };
+    let entry =
+        NewItem { scope: Some(Scope::Mine), fields: [("text".to_owned(), json!("I keep this to myself"))].into() };
     let entry = first.client().create(Collection::Journal, "entry", &entry).await.unwrap();
     let mut events = first.client().events(None, false).await.unwrap();
     let chosen = first.client().lock_after(LockAfter { seconds: Some(3) }).await.unwrap();

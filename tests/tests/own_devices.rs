@@ -2,56 +2,12 @@
 //! shared and nothing else.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::{Duration, Instant};
-
 use betwixt_api::{
-    ClientError, Collection, ConfirmPairing, Device, EnterCode, Pairing, ProblemKind, Purpose, Scope, Secret,
-    StartPairing, UnlockRequest,
+    Collection, ConfirmPairing, Device, EnterCode, Pairing, ProblemKind, Purpose, Secret, StartPairing, UnlockRequest,
 };
 use betwixt_tests::home::{Home, PASSPHRASE, add_device, couple_on_loopback, in_step, introduce, pair, shared};
+use betwixt_tests::people::{PATIENCE, journal, new_home, refused, share_the_same, until, write};
 use serde_json::json;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn new_home(name: &str) -> Home {
-    let mut home = Home::on_loopback().unwrap();
-    home.found(name).await.unwrap();
-    home
-}
-
-/// The private journal's texts, sorted.
-async fn journal(home: &Home) -> Vec<String> {
-    let entries = home.client().items(Collection::Journal, Some(Scope::Mine)).await.unwrap();
-    let texts = entries.iter().filter_map(|entry| entry.fields.get("text")?.held()?.as_str().map(str::to_owned));
-    let mut texts: Vec<String> = texts.collect();
-    texts.sort();
-    texts
-}
-
-async fn write(home: &Home, text: &str) {
-    home.create(Collection::Journal, text, "text", json!(text)).await.unwrap();
-}
-
-/// Whether both show the same of everything shared, which one of them may not even have begun.
-async fn share_the_same(one: &Home, other: &Home) -> bool {
-    matches!((shared(one).await, shared(other).await), (Ok(one), Ok(other)) if one == other)
-}
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not come about");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// A problem's kind and words.
-fn refused<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> (ProblemKind, String) {
-    match outcome {
-        Err(ClientError::Problem(problem)) => (problem.kind, problem.detail),
-        other => panic!("{other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn private_stays_home_a_new_device_of_ones_own_gets_everything_and_the_partners_nothing_private() {
@@ -147,7 +103,7 @@ async fn a_device_is_added_with_the_passphrase_and_while_nothing_was_written_on_
     let Pairing::Offering { code, addresses, .. } = laptop.client().pairing_start(&start).await.unwrap() else {
         panic!("no code")
     };
-    let enter = EnterCode { code, purpose: Purpose::OwnDevice, addresses };
+    let enter = EnterCode { code, purpose: Purpose::OwnDevice, addresses, recovery_code: None };
     phone.client().pairing_enter(&enter).await.unwrap();
     let asks = async |home: &Home| matches!(home.client().pairing().await.unwrap(), Pairing::Asking { .. });
     until("the question", async || asks(&laptop).await && asks(&phone).await).await;

@@ -15,6 +15,9 @@ pub enum Purpose {
     Partner,
     /// One's own: it will hold one's private pages, too.
     OwnDevice,
+    /// The partner's, where one of the two has lost all devices: the one that shows the code gives back what is shared to the one
+    /// that enters it, which is new and has the recovery code.
+    GiveBack,
 }
 
 /// Shows a code: `POST /v1/pairing`.
@@ -36,6 +39,9 @@ pub struct EnterCode {
     /// Where it is, `host:port`, when it is not to be found by itself. A QR code brings addresses along.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// For [`Purpose::GiveBack`]: the recovery code of a device that was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<Secret>,
 }
 
 /// Answers the question of [`Pairing::Asking`]: `POST /v1/pairing/confirm`.

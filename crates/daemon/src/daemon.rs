@@ -278,13 +278,16 @@ impl Daemon {
     }
 
     fn doctor(&self, answer: oneshot::Sender<Answer>) {
-        let handle = match &self.state {
-            State::Open(open) => Some(open.house.handle()),
+        let open = match &self.state {
+            State::Open(open) => Some((open.house.handle(), doctor::recovery(open.house.replica.roster()))),
             State::New | State::Locked | State::Busy => None,
         };
         let (home, discovery): (std::path::PathBuf, bool) = (self.options.home.clone(), self.options.discovery);
         self.beside(move || {
-            let found = doctor::findings(&home, handle.as_ref(), discovery, &Zoned::now());
+            let (handle, recovery) = open.unzip();
+            let mut found = doctor::findings(&home, handle.as_ref(), discovery, &Zoned::now());
+            found.extend(recovery.flatten());
+            doctor::sort(&mut found);
             // Whoever asked may be gone.
             let _ = answer.send(Ok(Response::Doctor(found)));
             None

@@ -5,6 +5,7 @@ use betwixt_api::Problem;
 use betwixt_net::NetEvent;
 use betwixt_store::StoreError;
 use betwixt_store::keys::{DataKey, DataKeys};
+use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
 use crate::house::{House, Opened};
@@ -41,8 +42,8 @@ pub(crate) enum Finished {
     PrivateKey(Result<DataKey, Problem>, oneshot::Sender<Answer>),
     /// The passphrase was tried with which a device of one's own is let in.
     PairingAllowed(Result<(), Problem>, oneshot::Sender<Answer>),
-    /// A passphrase was tried, and what it was said for is done.
-    Tried(Answer, oneshot::Sender<Answer>),
+    /// A passphrase was tried, and what it was said for is done; with the key of a recovery code that was found to open the home.
+    Tried(Answer, Option<SigningKey>, oneshot::Sender<Answer>),
     /// A passphrase was tried; when it is right, new data keys are made under this new one.
     MayRenew(Result<DataKeys, Problem>, api::Secret, oneshot::Sender<Answer>),
     /// A passphrase was tried; when it is right, the home is left.

@@ -8,6 +8,7 @@ use betwixt_api::{Problem, ProblemKind};
 use betwixt_model::ids::EpochId;
 use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way};
 use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
+use ed25519_dalek::SigningKey;
 use rand_core::{OsRng, RngCore};
 
 use crate::answer::problem::{home_problem, keys_problem, opening_problem, replica_problem, storage_problem};
@@ -98,10 +99,22 @@ fn complete(home: Arc<Home>, keys: DataKeys, name: &str, device: &str) -> Result
     }
     let code = home.add_recovery_code(&keys, &mut OsRng).map_err(|error| keys_problem(&error))?;
     // Last, since it is what makes a home founded.
-    let replica = Replica::found(store.clone(), name, device, &mut OsRng).map_err(|error| replica_problem(&error))?;
+    let mut replica =
+        Replica::found(store.clone(), name, device, &mut OsRng).map_err(|error| replica_problem(&error))?;
+    // Without it the home is founded all the same; `doctor` says so.
+    if let Err(error) = tell_recovery_key(&mut replica, &code) {
+        tracing::warn!(%error, "the recovery code could not be told to the roster");
+    }
     let house = House { home, store, replica, keys };
     house.settle_or_warn();
     Ok((house, api::Secret::from(code.reveal().to_string())))
+}
+
+fn tell_recovery_key(replica: &mut Replica, code: &RecoveryCode) -> Result<(), OpenError> {
+    let mut stage = replica.begin()?;
+    replica.tell_recovery_key(&mut stage, &SigningKey::from_bytes(&code.signing_seed()))?;
+    stage.commit()?;
+    replica.committed()
 }
 
 fn already_founded() -> Problem {

@@ -75,28 +75,28 @@ impl Idle {
 
 /// Whether whoever asks this uses what is written here. What a program asks by itself, to show how things are, does not count.
 pub(crate) fn is_use(request: &Request) -> bool {
-    match request {
+    matches!(
+        request,
         Request::Items { .. }
-        | Request::Item(_)
-        | Request::Create { .. }
-        | Request::Say { .. }
-        | Request::Progress { .. }
-        | Request::Past(_)
-        | Request::Undo
-        | Request::Calendar { .. }
-        | Request::SayOccurrence { .. }
-        | Request::Seals(_)
-        | Request::Seal(_)
-        | Request::SealAnswer { .. }
-        | Request::ToSettle(_)
-        | Request::Differently { .. }
-        | Request::Park { .. }
-        | Request::BringChoices(_)
-        | Request::Bring(_)
-        | Request::ChapterPropose(_)
-        | Request::Export => true,
-        _ => false,
-    }
+            | Request::Item(_)
+            | Request::Create { .. }
+            | Request::Say { .. }
+            | Request::Progress { .. }
+            | Request::Past(_)
+            | Request::Undo
+            | Request::Calendar { .. }
+            | Request::SayOccurrence { .. }
+            | Request::Seals(_)
+            | Request::Seal(_)
+            | Request::SealAnswer { .. }
+            | Request::ToSettle(_)
+            | Request::Differently { .. }
+            | Request::Park { .. }
+            | Request::BringChoices(_)
+            | Request::Bring(_)
+            | Request::ChapterPropose(_)
+            | Request::Export
+    )
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use betwixt_api::{self as api, NoticeKind, Problem, ProblemKind};
 use betwixt_model::document::Scope;
 use betwixt_net::{Frame, PairingEvent};
 use betwixt_store::StoreError;
+use betwixt_store::keys::RecoveryCode;
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::pairing::{Entered, Event, Local, Output, PairingJoin, PairingOffer, PeerIdentity, Purpose};
+use ed25519_dalek::SigningKey;
 
-use crate::answer::problem::storage_problem;
+use crate::answer::problem::{sentence, storage_problem};
 use crate::open::Open;
 use crate::writes::Write;
 
@@ -64,7 +66,7 @@ fn refused(detail: impl Into<String>) -> Problem {
 }
 
 impl Open {
-    fn local(&self, purpose: Purpose) -> Local {
+    fn local(&self, purpose: Purpose, recovery: Option<SigningKey>) -> Local {
         let replica = &self.house.replica;
         let (identity, roster) = (replica.identity(), replica.roster());
         let is_own = purpose == Purpose::OwnDevice;
@@ -76,7 +78,8 @@ impl Open {
             device_name: identity.device_name().to_owned(),
             statements: roster.missing(&audience, &[]),
             household: roster.household(),
-            private_space: replica.space(Scope::Mine).filter(|_| is_own),
+            private_space: replica.space(Scope::Mine).filter(|_| is_own || recovery.is_some()),
+            recovery,
         }
     }
 
@@ -85,7 +88,7 @@ impl Open {
         match self.house.replica.is_blank() {
             Ok(true) => Ok(()),
             Ok(false) => Err(refused(
-                "Something was written on this device already. A device is added to your others while it is new: found another \
+                "Something was written on this device already. A device becomes one of yours while it is new: found another \
                  home on it (in another directory, see --home) and enter the code there.",
             )),
             Err(StoreError::Locked(_)) => Err(refused("Unlock this home first: `betwixt unlock`.")),
@@ -97,7 +100,7 @@ impl Open {
     pub(crate) fn pairing_start(&mut self, request: &api::StartPairing, now: Instant) -> Result<api::Pairing, Problem> {
         let purpose = meant(request.purpose);
         self.pairing_end();
-        let offer = PairingOffer::new(self.local(purpose), purpose, now, &mut self.rng)
+        let offer = PairingOffer::new(self.local(purpose, None), purpose, now, &mut self.rng)
             .map_err(|error| refused(error.to_string()))?;
         let digits = self.discovery.then(|| offer.code().find());
         let place = self.net.open_pairing(digits).map_err(|error| refused(error.to_string()))?;
@@ -112,9 +115,13 @@ impl Open {
     /// Enters the code that the other device shows.
     pub(crate) fn pairing_enter(&mut self, request: &api::EnterCode, now: Instant) -> Result<api::Pairing, Problem> {
         let purpose = meant(request.purpose);
-        if purpose == Purpose::OwnDevice {
+        if purpose != Purpose::Partner {
             self.must_be_blank()?;
         }
+        let recovery = match (purpose, &request.recovery_code) {
+            (Purpose::GiveBack, Some(code)) => Some(recovery_key(code)?),
+            _ => None,
+        };
         let entered = Entered::parse(request.code.reveal()).map_err(|error| refused(error.to_string()))?;
         let mut addresses = Vec::new();
         for address in &request.addresses {
@@ -127,8 +134,8 @@ impl Open {
             Entered::Code(code) => digits = Some(code.find()),
         }
         self.pairing_end();
-        let join =
-            PairingJoin::new(self.local(purpose), entered, purpose, now).map_err(|error| refused(error.to_string()))?;
+        let join = PairingJoin::new(self.local(purpose, recovery), entered, purpose, now)
+            .map_err(|error| refused(error.to_string()))?;
         self.net.find_pairing(digits.filter(|_| self.discovery));
         self.pairing = Pairing {
             machine: Some(Machine::Join(Box::new(join), addresses, None)),
@@ -202,6 +209,7 @@ impl Open {
                 device: peer.device_name.clone(),
                 purpose: match purpose {
                     Purpose::OwnDevice => api::Purpose::OwnDevice,
+                    Purpose::GiveBack => api::Purpose::GiveBack,
                     _ => api::Purpose::Partner,
                 },
                 question: question(peer, *purpose, matches!(machine, Some(Machine::Offer(..)))),
@@ -360,7 +368,14 @@ fn meant(purpose: api::Purpose) -> Purpose {
     match purpose {
         api::Purpose::Partner => Purpose::Partner,
         api::Purpose::OwnDevice => Purpose::OwnDevice,
+        api::Purpose::GiveBack => Purpose::GiveBack,
     }
+}
+
+fn recovery_key(code: &api::Secret) -> Result<SigningKey, Problem> {
+    let code = RecoveryCode::parse(code.reveal())
+        .map_err(|error| Problem::new(ProblemKind::Invalid, sentence(error)).about("recovery_code"))?;
+    Ok(SigningKey::from_bytes(&code.signing_seed()))
 }
 
 /// What a yes grants, in words.
@@ -374,6 +389,16 @@ fn question(peer: &PeerIdentity, purpose: Purpose, shows_code: bool) -> String {
         Purpose::OwnDevice => format!(
             "This device becomes another one of {}'s, beside \"{}\". It will hold everything of theirs, the private pages \
              included. Is that you?",
+            peer.name, peer.device_name
+        ),
+        Purpose::GiveBack if shows_code => format!(
+            "This says that it is {}, your partner, who has lost all devices, with a new one called \"{}\"; it has to show their \
+             recovery code. Everything that you share will be on it. Are you sure that it is them, and that they want this?",
+            peer.name, peer.device_name
+        ),
+        Purpose::GiveBack => format!(
+            "This device gets back what you share with {}, from \"{}\", and speaks for you from now on. Private pages do not come \
+             back this way. Is that your partner?",
             peer.name, peer.device_name
         ),
         _ => format!(

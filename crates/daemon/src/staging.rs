@@ -63,13 +63,18 @@ impl Open {
                 self.lock(sender);
                 Ok(())
             }
-            After::LockAfter(seconds, sender) => {
+            After::IdleLimit(seconds, sender) => {
                 self.idle.set(seconds);
                 self.idle.used(now, Timestamp::now());
-                let status = self.status(&self.house.home.path().to_owned(), Sees::Everything).map(Response::Status);
+                let status = self.status(self.house.home.path(), Sees::Everything).map(Response::Status);
                 // Whoever asked may be gone.
                 let _ = sender.send(status);
                 Ok(())
+            }
+            After::RecoveryKey(sender, answer) => {
+                // Whoever asked may be gone.
+                let _ = sender.send(*answer);
+                self.engine.roster_changed(&self.house.replica, now)
             }
             After::NewEpoch => self.engine.roster_changed(&self.house.replica, now),
             After::Nothing => Ok(()),
@@ -120,11 +125,15 @@ impl Open {
             match after {
                 After::Answer(sender, _)
                 | After::Devices(sender)
-                | After::LockAfter(_, sender)
+                | After::IdleLimit(_, sender)
                 | After::Addresses { answer: sender, .. }
                 | After::Frontends(_, Some((sender, _))) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
+                }
+                After::RecoveryKey(sender, answer) => {
+                    // Whoever asked may be gone.
+                    let _ = sender.send(*answer);
                 }
                 After::Unsigned(place, _) => self.bridge.answered(&place, &Err(problem.clone())),
                 // It needs no disk.
@@ -138,7 +147,7 @@ impl Open {
             match write {
                 Write::Api(.., sender)
                 | Write::Device(_, sender)
-                | Write::LockAfter(_, sender)
+                | Write::IdleLimit(_, sender)
                 | Write::Frontends(_, Some((sender, _)))
                 | Write::Listen(_, sender, _)
                 | Write::Paused(_, sender, _) => {
@@ -146,6 +155,10 @@ impl Open {
                     let _ = sender.send(Err(problem.clone()));
                 }
                 Write::Unsigned { place, .. } => self.bridge.answered(&place, &Err(problem.clone())),
+                Write::RecoveryKey(_, sender, answer) => {
+                    // Whoever asked may be gone.
+                    let _ = sender.send(*answer);
+                }
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Pair(..) => self.pairing_failed(&problem),
@@ -262,10 +275,18 @@ impl Own<'_> {
                 Ok(After::Answer(sender, answer))
             }
             Write::Lock(sender) => Ok(After::Lock(sender)),
-            Write::LockAfter(seconds, sender) => {
+            Write::IdleLimit(seconds, sender) => {
                 Idle::keep(stage.batch(), seconds)?;
-                Ok(After::LockAfter(seconds, sender))
+                Ok(After::IdleLimit(seconds, sender))
             }
+            Write::RecoveryKey(key, sender, answer) => match replica.tell_recovery_key(stage, &key) {
+                Ok(()) => Ok(After::RecoveryKey(sender, answer)),
+                Err(error) => {
+                    // Whoever asked may be gone.
+                    let _ = sender.send(*answer);
+                    Err(error)
+                }
+            },
             Write::NewEpoch => {
                 let mut epoch = [0; 32];
                 self.rng.fill_bytes(&mut epoch);
@@ -285,6 +306,13 @@ impl Own<'_> {
                     replica.adopt(stage, statements)?;
                     self.met(stage, &peer)?;
                     Ok(After::Paired(peer))
+                }
+                Outcome::Returned { partner, household, space, statements } => {
+                    let name = replica.identity().name().to_owned();
+                    let household = Some(household);
+                    replica.join_others(stage, &Belonging { partner, name, household, space, statements })?;
+                    self.met(stage, &peer)?;
+                    Ok(After::Joined(peer))
                 }
                 Outcome::Joined { household, space, statements } => {
                     let (partner, name) = (peer.partner, peer.name.clone());

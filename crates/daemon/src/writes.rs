@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use betwixt_api::Problem;
 use betwixt_model::ids::ItemId;
 use betwixt_sync::pairing::{Outcome, PeerIdentity};
+use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
 use crate::bridge::{Place, SaidFact, Unsigned};
@@ -31,10 +32,13 @@ pub(crate) enum Write {
     Listen(Option<SocketAddr>, oneshot::Sender<Answer>, Box<Answer>),
     /// Whether the home pauses is to be remembered, and who is answered what.
     Paused(bool, oneshot::Sender<Answer>, Box<Answer>),
+    /// The key of this home's recovery code is to be told to the roster, and who is answered what, whether that works or not: the
+    /// code is in it.
+    RecoveryKey(SigningKey, oneshot::Sender<Answer>, Box<Answer>),
     /// The private part is to be locked, once what was asked before is done.
     Lock(oneshot::Sender<Answer>),
     /// After how many seconds without use the private part locks by itself; `None` for never.
-    LockAfter(Option<u32>, oneshot::Sender<Answer>),
+    IdleLimit(Option<u32>, oneshot::Sender<Answer>),
     /// A peer says that this home's counter repeats: it goes on under a new epoch.
     NewEpoch,
     /// A pairing was confirmed on both sides, and came to this.
@@ -55,9 +59,11 @@ pub(crate) enum After {
     /// The private part is locked now.
     Lock(oneshot::Sender<Answer>),
     /// The choice when the private part locks by itself counts.
-    LockAfter(Option<u32>, oneshot::Sender<Answer>),
+    IdleLimit(Option<u32>, oneshot::Sender<Answer>),
     /// A change of the frontends counts.
     Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
+    /// The key of the recovery code is told, and who asked for the code is answered.
+    RecoveryKey(oneshot::Sender<Answer>, Box<Answer>),
     /// The new epoch has begun.
     NewEpoch,
     /// Nothing.

@@ -9,7 +9,9 @@
 //! 3. Under that key, who they are: long-term keys, the partner's devices, names.
 //! 4. Both people confirm in words.
 //! 5. Both devices sign: two partners' devices the founding of their household; two devices of one person that the second,
-//!    which enters the code, is one of theirs. That one is then handed where the private documents are.
+//!    which enters the code, is one of theirs. That one is then handed where the private documents are. Who has lost all
+//!    devices signs with the key of their recovery code that a new one is theirs, and the partner's device, which shows the
+//!    code, takes it in.
 //!
 //! No document is touched. Secrets are wiped where the crates beneath allow it, and are in no `Debug`.
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use betwixt_model::ids::{DeviceId, HouseholdId, PartnerId};
+use ed25519_dalek::SigningKey;
 
 use crate::dialer::ConnectionId;
 use crate::keys::DeviceKeys;
@@ -93,6 +96,10 @@ pub enum Purpose {
     /// A person adds a device: the one that shows the code lets the one that enters it, which belongs to nobody yet, hold
     /// everything of theirs, the private documents included.
     OwnDevice,
+    /// Somebody who has lost all devices gets back what is shared: the one that shows the code is a device of their partner's,
+    /// the one that enters it belongs to nobody yet and has the key of their recovery code. It gets nothing private, for there is
+    /// nothing private of theirs on that device.
+    GiveBack,
 }
 
 impl Purpose {
@@ -100,6 +107,7 @@ impl Purpose {
         match self {
             Self::Partner => 1,
             Self::OwnDevice => 2,
+            Self::GiveBack => 3,
         }
     }
 }
@@ -118,8 +126,11 @@ pub struct Local {
     pub statements: Vec<SignedStatement>,
     /// The household, if there is one already: then only the pairing that founded it can be finished, if it was cut off.
     pub household: Option<HouseholdId>,
-    /// Where the private documents are: to be handed to a device of one's own that is added, and to nobody else.
+    /// Where the private documents are: to be handed to a device of one's own that is added, and to nobody else. On a device
+    /// that gets back what is shared, where its own will be.
     pub private_space: Option<HouseholdId>,
+    /// The key of the recovery code, for getting back what is shared.
+    pub recovery: Option<SigningKey>,
 }
 
 impl fmt::Debug for Local {
@@ -145,6 +156,12 @@ pub enum LocalError {
         "this device belongs to a home that has other devices or a partner; found a new home on the device to be added"
     )]
     NotFresh,
+    /// Only a device that shares a household can give back what is shared.
+    #[error("nothing is shared on this device: show the code on a device of your partner's")]
+    NothingToGiveBack,
+    /// Getting back what is shared takes the recovery code.
+    #[error("getting back what you share takes your recovery code")]
+    NoRecoveryCode,
     /// The roster is too large for pairing.
     #[error("the roster has more statements than pairing can carry")]
     TooManyStatements,
@@ -222,9 +239,20 @@ pub enum Outcome {
         /// The whole roster: the own one, the other's, and the founding.
         statements: Vec<SignedStatement>,
     },
-    /// The other device is one of the own partner's now.
+    /// The other device is one of the own partner's now; or, where what is shared was given back, one of the other partner's.
     Added {
         /// The whole roster.
+        statements: Vec<SignedStatement>,
+    },
+    /// This device is another one of a person who had lost all of theirs, and no longer what it began as.
+    Returned {
+        /// Who that is: the other's partner.
+        partner: PartnerId,
+        /// The household.
+        household: HouseholdId,
+        /// Where their private documents will be.
+        space: HouseholdId,
+        /// Their whole roster.
         statements: Vec<SignedStatement>,
     },
     /// This device is one of the other's partner's now, and no longer what it began as.
@@ -243,6 +271,7 @@ impl fmt::Debug for Outcome {
         match self {
             Self::Founded { household, .. } => write!(formatter, "Founded({household:?}, ..)"),
             Self::Added { .. } => formatter.write_str("Added(..)"),
+            Self::Returned { household, .. } => write!(formatter, "Returned({household:?}, ..)"),
             Self::Joined { .. } => formatter.write_str("Joined(..)"),
         }
     }
@@ -312,6 +341,14 @@ pub enum Failure {
     /// The device that is to be added was removed.
     #[error("this device was removed, and removed keys never return; found a new home on it and add that")]
     Removed,
+    /// The recovery code that was given is none of the person's.
+    #[error(
+        "this recovery code brings nobody back: no device of yours ever told it to your partner's, or a newer code took its place"
+    )]
+    UnknownRecoveryCode,
+    /// The device that shows the code shares nothing with anybody.
+    #[error("the device that shows the code has no household: nothing was shared there")]
+    NothingToGiveBack,
 }
 
 /// Whether a name can be shown: bounded, and without characters that steer terminals or turn text around.

@@ -251,6 +251,18 @@ impl Roster {
         Some(OwnDevice { device: *device, partner: known.partner })
     }
 
+    /// Whose devices the key of a recovery code may add and remove, of the two partners; `None` for one that was removed, and for
+    /// any other key.
+    pub fn recovers(&self, key: &DeviceId) -> Option<PartnerId> {
+        self.standings.recovery_keys.get(key).copied().filter(|partner| self.is_partner(partner))
+    }
+
+    /// The keys of the own partner's recovery codes.
+    pub fn recovery_keys(&self) -> impl Iterator<Item = &DeviceId> {
+        let own = self.standings.recovery_keys.iter().filter(|(_, partner)| **partner == self.partner);
+        own.map(|(key, _)| key)
+    }
+
     /// All statements, by id: what the store holds.
     pub fn statements(&self) -> impl Iterator<Item = &SignedStatement> {
         self.statements.values()
@@ -370,6 +382,12 @@ impl Roster {
         let key = DeviceId::from_bytes(recovery.verifying_key().to_bytes());
         let draft = Draft::new(Statement::AddRecoveryKey, self.heads(&self.partner), vec![keys.device(), key]);
         draft.sign_all(&[keys.signing(), recovery])
+    }
+
+    /// Ends what the key of a recovery code of the own partner may do. What it added stays.
+    pub fn remove_recovery_key(&self, keys: &DeviceKeys, key: DeviceId) -> SignedStatement {
+        let statement = Statement::RemoveDevice { device: key, accepts: None };
+        Draft::new(statement, self.heads(&self.partner), vec![keys.device()]).sign_all(&[keys.signing()])
     }
 
     /// Removes a device (or recovery key) of the own partner, by the key of another, or by its own: `ours` is the last fact

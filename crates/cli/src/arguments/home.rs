@@ -64,6 +64,12 @@ pub(crate) struct Pair {
     /// The other device is your own: it will hold your private pages, too.
     #[arg(long)]
     pub(crate) own_device: bool,
+    /// One of you has lost all devices: the other's device gives back what you share. Takes the recovery code.
+    #[arg(long, conflicts_with = "own_device")]
+    pub(crate) give_back: bool,
+    /// Read the recovery code from this file's first line instead of asking.
+    #[arg(long, value_name = "PATH", requires = "give_back", requires = "enter")]
+    pub(crate) recovery_code_file: Option<PathBuf>,
     /// Where the other device is, where it is not found by itself.
     #[arg(long, value_name = "ADDRESS", requires = "enter")]
     pub(crate) at: Vec<SocketAddr>,

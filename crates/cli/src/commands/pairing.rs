@@ -14,11 +14,23 @@ use crate::terminal::printable;
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 pub(super) async fn pair(opened: &Opened, pair: Pair) -> Result<(), CommandError> {
-    let purpose = if pair.own_device { Purpose::OwnDevice } else { Purpose::Partner };
+    let purpose = match (pair.own_device, pair.give_back) {
+        (true, _) => Purpose::OwnDevice,
+        (false, true) => Purpose::GiveBack,
+        (false, false) => Purpose::Partner,
+    };
     let first = if pair.enter {
         let code = Secret::from(opened.terminal.ask("The code that the other device shows:")?);
         let addresses = pair.at.iter().map(ToString::to_string).collect();
-        opened.client.pairing_enter(&EnterCode { code, purpose, addresses }).await?
+        let recovery_code = match purpose {
+            Purpose::GiveBack => Some(
+                opened
+                    .terminal
+                    .passphrase(pair.recovery_code_file.as_deref(), "Recovery code of a device that you lost: ")?,
+            ),
+            Purpose::Partner | Purpose::OwnDevice => None,
+        };
+        opened.client.pairing_enter(&EnterCode { code, purpose, addresses, recovery_code }).await?
     } else {
         opened.client.pairing_start(&StartPairing { purpose }).await?
     };
@@ -76,7 +88,7 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) 
             Pairing::AwaitingOther => progress.set_message("Waiting for the yes on the other device"),
             Pairing::Paired { .. } => {
                 progress.finish_and_clear();
-                return terminal.result(&state, || done(&state, purpose));
+                return terminal.result(&state, || done(&state, purpose, pair.enter));
             }
             Pairing::Failed { reason } => return Err(CommandError::Pairing { reason: printable(reason) }),
             Pairing::Idle => return Err(CommandError::Pairing { reason: "Pairing was ended.".into() }),
@@ -86,7 +98,7 @@ async fn follow(opened: &Opened, first: Pairing, pair: &Pair, purpose: Purpose) 
     }
 }
 
-fn done(state: &Pairing, purpose: Purpose) -> String {
+fn done(state: &Pairing, purpose: Purpose, entered: bool) -> String {
     let Pairing::Paired { partner, device_name, .. } = state else { return String::new() };
     match purpose {
         Purpose::Partner => format!(
@@ -98,6 +110,16 @@ fn done(state: &Pairing, purpose: Purpose) -> String {
             "This device and \"{}\" are both yours now, and will hold the same, your private pages included.",
             printable(device_name)
         ),
+        Purpose::GiveBack if entered => format!(
+            "\"{}\" gives back what you share; it comes now. Three things to do:\n\
+             - remove the devices that you lost, for somebody may have them: betwixt devices, betwixt devices remove\n\
+             - let this device's own recovery code bring you back, too: betwixt recovery test\n\
+             - private pages come back from a backup alone, if you have one: betwixt restore in another home",
+            printable(device_name)
+        ),
+        Purpose::GiveBack => {
+            format!("\"{}\" is {}'s now, and gets what you share.", printable(device_name), printable(&partner.name))
+        }
     }
 }
 
@@ -122,6 +144,10 @@ fn offer(opened: &Opened, purpose: Purpose, code: &Secret, qr: &Secret, addresse
         Purpose::OwnDevice => (
             "On your new device, after `betwixt init` and before anything is written there",
             "betwixt pair --own-device --enter",
+        ),
+        Purpose::GiveBack => (
+            "On your partner's new device, after `betwixt init` and before anything is written there",
+            "betwixt pair --give-back --enter",
         ),
     };
     let code = opened.terminal.style().bold(&printable(code.reveal()));

@@ -112,7 +112,7 @@ async fn pair(teller: &Teller, robin: &Partner, sam: &Partner) -> Result<(), Com
         return Err(unexpected("Robin's daemon should show a code"));
     };
     // What a phone's camera would do: the text goes from one socket to the other, and is printed nowhere.
-    let enter = EnterCode { code: qr, purpose: Purpose::Partner, addresses: vec![] };
+    let enter = EnterCode { code: qr, purpose: Purpose::Partner, addresses: vec![], recovery_code: None };
     sam.api().pairing_enter(&enter).await?;
     let (robins, sams) = tokio::try_join!(confirm(teller, robin), confirm(teller, sam))?;
     expect(robins == sam.name() && sams == robin.name(), "each should be asked about the other by name")?;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use betwixt_api::{Finding, Level};
 use betwixt_net::doctor::{InterfaceFacts, Multicast, has_ipv6, interfaces, multicast_dns_port, tunnels};
+use betwixt_sync::roster::Roster;
 use jiff::Zoned;
 
 use crate::house::Handle;
@@ -36,9 +37,26 @@ pub(crate) fn findings(home: &Path, handle: Option<&Handle>, discovery: bool, no
                 .fix("Start it without `--no-discovery`, or give your partner's address with `betwixt peer add`."),
         );
     }
-    // Stable: of one level they stay in the order in which they were looked at.
-    all.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    sort(&mut all);
     all
+}
+
+/// What matters most first. Of one level they stay in the order in which they were looked at.
+pub(crate) fn sort(all: &mut [Finding]) {
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+}
+
+/// Whether what is shared comes back if every device is lost; nothing to find as long as nothing is shared.
+pub(crate) fn recovery(roster: &Roster) -> Option<Finding> {
+    roster.household()?;
+    if roster.recovery_keys().next().is_some() {
+        return None;
+    }
+    let what = "No recovery code of yours is known to your partner's devices: if you lost all of yours, they could not give back \
+                what you share.";
+    let fix =
+        "Run `betwixt recovery test` and type the code that you wrote down, or make one with `betwixt recovery new`.";
+    Some(note("recovery", what).fix(fix))
 }
 
 /// A finding under construction.

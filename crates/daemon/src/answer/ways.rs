@@ -8,6 +8,7 @@ use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_store::keys::{Cost, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way, WrapInfo};
 use betwixt_store::{Home, RekeyError};
+use ed25519_dalek::SigningKey;
 use rand_core::OsRng;
 
 use crate::answer::backups::backup_files;
@@ -53,6 +54,21 @@ pub(crate) fn answer(handle: &Handle, request: &WayRequest) -> Answer {
         }
     };
     Ok(Response::Ways(answered))
+}
+
+/// The key of a recovery code that opens the home, as was just found out, or that was just made.
+pub(crate) fn recovery_key(request: Option<&WayRequest>, answer: &Answer) -> Option<SigningKey> {
+    let Ok(Response::Ways(response)) = answer else { return None };
+    let code = match (request, response) {
+        (Some(WayRequest::TestRecoveryCode(typed)), WayResponse::Tested(tested)) if tested.opens => {
+            &typed.recovery_code
+        }
+        (_, WayResponse::RecoveryCode(made)) => &made.recovery_code,
+        (_, WayResponse::Changed(changed)) => changed.recovery_code.as_ref()?,
+        _ => return None,
+    };
+    let code = RecoveryCode::parse(code.reveal()).ok()?;
+    Some(SigningKey::from_bytes(&code.signing_seed()))
 }
 
 /// New data keys for a house, under a new passphrase: everything is encrypted anew, snapshots included. The house is closed

@@ -161,12 +161,7 @@ impl Daemon {
                 let outcome = outcome.and_then(|()| open.pairing_confirm(true, now));
                 let _ = answer.send(outcome.map(Response::Pairing));
             }
-            Finished::Tried(outcome, answer) => {
-                if let State::Open(open) = &mut self.state {
-                    open.unlocking = false;
-                }
-                let _ = answer.send(outcome);
-            }
+            Finished::Tried(outcome, key, answer) => self.tried(outcome, key, answer),
             Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
             Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
             Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),

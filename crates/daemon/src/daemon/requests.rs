@@ -46,7 +46,7 @@ impl Open {
                 return None;
             }
             Request::LockAfter(choice) => {
-                self.engine.write(Write::LockAfter(choice.seconds, answer));
+                self.engine.write(Write::IdleLimit(choice.seconds, answer));
                 return None;
             }
             // At once, and then for the next start.

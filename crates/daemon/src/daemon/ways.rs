@@ -7,6 +7,7 @@ use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
 use betwixt_store::Home;
 use betwixt_store::keys::{Cost, DataKeys};
+use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
 use super::opening::let_go;
@@ -18,6 +19,7 @@ use crate::house::{self, House};
 use crate::http::{Answer, Response, WayRequest, WayResponse};
 use crate::open::Open;
 use crate::telling;
+use crate::writes::Write;
 
 impl Daemon {
     /// Answers a request about the ways to open the home.
@@ -44,7 +46,29 @@ impl Daemon {
             WayRequest::Leave(proof) => {
                 self.beside(move || Some(Finished::MayLeave(handle.everything(&proof.passphrase).map(drop), answer)));
             }
-            request => self.beside(move || Some(Finished::Tried(ways::answer(&handle, &request), answer))),
+            request => self.beside(move || {
+                let outcome = ways::answer(&handle, &request);
+                let key = ways::recovery_key(Some(&request), &outcome);
+                Some(Finished::Tried(outcome, key, answer))
+            }),
+        }
+    }
+
+    /// The passphrase was tried, and what it was said for is done. The key of a recovery code goes into the roster before anybody
+    /// is told.
+    pub(super) fn tried(&mut self, outcome: Answer, key: Option<SigningKey>, answer: oneshot::Sender<Answer>) {
+        match (&mut self.state, key) {
+            (State::Open(open), Some(key)) => {
+                open.unlocking = false;
+                open.engine.write(Write::RecoveryKey(key, answer, Box::new(outcome)));
+            }
+            (state, _) => {
+                if let State::Open(open) = state {
+                    open.unlocking = false;
+                }
+                // Whoever asked may be gone.
+                let _ = answer.send(outcome);
+            }
         }
     }
 
@@ -131,7 +155,7 @@ impl Daemon {
             tracing::error!(%problem, "the home did not open again under its new keys");
         }
         let outcome = outcome.map(|changed| Response::Ways(WayResponse::Changed(changed)));
-        // Whoever asked may be gone.
-        let _ = answer.send(outcome);
+        let key = ways::recovery_key(None, &outcome);
+        self.tried(outcome, key, answer);
     }
 }

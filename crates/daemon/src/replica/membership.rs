@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use betwixt_model::document::{Scope, read_changes};
-use betwixt_model::ids::{EpochId, PartnerId};
+use betwixt_model::ids::{DeviceId, EpochId, PartnerId};
 use betwixt_model::index;
 use betwixt_store::{Batch, Reader, StoreError};
 use betwixt_sync::keys::DeviceKeys;
-use betwixt_sync::roster::{Roster, SignedStatement};
+use betwixt_sync::roster::{Roster, SignedStatement, Statement};
+use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::carrying::salvage;
@@ -16,6 +17,9 @@ use super::{Belonging, Built, OpenError, Replica, Stage, StageError};
 
 /// The name of the setting that holds the household's id, once there is one.
 pub(super) const HOUSEHOLD: &str = "household";
+
+/// The name of the setting, under the shared key, that holds which key of a recovery code this home has told the roster.
+const RECOVERY_KEY: &str = "recovery key";
 
 /// The roster that the stored statements make.
 pub(super) fn stored_roster(reader: &Reader<'_>, partner: PartnerId) -> Result<Roster, OpenError> {
@@ -112,6 +116,31 @@ impl Replica {
         self.identity.epoch = epoch;
         let statement = self.roster.begin_epoch(&self.identity.keys, epoch);
         self.adopt(stage, vec![statement])?;
+        Ok(())
+    }
+
+    /// Tells the roster the key of this home's recovery code, in the place of the one before, so that whoever has the code and
+    /// has lost every device gets back what is shared. Nothing new is said when it is known.
+    ///
+    /// # Errors
+    /// [`StageError`]; the stage is to be dropped then and [`Replica::abandon`] called.
+    pub fn tell_recovery_key(&mut self, stage: &mut Stage, recovery: &SigningKey) -> Result<(), StageError> {
+        let key = DeviceId::from_bytes(recovery.verifying_key().to_bytes());
+        // One that was removed never returns.
+        let was_told = self.roster.statements().any(|statement| {
+            matches!(statement.statement(), Statement::AddRecoveryKey) && statement.signers().get(1) == Some(&key)
+        });
+        if !was_told {
+            let statement = self.roster.add_recovery_key(&self.identity.keys, recovery);
+            self.adopt(stage, vec![statement])?;
+        }
+        let before: Option<DeviceId> = stage.batch.reader().setting(Scope::Ours, RECOVERY_KEY)?;
+        let before = before.filter(|before| *before != key && self.roster.recovery_keys().any(|known| known == before));
+        if let Some(before) = before {
+            let statement = self.roster.remove_recovery_key(&self.identity.keys, before);
+            self.adopt(stage, vec![statement])?;
+        }
+        stage.batch.put_setting(Scope::Ours, RECOVERY_KEY, &key)?;
         Ok(())
     }
 

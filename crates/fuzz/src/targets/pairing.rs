@@ -11,7 +11,8 @@ use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::pairing::{
     Channel, Entered, Failure, Local, MAX_FRAME, Outcome, Output, PairingJoin, PairingOffer, Purpose, fuzz,
 };
-use betwixt_sync::roster::Roster;
+use betwixt_sync::roster::{FoundingSide, Roster};
+use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -19,8 +20,8 @@ use super::roster::partner;
 use crate::frames;
 use crate::reached::here;
 
-/// One input is tried for both.
-const PURPOSES: [Purpose; 2] = [Purpose::Partner, Purpose::OwnDevice];
+/// One input is tried for each.
+const PURPOSES: [Purpose; 3] = [Purpose::Partner, Purpose::OwnDevice, Purpose::GiveBack];
 
 /// The most operations of one input.
 const OPERATIONS: usize = 64;
@@ -65,8 +66,49 @@ pub(crate) fn local(seed: u64) -> Local {
         statements: Roster::begin(&keys, EpochId::from_bytes([1; 32])),
         household: None,
         private_space: Some(HouseholdId::from_bytes([7; 32])),
+        recovery: None,
         keys,
     }
+}
+
+/// The two sides of a purpose: the one that shows the code and the one that enters it.
+fn locals(purpose: Purpose) -> [Local; 2] {
+    if purpose == Purpose::GiveBack { after_a_loss() } else { [local(1), local(2)] }
+}
+
+/// A device whose partner has lost all of theirs, and a new one with the key of their recovery code.
+fn after_a_loss() -> [Local; 2] {
+    let (lost, recovery) = (local(2), SigningKey::from_bytes(&[3; 32]));
+    let stays = local(1);
+    let theirs = Roster::from_statements(lost.partner, None, lost.statements.iter().cloned());
+    let told = theirs.add_recovery_key(&lost.keys, &recovery);
+    let all = stays.statements.iter().chain(&lost.statements).cloned().chain([told]);
+    let both = Roster::from_statements(stays.partner, None, all);
+    let side = |local: &Local| FoundingSide { partner: local.partner, device: local.keys.device(), nonce: [4; 16] };
+    let draft = both.draft_founding(side(&stays), side(&lost)).expect("they are two");
+    let signatures: Vec<[u8; 64]> = draft
+        .signers()
+        .iter()
+        .map(|signer| {
+            draft.sign(
+                [&stays, &lost]
+                    .into_iter()
+                    .find(|side| side.keys.device() == *signer)
+                    .map_or_else(|| stays.keys.signing(), |side| side.keys.signing()),
+            )
+        })
+        .collect();
+    let founding = draft.complete(&signatures).expect("both have signed");
+    let statements: Vec<_> = both.statements().cloned().chain([founding.clone()]).collect();
+    let keys = std::sync::Arc::new(DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(6)));
+    let new = Local {
+        partner: partner(&keys),
+        statements: Roster::begin(&keys, EpochId::from_bytes([2; 32])),
+        recovery: Some(recovery),
+        keys,
+        ..local(2)
+    };
+    [Local { statements, household: founding.founds(), ..stays }, new]
 }
 
 /// A peer that has proven the code says these. Whoever shows the code is asked, and says yes.
@@ -78,7 +120,8 @@ pub(super) fn proven(bytes: &[u8]) {
 }
 
 fn proven_for(purpose: Purpose, messages: &[&[u8]]) {
-    let (outputs, outcome) = fuzz::after_proof(local(1), purpose, messages);
+    let [shows, _] = locals(purpose);
+    let (outputs, outcome) = fuzz::after_proof(shows, purpose, messages);
     let asked = outputs.iter().any(|output| matches!(output, Output::AskConfirm { .. }));
     let paired = outputs.iter().any(|output| matches!(output, Output::Paired { .. }));
     if asked {
@@ -109,6 +152,7 @@ struct Side {
 
 /// The one who shows a code is side 0, the one who enters it side 1.
 struct Room {
+    purpose: Purpose,
     now: Instant,
     rng: ChaCha20Rng,
     offer: PairingOffer,
@@ -126,10 +170,11 @@ fn operations_for(purpose: Purpose, bytes: &[u8]) {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
     let now = *BEGINNING.get_or_init(Instant::now);
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let offer = PairingOffer::new(local(1), purpose, now, &mut rng).expect("it can be introduced");
+    let [shows, enters] = locals(purpose);
+    let offer = PairingOffer::new(shows, purpose, now, &mut rng).expect("it can be introduced");
     let entered = Entered::parse(&offer.code().to_text()).expect("a code that is shown is read");
-    let join = PairingJoin::new(local(2), entered, purpose, now).expect("it can be introduced");
-    let mut room = Room { now, rng, offer, join, sides: [Side::default(), Side::default()], connections: 0 };
+    let join = PairingJoin::new(enters, entered, purpose, now).expect("it can be introduced");
+    let mut room = Room { purpose, now, rng, offer, join, sides: [Side::default(), Side::default()], connections: 0 };
     room.connect();
     let mut input = Unstructured::new(bytes);
     for _ in 0..OPERATIONS {
@@ -254,7 +299,11 @@ impl Room {
                         assert!(own.yes, "nothing is signed before the person has said yes");
                         own.paired = Some(match outcome {
                             Outcome::Founded { household, .. } => household,
+                            Outcome::Added { .. } if self.purpose == Purpose::GiveBack => {
+                                HouseholdId::from_bytes(*peer.partner.as_bytes())
+                            }
                             Outcome::Added { .. } => HouseholdId::from_bytes(*local(1).partner.as_bytes()),
+                            Outcome::Returned { partner, .. } => HouseholdId::from_bytes(*partner.as_bytes()),
                             Outcome::Joined { .. } => HouseholdId::from_bytes(*peer.partner.as_bytes()),
                         });
                         if side == 0 { self.offer.handle_stored() } else { self.join.handle_stored() }

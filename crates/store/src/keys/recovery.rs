@@ -87,6 +87,12 @@ impl RecoveryCode {
         if check(&code.symbols) == all[SECRET..] { Ok(code) } else { Err(ParseRecoveryCodeError::Check) }
     }
 
+    /// The seed of a signing key (Ed25519) that whoever has the code has, and that tells nothing about the code: for saying
+    /// who one is after every device was lost.
+    pub fn signing_seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(blake3::derive_key("betwixt 1 recovery code signing key", self.secret()))
+    }
+
     pub(crate) fn secret(&self) -> &[u8] {
         self.symbols.as_ref()
     }

@@ -6,15 +6,17 @@
 
 use std::collections::VecDeque;
 
-use betwixt_model::ids::{DeviceId, HouseholdId};
+use betwixt_model::ids::{DeviceId, PartnerId};
 use rand_core::CryptoRngCore;
 
 use super::exchange::{Role, Seal};
-use super::frame::{Admission, Frame, Identity, MAX_FRAME, Message, Reason};
+use super::frame::{Frame, Identity, MAX_FRAME, Message, Reason};
 use super::terms::{self, Other, Terms};
-use super::{Event, Failure, Local, Outcome, Output, PeerIdentity, Purpose, is_name};
+use super::{Event, Failure, Local, Output, PeerIdentity, Purpose, is_name};
 use crate::dialer::ConnectionId;
-use crate::roster::{Draft, Roster, SignedStatement};
+use crate::roster::{Roster, SignedStatement};
+
+mod signing;
 
 /// The most statements that one side may bring.
 const MAX_STATEMENTS: usize = 1024;
@@ -120,6 +122,8 @@ impl Accord {
             Failure::NotFresh => Reason::NotFresh,
             Failure::AlreadyYours => Reason::AlreadyYours,
             Failure::Removed => Reason::Removed,
+            Failure::UnknownRecoveryCode => Reason::UnknownRecoveryCode,
+            Failure::NothingToGiveBack => Reason::NothingToGiveBack,
             Failure::Malformed => Reason::Malformed,
             Failure::Expired | Failure::WrongCode | Failure::Interfered => Reason::Expired,
         });
@@ -162,11 +166,15 @@ impl Accord {
                     Reason::NotFresh => Failure::NotFresh,
                     Reason::AlreadyYours => Failure::AlreadyYours,
                     Reason::Removed => Failure::Removed,
+                    Reason::UnknownRecoveryCode => Failure::UnknownRecoveryCode,
+                    Reason::NothingToGiveBack => Failure::NothingToGiveBack,
                     Reason::Malformed => Failure::Malformed,
                 });
             }
             Message::Signature(signature) => self.handle_signature(&signature)?,
             Message::Admission(admission) => self.handle_admission(admission)?,
+            Message::Return(statement) => self.handle_return(&statement)?,
+            Message::Welcome => self.handle_welcome()?,
             Message::Done => {
                 let is_stored = self.signed.as_ref().is_some_and(|signed| signed.stored);
                 let is_complete = self.role == Role::Offer && run.own_yes && run.peer_yes && is_stored;
@@ -222,7 +230,7 @@ impl Accord {
         run.peer = Some(Peer { statements, terms });
         let devices = theirs.devices().filter(|(_, device)| device.partner == identity.partner && !device.removed);
         let peer = Box::new(PeerIdentity {
-            partner: identity.partner,
+            partner: self.speaks_for(identity),
             device: identity.device,
             name: identity.name.clone(),
             device_name: identity.device_name.clone(),
@@ -238,109 +246,11 @@ impl Accord {
         Ok(())
     }
 
-    /// The other's signature. On the offering side it comes first, and completes the statement there.
-    fn handle_signature(&mut self, signature: &[u8]) -> Result<(), Failure> {
-        let run = self.run.as_ref().ok_or(Failure::Malformed)?;
-        let both_want = run.own_yes && run.peer_yes && self.signed.is_none();
-        let in_turn = match (self.role, self.purpose) {
-            (Role::Offer, _) => true,
-            (Role::Join, Purpose::Partner) => run.own_signature_sent,
-            (Role::Join, Purpose::OwnDevice) => false,
-        };
-        let (Some(peer), true, true) = (&run.peer, both_want, in_turn) else { return Err(Failure::Malformed) };
-        let Terms::Draft(draft) = &peer.terms else { return Err(Failure::Malformed) };
-        let (statement, own) = self.complete(draft, signature)?;
-        self.agreed(statement, Some(own))
-    }
-
-    /// The draft with both signatures, and the own one.
-    fn complete(&self, draft: &Draft, theirs: &[u8]) -> Result<(SignedStatement, [u8; 64]), Failure> {
-        let theirs = <[u8; 64]>::try_from(theirs).map_err(|_| Failure::Malformed)?;
-        let own = draft.sign(self.local.keys.signing());
-        let is_first = draft.signers().first() == Some(&self.local.keys.device());
-        let signatures = if is_first { [own, theirs] } else { [theirs, own] };
-        let statement = draft.clone().complete(&signatures).map_err(|_| Failure::Malformed)?;
-        Ok((statement, own))
-    }
-
-    /// Both have signed.
-    fn agreed(&mut self, statement: SignedStatement, signature: Option<[u8; 64]>) -> Result<(), Failure> {
-        let run = self.run.as_ref().and_then(|run| run.peer.as_ref());
-        let (Some(peer), Some(asked)) = (run, &self.asked) else { return Err(Failure::Malformed) };
-        let founds = statement.founds();
-        let household = founds.or(self.local.household);
-        let own = Roster::from_statements(self.local.partner, household, self.local.statements.iter().cloned());
-        // Of a device that is added nothing but this statement is taken in: what it began as was never anybody's.
-        let theirs = peer.statements.iter().filter(|_| self.purpose == Purpose::Partner).cloned();
-        let merged = own.merge(theirs.chain([statement]));
-        let is_paired = merged.roster.household() == household && merged.roster.may_connect(&asked.device);
-        let statements: Vec<SignedStatement> = merged.roster.statements().cloned().collect();
-        let outcome = match (self.purpose, founds) {
-            (Purpose::Partner, Some(household)) => Outcome::Founded { household, statements: statements.clone() },
-            (Purpose::OwnDevice, None) => Outcome::Added { statements: statements.clone() },
-            _ => return Err(Failure::Malformed),
-        };
-        if !is_paired {
-            return Err(Failure::Malformed);
-        }
-        self.local.household = household;
-        self.local.statements = statements;
-        self.outputs.push_back(Output::Paired { peer: asked.clone(), outcome });
-        self.signed = Some(Signed { signature, stored: false });
-        Ok(())
-    }
-
-    /// This device is one of the other's partner's now.
-    fn handle_admission(&mut self, admission: Admission) -> Result<(), Failure> {
-        let run = self.run.as_ref().ok_or(Failure::Malformed)?;
-        let (Some(peer), Some(asked)) = (&run.peer, &self.asked) else { return Err(Failure::Malformed) };
-        let is_due = self.purpose == Purpose::OwnDevice && self.role == Role::Join && run.own_yes && run.peer_yes;
-        if !is_due {
-            return Err(Failure::Malformed);
-        }
-        if self.signed.is_some() {
-            return Ok(());
-        }
-        let statement = match &peer.terms {
-            Terms::Signed(statement) => SignedStatement::clone(statement),
-            Terms::Draft(_) if !run.own_signature_sent => return Err(Failure::Malformed),
-            Terms::Draft(draft) => self.complete(draft, &admission.signature)?.0,
-        };
-        let mut statements = peer.statements.clone();
-        statements.push(statement);
-        for bytes in &admission.private {
-            statements.push(SignedStatement::parse(bytes).map_err(|_| Failure::Malformed)?);
-        }
-        let household = admission.household.map(HouseholdId::from_bytes);
-        let roster = Roster::from_statements(asked.partner, household, statements);
-        let device = self.local.keys.device();
-        let belongs =
-            roster.may_connect(&device) && roster.device(&device).map(|own| own.partner) == Some(asked.partner);
-        if !belongs || roster.household() != household {
-            return Err(Failure::Malformed);
-        }
-        let statements: Vec<SignedStatement> = roster.statements().cloned().collect();
-        self.local.partner = asked.partner;
-        self.local.household = household;
-        self.local.statements = statements.clone();
-        let space = HouseholdId::from_bytes(admission.space);
-        let outcome = Outcome::Joined { household, space, statements };
-        self.outputs.push_back(Output::Paired { peer: asked.clone(), outcome });
-        self.signed = Some(Signed { signature: None, stored: false });
-        Ok(())
-    }
-
-    /// What the device that is added is told: all that the other's partner may not know.
-    fn admission(&self, signature: Option<[u8; 64]>) -> Result<Message, Failure> {
-        // Checked when the offer was made.
-        let space = self.local.private_space.ok_or(Failure::Malformed)?;
-        let private = self.local.statements.iter().filter(|statement| statement.is_private());
-        Ok(Message::Admission(Admission {
-            signature: signature.map(|signature| signature.to_vec()).unwrap_or_default(),
-            household: self.local.household.map(|household| *household.as_bytes()),
-            space: *space.as_bytes(),
-            private: private.map(SignedStatement::to_bytes).collect(),
-        }))
+    /// Whom the other will speak for, if this comes to something.
+    fn speaks_for(&self, identity: &Identity) -> PartnerId {
+        let returns = self.purpose == Purpose::GiveBack && self.role == Role::Offer;
+        let partner = if returns { self.local.roster().other_partner() } else { None };
+        partner.unwrap_or(identity.partner)
     }
 
     /// Does whatever can be done now.
@@ -363,6 +273,12 @@ impl Accord {
             match &peer.terms {
                 // Who is added waits for what comes with it.
                 Terms::Signed(_) if self.purpose == Purpose::OwnDevice && self.role == Role::Join => {}
+                Terms::Signed(statement) if self.purpose == Purpose::GiveBack && self.role == Role::Join => {
+                    if !std::mem::replace(&mut run.own_signature_sent, true) {
+                        let statement = statement.to_bytes();
+                        self.send(&Message::Return(statement));
+                    }
+                }
                 Terms::Signed(statement) => {
                     let statement = SignedStatement::clone(statement);
                     self.agreed(statement, None)?;
@@ -372,7 +288,7 @@ impl Accord {
                     run.own_signature_sent = true;
                     self.send(&Message::Signature(signature.to_vec()));
                 }
-                Terms::Draft(_) => {}
+                Terms::Draft(_) | Terms::Awaited => {}
             }
             return Ok(Progress::Open);
         };
@@ -398,24 +314,42 @@ impl Accord {
                 let admission = self.admission(signature)?;
                 self.send(&admission);
             }
+            (Role::Offer, Purpose::GiveBack) => {
+                run.own_signature_sent = true;
+                self.send(&Message::Welcome);
+            }
         }
         Ok(Progress::Open)
     }
 }
 
 impl Local {
+    /// The roster that it brings.
+    pub(super) fn roster(&self) -> Roster {
+        Roster::from_statements(self.partner, self.household, self.statements.iter().cloned())
+    }
+
     /// Whether this can be said to the other side at all.
     pub(super) fn check(&self, role: Role, purpose: Purpose) -> Result<(), super::LocalError> {
         if !is_name(&self.name) || !is_name(&self.device_name) {
             return Err(super::LocalError::Name);
         }
-        let roster = Roster::from_statements(self.partner, self.household, self.statements.iter().cloned());
+        let roster = self.roster();
         if !roster.may_connect(&self.keys.device()) || roster.household() != self.household {
             return Err(super::LocalError::NotAMember);
         }
         match (purpose, role) {
             (Purpose::OwnDevice, Role::Offer) if self.private_space.is_none() => return Err(super::LocalError::Locked),
-            (Purpose::OwnDevice, Role::Join) if !terms::is_fresh(&roster) => return Err(super::LocalError::NotFresh),
+            (Purpose::OwnDevice | Purpose::GiveBack, Role::Join) if !terms::is_fresh(&roster) => {
+                return Err(super::LocalError::NotFresh);
+            }
+            (Purpose::GiveBack, Role::Offer) if roster.household().is_none() => {
+                return Err(super::LocalError::NothingToGiveBack);
+            }
+            (Purpose::GiveBack, Role::Join) if self.recovery.is_none() => {
+                return Err(super::LocalError::NoRecoveryCode);
+            }
+            (Purpose::GiveBack, Role::Join) if self.private_space.is_none() => return Err(super::LocalError::Locked),
             _ => {}
         }
         let told = self.statements.iter().filter(|it| !it.is_private() || purpose == Purpose::OwnDevice);

@@ -79,6 +79,10 @@ pub(super) enum Message {
     Stop(Reason),
     /// From who offers, to the device that is added, when that is durable there.
     Admission(Admission),
+    /// From who joins and has lost all devices: the statement that this one is theirs, with its signatures.
+    Return(Vec<u8>),
+    /// From who offers: that is durable there.
+    Welcome,
 }
 
 /// Why one side ends what the other may still hope for.
@@ -92,6 +96,8 @@ pub(super) enum Reason {
     NotFresh,
     AlreadyYours,
     Removed,
+    UnknownRecoveryCode,
+    NothingToGiveBack,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

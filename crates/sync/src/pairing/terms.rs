@@ -1,4 +1,4 @@
-//! What both devices of a pairing sign: found again if they had, or drafted, the same on both sides.
+//! What the devices of a pairing sign: found again if they had, or drafted, the same on both sides.
 
 use betwixt_model::ids::DeviceId;
 
@@ -11,6 +11,8 @@ use crate::roster::{Draft, FoundingSide, Roster, SignedStatement, Statement};
 pub(super) enum Terms {
     Draft(Box<Draft>),
     Signed(Box<SignedStatement>),
+    /// The other side alone signs, and sends it.
+    Awaited,
 }
 
 /// What one side knows of the other, from its identity.
@@ -31,6 +33,8 @@ pub(super) fn agree(
         (Purpose::Partner, _) => founding(local, nonce, other),
         (Purpose::OwnDevice, Role::Offer) => adding(local, other),
         (Purpose::OwnDevice, Role::Join) => joining(local, other),
+        (Purpose::GiveBack, Role::Offer) => giving_back(local, other),
+        (Purpose::GiveBack, Role::Join) => returning(local, other),
     }
 }
 
@@ -68,7 +72,7 @@ fn founding(local: &Local, nonce: [u8; 16], other: &Other<'_>) -> Result<Terms, 
 /// This device adds the other, which belongs to nobody yet, unless it was added already and then cut off.
 fn adding(local: &Local, other: &Other<'_>) -> Result<Terms, Failure> {
     let device = other.identity.device;
-    let own = Roster::from_statements(local.partner, local.household, local.statements.iter().cloned());
+    let own = local.roster();
     match own.device(&device) {
         Some(known) if known.partner != local.partner => return Err(Failure::NotFresh),
         Some(known) if known.removed => return Err(Failure::Removed),
@@ -100,10 +104,52 @@ fn joining(local: &Local, other: &Other<'_>) -> Result<Terms, Failure> {
     Ok(Terms::Draft(Box::new(draft)))
 }
 
+/// The other device says that it is one of the own partner's partner, unless it has said so before and was then cut off.
+fn giving_back(local: &Local, other: &Other<'_>) -> Result<Terms, Failure> {
+    let device = other.identity.device;
+    let own = local.roster();
+    match own.device(&device) {
+        Some(known) if known.removed => return Err(Failure::Removed),
+        Some(known) if known.partner == local.partner => return Err(Failure::NotFresh),
+        Some(_) => {
+            let added = local.statements.iter().find(|statement| adds(statement, device));
+            return added.map(|added| Terms::Signed(Box::new(added.clone()))).ok_or(Failure::NotFresh);
+        }
+        None => {}
+    }
+    if !is_fresh(other.roster) {
+        return Err(Failure::NotFresh);
+    }
+    Ok(Terms::Awaited)
+}
+
+/// This device is one of the other's partner, says the key of their recovery code. Drafted once more it is the same, unless the
+/// other side has learnt something since.
+fn returning(local: &Local, other: &Other<'_>) -> Result<Terms, Failure> {
+    let own = local.keys.device();
+    // Checked when it began.
+    let recovery = local.recovery.as_ref().ok_or(Failure::Malformed)?;
+    let key = DeviceId::from_bytes(recovery.verifying_key().to_bytes());
+    let (household, partner) =
+        other.roster.household().zip(other.roster.other_partner()).ok_or(Failure::NothingToGiveBack)?;
+    if other.roster.recovers(&key) != Some(partner) {
+        return Err(Failure::UnknownRecoveryCode);
+    }
+    if let Some(added) = addition(other.statements, key, own) {
+        return Ok(Terms::Signed(Box::new(added)));
+    }
+    let theirs = Roster::from_statements(partner, Some(household), other.statements.iter().cloned());
+    let draft = theirs.draft_add_device(key, own, local.keys.agreement());
+    Ok(Terms::Signed(Box::new(draft.sign_all(&[recovery, local.keys.signing()]))))
+}
+
+/// Whether a statement adds a device.
+pub(super) fn adds(statement: &SignedStatement, device: DeviceId) -> bool {
+    matches!(statement.statement(), Statement::AddDevice { .. }) && statement.signers().get(1) == Some(&device)
+}
+
 fn addition(statements: &[SignedStatement], by: DeviceId, device: DeviceId) -> Option<SignedStatement> {
-    let is_it = |statement: &&SignedStatement| {
-        matches!(statement.statement(), Statement::AddDevice { .. }) && *statement.signers() == [by, device]
-    };
+    let is_it = |statement: &&SignedStatement| adds(statement, device) && statement.author() == by;
     statements.iter().find(is_it).cloned()
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::*;
 use crate::roster::Roster;
 
+mod give_back;
 mod own_device;
 
 struct Person {
@@ -19,6 +20,7 @@ struct Person {
     statements: Vec<SignedStatement>,
     household: Option<HouseholdId>,
     private_space: Option<HouseholdId>,
+    recovery: Option<SigningKey>,
 }
 
 impl Person {
@@ -27,7 +29,7 @@ impl Person {
         let statements = Roster::begin(&keys, EpochId::from_bytes([u8::try_from(seed).unwrap(); 32]));
         let partner = PartnerId::founded_by(&keys.device());
         let private_space = Some(HouseholdId::from_bytes([100 + u8::try_from(seed).unwrap(); 32]));
-        Self { keys, partner, statements, household: None, private_space }
+        Self { keys, partner, statements, household: None, private_space, recovery: None }
     }
 
     fn partner(&self) -> PartnerId {
@@ -43,6 +45,7 @@ impl Person {
             statements: self.statements.clone(),
             household: self.household,
             private_space: self.private_space,
+            recovery: self.recovery.clone(),
         }
     }
 
@@ -53,6 +56,12 @@ impl Person {
                 self.statements = statements;
             }
             Outcome::Added { statements } => self.statements = statements,
+            Outcome::Returned { partner, household, space, statements } => {
+                self.partner = partner;
+                self.household = Some(household);
+                self.private_space = Some(space);
+                self.statements = statements;
+            }
             Outcome::Joined { household, space, statements } => {
                 self.partner = peer.partner;
                 self.household = household;

@@ -17,6 +17,8 @@ use crate::keys::AgreementKey;
 pub(super) struct Standings {
     /// Every device that was ever granted membership in good standing.
     pub(super) devices: BTreeMap<DeviceId, Device>,
+    /// Keys of recovery codes that may add and remove devices now, and whose.
+    pub(super) recovery_keys: BTreeMap<DeviceId, PartnerId>,
     /// Every founding made in good standing.
     pub(super) foundings: BTreeMap<HouseholdId, Founding>,
     /// The statements in good standing that nothing in good standing by the same partner builds on.
@@ -292,6 +294,10 @@ impl Standings {
         let firm = found.firm_grants(&graph);
         let mut standings = Self::default();
         for (device, grants) in &found.grants {
+            let recovers = grants.iter().find(|grant| grant.role == Role::Recovery && firm.contains(&grant.place));
+            if let Some(grant) = recovers.filter(|_| !found.removals.contains_key(device)) {
+                standings.recovery_keys.insert(*device, grant.partner);
+            }
             let speaks = grants.iter().filter(|grant| matches!(grant.role, Role::Device(_)));
             // A grant that holds counts before one that does not; see also `granted`.
             let best = speaks.min_by_key(|grant| {
