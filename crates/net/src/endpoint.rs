@@ -46,7 +46,7 @@ pub(crate) fn open(bind: Bind, port: u16, filter: Filter, server: Option<quinn::
     let port = socket.local_addr()?.port();
     let filter = Arc::new(filter);
     let socket = Arc::new(FilteredSocket::new(socket, filter.clone()));
-    let mut config = EndpointConfig::default();
+    let mut config = EndpointConfig::new(Arc::new(filter.resets));
     let ids = filter.ids.clone();
     config.cid_generator(move || Box::new(ids.clone()));
     let quic = quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime)?;

@@ -1,4 +1,4 @@
-//! What may reach QUIC at all. Strangers get no answer, whatever they send.
+//! What may reach QUIC at all, and what may leave it. Strangers get no answer, whatever they send.
 //!
 //! quinn answers more than handshakes: unknown versions with a version negotiation, unknown short packets with a stateless
 //! reset, malformed attempts with a close. So datagrams are looked at before quinn sees them (the fields named here are
@@ -7,6 +7,9 @@
 //! - packets to a connection id that this process gave out, recognised by a keyed hash in it;
 //! - on the sync endpoint, a version 1 Initial whose connection id is a rostered device's knock;
 //! - on the pairing endpoint, which is open only while a code shows, any version 1 Initial.
+//!
+//! A connection id that this process gave out may be of a connection that is over: then quinn would answer with a stateless reset,
+//! which is not sent ([`crate::resets`]).
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
@@ -21,6 +24,7 @@ use quinn::{AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, UdpPoller};
 use rand_core::{OsRng, RngCore as _};
 
 use crate::peers::Peers;
+use crate::resets::ResetTokens;
 
 /// Bytes of the connection ids that this side gives out: half random, half a keyed hash of that.
 const OWN_ID: usize = 8;
@@ -93,13 +97,14 @@ pub(crate) enum Door {
 pub(crate) struct Filter {
     pub(crate) ids: OwnIds,
     pub(crate) door: Door,
+    pub(crate) resets: ResetTokens,
     shut: AtomicBool,
     dropped: AtomicU64,
 }
 
 impl Filter {
     pub(crate) fn new(ids: OwnIds, door: Door) -> Self {
-        Self { ids, door, shut: AtomicBool::new(false), dropped: AtomicU64::new(0) }
+        Self { ids, door, resets: ResetTokens::new(), shut: AtomicBool::new(false), dropped: AtomicU64::new(0) }
     }
 
     /// From now on nobody begins a connection; those that stand go on.
@@ -178,6 +183,9 @@ impl AsyncUdpSocket for FilteredSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.filter.resets.is_reset(transmit.contents) {
+            return Ok(());
+        }
         self.inner.try_send(transmit)
     }
 

@@ -31,6 +31,7 @@ mod pairing;
 mod peers;
 mod plan;
 mod ports;
+mod resets;
 mod shared;
 mod tls;
 mod watch_links;

@@ -192,6 +192,34 @@ async fn a_recorded_knock_gets_no_answer_and_one_reflected_neither() {
     right.quiet(Duration::from_millis(100)).await;
 }
 
+/// Found when everything that four devices had said to each other was said again by a stranger: packets of a connection that was
+/// over, as one of two that both had dialled is, got a stateless reset.
+#[tokio::test]
+async fn recorded_packets_of_a_connection_that_is_over_get_no_answer() {
+    let (mut left, mut right) = couple();
+    let relay = Relay::start(right.address()).await;
+    left.net.dial(AttemptId(1), right.id(), relay.address);
+    let (connection, _) = left.connected().await;
+    right.connected().await;
+    left.net.close(connection, betwixt_net::CloseCode::Done);
+    left.lost().await;
+    right.lost().await;
+    // Longer than what is closed goes on answering what comes.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (from_dialler, from_listener) = {
+        let seen = relay.seen.lock().unwrap();
+        (seen.from_dialler.clone(), seen.from_listener.clone())
+    };
+    let short = |datagrams: &[Vec<u8>]| datagrams.iter().filter(|datagram| datagram[0] & 0x80 == 0).count();
+    assert!(short(&from_dialler) > 0 && short(&from_listener) > 0);
+    for datagram in from_dialler {
+        assert!(!is_answered(right.address(), &[datagram]).await);
+    }
+    for datagram in from_listener {
+        assert!(!is_answered(left.address(), &[datagram]).await);
+    }
+}
+
 /// A dial of the second device's that reached the first, as somebody on the path has it.
 async fn recorded_dial() -> (common::Device, common::Device, Vec<u8>) {
     let (mut left, mut right) = couple();
