@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binary::betwixt;
-use crate::namespaces::{Cable, Side};
+use crate::namespaces::{Cable, Lan, Side};
 use crate::ports::ReservedPort;
 
 /// The passphrase of every home here.
@@ -66,6 +66,14 @@ impl Home {
     /// When directories cannot be made.
     pub fn on_machine(cable: &Cable, side: Side) -> anyhow::Result<Self> {
         Self::in_place(Place::Namespace(cable.name(side).to_owned()))
+    }
+
+    /// A home that is not there yet, whose daemon will run on a machine of a network.
+    ///
+    /// # Errors
+    /// When directories cannot be made.
+    pub fn on_lan(lan: &Lan, machine: usize) -> anyhow::Result<Self> {
+        Self::in_place(Place::Namespace(lan.name(machine).to_owned()))
     }
 
     fn in_place(place: Place) -> anyhow::Result<Self> {

@@ -6,6 +6,7 @@ pub mod binary;
 pub mod bridge;
 pub mod capture;
 pub mod constants;
+pub mod files;
 pub mod home;
 pub mod hostile_sync;
 pub mod http;

@@ -1,4 +1,4 @@
-//! Two machines on one network, as network namespaces of this one, with virtual cables to a switch between them.
+//! Machines on one network, as network namespaces of this one, with virtual cables to a switch between them.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -27,14 +27,104 @@ pub enum Place {
     Elsewhere,
 }
 
-/// The switch's ports, one a side.
-const PORTS: [&str; 2] = ["port0", "port1"];
+/// A switch, and machines that are joined to it: network namespaces, each with a veth pair to a bridge in one of its own. All are
+/// removed when the value is dropped.
+#[derive(Debug)]
+pub struct Lan {
+    machines: Vec<String>,
+    switch: String,
+}
 
-/// Two network namespaces, each joined by a veth pair to a bridge in a third. All are removed when the value is dropped.
+impl Lan {
+    /// A switch with so many machines, at 192.0.2.1 and so on, each with the first as its gateway (and that one with the second).
+    ///
+    /// # Errors
+    /// When `ip` fails; needs [`betwixt_testkit::needs::Need::NetworkNamespaces`].
+    pub fn of(machines: usize) -> anyhow::Result<Self> {
+        let lan = Self::new(machines)?;
+        for machine in 0..machines {
+            ip(&["-n", lan.name(machine), "address", "add", &format!("{}/24", Self::address(machine)), "dev", "eth0"])?;
+            let gateway = if machine == 0 { 1 } else { 0 };
+            lan.set_link(machine, Some(&Self::address(gateway)))?;
+        }
+        Ok(lan)
+    }
+
+    /// The machines without addresses, and with their links down. Each has a loopback interface; duplicate address detection is
+    /// off, so that IPv6 addresses work at once. The system draws new hardware addresses.
+    fn new(machines: usize) -> anyhow::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let names = (0..machines).map(|machine| format!("bx-{serial}-{machine}")).collect();
+        let lan = Self { machines: names, switch: format!("bx-{serial}-s") };
+        let switch = &lan.switch;
+        ip(&["netns", "add", switch])?;
+        ip(&["-n", switch, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["-n", switch, "link", "set", "bridge", "up"])?;
+        for (machine, name) in lan.machines.iter().enumerate() {
+            ip(&["netns", "add", name])?;
+            set(name, "net.ipv6.conf.default.accept_dad", "0")?;
+            let port = port(machine);
+            ip(&["-n", switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", name])?;
+            ip(&["-n", switch, "link", "set", &port, "master", "bridge", "up"])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+        }
+        Ok(lan)
+    }
+
+    /// A machine's address.
+    pub fn address(machine: usize) -> String {
+        format!("192.0.2.{}", machine + 1)
+    }
+
+    /// A machine's namespace, for `ip netns exec`.
+    pub fn name(&self, machine: usize) -> &str {
+        &self.machines[machine]
+    }
+
+    /// The namespace of the switch, through whose interface `bridge` everything goes.
+    pub fn switch(&self) -> &str {
+        &self.switch
+    }
+
+    /// Runs something on a thread of its own that is on a machine: sockets made in it are, too.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn inside<T: Send>(&self, machine: usize, run: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        inside(self.name(machine), run)
+    }
+
+    /// Takes a machine's link down, or up with its routes by this gateway.
+    fn set_link(&self, machine: usize, gateway: Option<&str>) -> anyhow::Result<()> {
+        let name = self.name(machine);
+        ip(&["-n", name, "link", "set", "eth0", if gateway.is_some() { "up" } else { "down" }])?;
+        if let Some(gateway) = gateway {
+            // Routes go with the link.
+            ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])?;
+            ip(&["-n", name, "route", "replace", "default", "via", gateway])?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lan {
+    fn drop(&mut self) {
+        for name in self.machines.iter().chain([&self.switch]) {
+            let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// The switch's port to a machine.
+fn port(machine: usize) -> String {
+    format!("port{machine}")
+}
+
+/// Two machines on a switch that can be unplugged, and taken to another network.
 #[derive(Debug)]
 pub struct Cable {
-    names: [String; 2],
-    switch: String,
+    lan: Lan,
     place: Place,
 }
 
@@ -47,33 +137,16 @@ impl Cable {
         Self::plug_in(Place::Home)
     }
 
-    /// Makes both namespaces and plugs the cable in. Each has a loopback interface, an IPv4 address on the cable, a
-    /// route for multicast, and the other side as its gateway; duplicate address detection is off, so that IPv6 addresses
-    /// work at once. The system draws new hardware addresses for each cable.
+    /// Makes both machines and plugs the cable in. Each has an IPv4 address on the cable, a route for multicast, and the other
+    /// side as its gateway.
     ///
     /// # Errors
     /// When `ip` fails; needs [`betwixt_testkit::needs::Need::NetworkNamespaces`].
     pub fn plug_in(place: Place) -> anyhow::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let names = [format!("bx-{serial}-a"), format!("bx-{serial}-b")];
-        let cable = Self { names, switch: format!("bx-{serial}-s"), place };
-        let switch = &cable.switch;
-        ip(&["netns", "add", switch])?;
-        ip(&["-n", switch, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"])?;
-        ip(&["-n", switch, "link", "set", "bridge", "up"])?;
-        for name in &cable.names {
-            ip(&["netns", "add", name])?;
-            cable.set(name, "net.ipv6.conf.default.accept_dad", "0")?;
-        }
-        for (name, port) in cable.names.iter().zip(PORTS) {
-            ip(&["-n", switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name])?;
-            ip(&["-n", switch, "link", "set", port, "master", "bridge", "up"])?;
-        }
+        let cable = Self { lan: Lan::new(2)?, place };
         for side in [Side::Left, Side::Right] {
             let name = cable.name(side);
             ip(&["-n", name, "address", "add", &format!("{}/24", cable.address(side)), "dev", "eth0"])?;
-            ip(&["-n", name, "link", "set", "lo", "up"])?;
             cable.set_link(side, true)?;
         }
         Ok(cable)
@@ -106,7 +179,7 @@ impl Cable {
 
     /// The namespace's name, for `ip netns exec`.
     pub fn name(&self, side: Side) -> &str {
-        &self.names[side as usize]
+        self.lan.name(side as usize)
     }
 
     /// A command that runs on one of the machines.
@@ -126,14 +199,7 @@ impl Cable {
     }
 
     fn set_link(&self, side: Side, up: bool) -> anyhow::Result<()> {
-        let name = self.name(side);
-        ip(&["-n", name, "link", "set", "eth0", if up { "up" } else { "down" }])?;
-        if up {
-            // Routes go with the link.
-            ip(&["-n", name, "route", "replace", "224.0.0.0/4", "dev", "eth0"])?;
-            ip(&["-n", name, "route", "replace", "default", "via", self.address(side.other())])?;
-        }
-        Ok(())
+        self.lan.set_link(side as usize, up.then(|| self.address(side.other())))
     }
 
     /// Lets no multicast through, as guest networks and some access points do. Each machine can still send it and hears
@@ -142,15 +208,11 @@ impl Cable {
     /// # Errors
     /// When `ip` fails.
     pub fn block_multicast(&self) -> anyhow::Result<()> {
-        for port in PORTS {
-            ip(&["-n", &self.switch, "link", "set", port, "type", "bridge_slave", "mcast_flood", "off"])?;
+        for side in [Side::Left, Side::Right] {
+            let port = port(side as usize);
+            ip(&["-n", self.lan.switch(), "link", "set", &port, "type", "bridge_slave", "mcast_flood", "off"])?;
         }
         Ok(())
-    }
-
-    fn set(&self, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
-        let path = format!("/proc/sys/{}", key.replace('.', "/"));
-        inside(name, || std::fs::write(&path, value))?.with_context(|| format!("{path} cannot be written"))
     }
 
     /// Runs something on a thread of its own that is on this machine: sockets made in it are, too.
@@ -159,14 +221,6 @@ impl Cable {
     /// When the namespace cannot be entered.
     pub fn inside<T: Send>(&self, side: Side, run: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
         inside(self.name(side), run)
-    }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        for name in self.names.iter().chain([&self.switch]) {
-            let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
-        }
     }
 }
 
@@ -191,6 +245,11 @@ fn inside<T: Send>(name: &str, run: impl FnOnce() -> T + Send) -> anyhow::Result
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
     .with_context(|| format!("namespace {name} cannot be entered"))
+}
+
+fn set(name: &str, key: &str, value: &str) -> anyhow::Result<()> {
+    let path = format!("/proc/sys/{}", key.replace('.', "/"));
+    inside(name, || std::fs::write(&path, value))?.with_context(|| format!("{path} cannot be written"))
 }
 
 fn ip(arguments: &[&str]) -> anyhow::Result<()> {

@@ -1,10 +1,10 @@
 //! Homes that were copied, restored or put back to an earlier state: noticed, and nothing is lost.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use betwixt_api::{BackupRequest, Collection, RestoreRequest, Secret, UnlockRequest};
+use betwixt_tests::files::copy_directory;
 use betwixt_tests::home::{Home, PASSPHRASE, couple_on_loopback, in_step, introduce, shared};
 use serde_json::json;
 
@@ -101,17 +101,4 @@ async fn a_home_that_was_put_back_unnoticed_is_told_by_its_partner_and_goes_on_u
     first.create(Collection::Goals, "goal-2", "title", json!("And on")).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     assert_eq!(shared(&first).await.unwrap(), shared(&second).await.unwrap());
-}
-
-fn copy_directory(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy_directory(&entry.path(), &to.join(entry.file_name()));
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
 }
