@@ -2,7 +2,8 @@
 //!
 //! The pair's key does two small things before any connection stands: it lets a listener ignore strangers (a *knock*, put
 //! into QUIC's initial connection id), and it lets devices of a household recognise each other's adverts without telling
-//! anybody else who they are. It encrypts nothing and replaces no TLS.
+//! anybody else who they are. It replaces no TLS. The keys of files that are carried by hand ([`crate::carry`]) are sealed under keys
+//! that are derived from it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -40,9 +41,13 @@ pub const SLOT: usize = 8;
 /// How many bytes an advert has: its nonce, then its slots.
 pub const ADVERT: usize = ADVERT_NONCE + ADVERT_SLOTS * SLOT;
 
+/// How many random bytes a file has for the key that its own is sealed under.
+pub(crate) const CARRY_SALT: usize = 32;
+
 const PAIR_LABEL: &[u8] = b"betwixt 1 pair key\0";
 const KNOCK_LABEL: &[u8] = b"betwixt 1 knock\0";
 const ADVERT_LABEL: &[u8] = b"betwixt 1 advert\0";
+const CARRY_LABEL: &[u8] = b"betwixt 1 carried file\0";
 
 /// A device's X25519 public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,6 +171,21 @@ impl PairKey {
     /// The other device.
     pub fn peer(&self) -> DeviceId {
         self.peer
+    }
+
+    /// This device.
+    pub(crate) fn own(&self) -> DeviceId {
+        self.own
+    }
+
+    /// The key under which the key of one file is sealed that `from`, one of the two, wrote for the other: HKDF-SHA256 over
+    /// this key, salted by the file. So what one wrote does not pass for what the other did.
+    pub(crate) fn carry_key(&self, salt: &[u8; CARRY_SALT], from: &DeviceId) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(Some(salt), &self.key)
+            .expand_multi_info(&[CARRY_LABEL, from.as_bytes()], &mut *key)
+            .expect("32 bytes are fewer than the 8160 that HKDF-SHA256 gives");
+        key
     }
 
     /// The initial connection id of a dial to the peer: a fresh nonce, and an HMAC over it and who dials.

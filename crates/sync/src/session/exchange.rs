@@ -139,6 +139,17 @@ impl Exchange {
     }
 }
 
+/// What a peer has of a document for sure, as its sync state ([`super::Output::SyncState`]) tells: the heads that both had when
+/// it was stored. Nothing, where the state cannot be read.
+pub fn shared_heads(state: &[u8]) -> Vec<ChangeHash> {
+    State::decode(state).map(|state| state.shared_heads).unwrap_or_default()
+}
+
+/// The sync state that tells just that.
+pub fn state_of(shared_heads: Vec<ChangeHash>) -> Vec<u8> {
+    State { shared_heads, ..State::default() }.encode()
+}
+
 /// The hashes in `changes` on which no other of them builds, sorted.
 pub(super) fn heads_of(changes: &[Change]) -> Vec<ChangeHash> {
     let mut heads: BTreeSet<_> = changes.iter().map(Change::hash).collect();

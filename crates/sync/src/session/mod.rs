@@ -35,6 +35,11 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) mod test_homes {
+    pub(crate) use super::tests::{Home, couple, shared};
+}
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -45,6 +50,7 @@ use crate::wire::{DocumentName, Frame, GoodbyeReason, Hello, IncomingStream, Str
 
 pub use config::{Role, RosterOffer, SessionConfig, SessionScope, SharedDocument};
 pub use counters::CounterWindow;
+pub use exchange::{shared_heads, state_of};
 pub use output::{CloseReason, Event, Output, PersistId};
 pub use violation::ProtocolViolation;
 

@@ -9,7 +9,7 @@
 
 pub mod caps;
 pub mod chunk;
-mod codec;
+pub(crate) mod codec;
 mod frame;
 mod lane;
 mod message;

@@ -29,28 +29,28 @@ pub(super) fn beginning() -> Instant {
     Instant::now()
 }
 
-pub(super) fn shared(year: i16) -> DocumentName {
+pub(crate) fn shared(year: i16) -> DocumentName {
     DocumentName::of(DocumentId { scope: Scope::Ours, year, generation: 0 })
 }
 
 /// What one device has on disk.
 #[derive(Clone)]
-pub(super) struct Home {
-    pub(super) key: SigningKey,
-    pub(super) epoch: EpochId,
+pub(crate) struct Home {
+    pub(crate) key: SigningKey,
+    pub(crate) epoch: EpochId,
     /// Whose changes the gate lets in.
-    pub(super) allowed: Vec<(DeviceId, EpochId)>,
-    pub(super) documents: BTreeMap<DocumentName, Document>,
-    pub(super) states: BTreeMap<DocumentName, Vec<u8>>,
-    pub(super) counter: u64,
-    pub(super) seen: CounterWindow,
-    pub(super) roster: RosterOffer,
-    pub(super) said: u64,
+    pub(crate) allowed: Vec<(DeviceId, EpochId)>,
+    pub(crate) documents: BTreeMap<DocumentName, Document>,
+    pub(crate) states: BTreeMap<DocumentName, Vec<u8>>,
+    pub(crate) counter: u64,
+    pub(crate) seen: CounterWindow,
+    pub(crate) roster: RosterOffer,
+    pub(crate) said: u64,
     /// Whether sync states reach the disk.
-    pub(super) keeps_states: bool,
+    pub(crate) keeps_states: bool,
 }
 
-pub(super) fn couple() -> [Home; 2] {
+pub(crate) fn couple() -> [Home; 2] {
     let keys = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
     let device = |index: usize| DeviceId::from_bytes(keys[index].verifying_key().to_bytes());
     let epoch = |index: u8| EpochId::from_bytes([10 + index; 32]);
@@ -70,11 +70,11 @@ pub(super) fn couple() -> [Home; 2] {
 }
 
 impl Home {
-    pub(super) fn device(&self) -> DeviceId {
+    pub(crate) fn device(&self) -> DeviceId {
         DeviceId::from_bytes(self.key.verifying_key().to_bytes())
     }
 
-    pub(super) fn actors(&self, id: DocumentName) -> Actors {
+    pub(crate) fn actors(&self, id: DocumentName) -> Actors {
         let mut actors = Actors::new(id.within(Scope::Ours));
         actors.own(self.device(), &self.epoch);
         for (device, epoch) in &self.allowed {
@@ -84,7 +84,7 @@ impl Home {
     }
 
     /// Says something in a year's document, in one change.
-    pub(super) fn say(&mut self, year: i16, value: &str) {
+    pub(crate) fn say(&mut self, year: i16, value: &str) {
         self.say_in(shared(year), value);
     }
 
@@ -310,7 +310,7 @@ impl Connection {
     }
 
     /// One side says something, which is on disk when the session hears of it.
-    pub(super) fn say(&mut self, homes: &mut [Home; 2], side: usize, year: i16, value: &str) {
+    pub(crate) fn say(&mut self, homes: &mut [Home; 2], side: usize, year: i16, value: &str) {
         homes[side].say(year, value);
         self.ends[side].session.handle_local_change(self.now, shared(year));
         self.assert_in_step_is_true(homes);
