@@ -108,6 +108,11 @@ fn hostile_input_is_an_error_texts_that_are_merged() {
 }
 
 #[test]
+fn hostile_input_is_an_error_files_that_are_carried() {
+    body("carry");
+}
+
+#[test]
 fn hostile_input_is_an_error_statements_of_hostile_members() {
     body("roster");
 }

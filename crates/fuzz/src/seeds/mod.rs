@@ -15,6 +15,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "api_requests" => api::requests(),
         "archives" => stored::archives(),
         "bridge" => wire::bridge(),
+        "carry" => wire::carried(),
         "changes" => wire::changes(),
         "datagrams" => wire::datagrams(),
         "documents" => wire::documents(),

@@ -13,7 +13,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::{Seed, named, numbered};
 use crate::frames::join;
 use crate::household::{couple, ours, shared};
-use crate::targets::{SYNC, cbor, fixture, local, their_pair, wrapped};
+use crate::targets::{SYNC, cbor, chains, fixture, inside, local, their_pair, wrapped};
 
 fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -45,6 +45,44 @@ pub(super) fn frames() -> Vec<Seed> {
         ("whole", Frame::Whole { last: false, bytes: b"saved".to_vec() }),
     ];
     all.into_iter().map(|(name, frame)| named(name, frame.encode())).collect()
+}
+
+/// Records of a file, as `carry` takes them apart.
+pub(super) fn carried() -> Vec<Seed> {
+    let chains = chains();
+    let (home, rest) = fixture();
+    let between = [&[1][..], chains.devices[1].device().as_bytes(), chains.devices[0].device().as_bytes()].concat();
+    let statements: Vec<Vec<u8>> = chains.statements.iter().map(|statement| statement.to_bytes()).collect();
+    let list = |tag: u8, parts: &[Vec<u8>]| {
+        let mut record = vec![tag];
+        let parts = parts.iter().map(|part| (false, part.as_slice()));
+        let count = parts.len();
+        record.push(u8::try_from(count).expect("few"));
+        record.extend(inside(parts));
+        record
+    };
+    let document = |year: u16, heads: &[automerge::ChangeHash]| {
+        let mut record = vec![4, (year & 0x7f) as u8 | 0x80, (year >> 7) as u8, 0];
+        record.push(u8::try_from(heads.len()).expect("few"));
+        heads.iter().for_each(|head| record.extend(head.0));
+        record
+    };
+    let chunks: Vec<Vec<u8>> = rest.iter().map(|change| change.clone().bytes().into_owned()).collect();
+    let base = home.documents[&shared(2026)].heads();
+    let (roster, private) = (list(2, &statements[..2]), [&[3][..], &[8; 32]].concat());
+    let one = [&[5][..], rest[0].raw_bytes()].concat();
+    let whole: Vec<(bool, &[u8])> = vec![(false, &between), (false, &roster)];
+    let (years, changes) = ([document(2025, &[]), document(2026, &base)], list(5, &chunks));
+    let shared = [&whole[..], &[(false, &years[0]), (false, &years[1]), (false, &changes), (false, &[6])]].concat();
+    let marked = [&whole[..], &[(false, &years[1]), (true, &one), (false, &[6])]].concat();
+    let own = [&whole[..], &[(false, &private), (false, &years[0]), (true, &one), (false, &[6])]].concat();
+    vec![
+        named("shared", join(shared)),
+        named("repaired", join(marked)),
+        named("private", join(own)),
+        named("nothing", join([&whole[..], &[(false, &[6])]].concat())),
+        named("no-end", join(whole)),
+    ]
 }
 
 /// Changes of the household's, as they are and compressed.

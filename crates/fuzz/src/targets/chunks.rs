@@ -90,7 +90,7 @@ pub(crate) fn fixture() -> &'static (Home, Vec<Change>) {
 }
 
 /// What the gate admits is applied, or the document is as it was; and a document that took it is saved and loads again.
-fn taken_in(changes: Vec<Change>) {
+pub(super) fn taken_in(changes: Vec<Change>) {
     let (home, _) = fixture();
     let mut home = home.clone();
     let id = shared(2026);

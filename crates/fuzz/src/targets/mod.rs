@@ -3,6 +3,7 @@
 mod adverts;
 mod api;
 mod bridge;
+mod carry;
 mod chunks;
 mod facts;
 mod pairing;
@@ -15,6 +16,7 @@ mod wire;
 
 pub(crate) use adverts::their_pair;
 pub(crate) use bridge::{SYNC, cbor, wrapped};
+pub(crate) use carry::inside;
 pub(crate) use chunks::fixture;
 pub(crate) use pairing::local;
 pub(crate) use roster::chains;
@@ -55,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     target("api_requests", api::requests, (4096, 2 * MIB, 2_000), &["done", "refused"]),
     target("archives", store::archives, (8192, 4 * MIB, 200), &["restored", "refused"]),
     target("bridge", bridge::messages, (4096, 64 * MIB, 300), &["answered"]),
+    target("carry", carry::files, (4096, 64 * MIB, 200), &["whole", "refused", "changes", "private"]),
     target("changes", chunks::changes, (4096, 64 * MIB, 1_000), &["applied"]),
     target("datagrams", adverts::datagrams, (4096, MIB, 2_000), &["kept", "dropped"]),
     target("documents", chunks::documents, (8192, 128 * MIB, 500), &["loaded"]),
