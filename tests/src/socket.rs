@@ -69,9 +69,9 @@ pub async fn ask(
     })
     .await
     .context("no answer in time")??;
-    // What is no text is shown as if it were.
-    let text = String::from_utf8_lossy(&bytes);
-    let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no HTTP: {text}"))?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.with_context(|| format!("no HTTP: {}", String::from_utf8_lossy(&bytes)))?;
+    let (head, body) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end + 4..]);
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
@@ -80,19 +80,22 @@ pub async fn ask(
     let media = media.map(|(_, media)| media.split(';').next().unwrap_or_default().to_owned());
     let media = media.unwrap_or_default();
     let body = if chunked && media != "text/event-stream" { joined(body)? } else { body.to_owned() };
+    // What is no text is shown as if it were.
+    let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer { status: status.with_context(|| format!("no status: {head}"))?, media, body })
 }
 
 /// The chunks of a body that was sent as it was made, joined. One without its end is an error.
-fn joined(mut chunks: &str) -> anyhow::Result<String> {
-    let mut body = String::new();
+fn joined(mut chunks: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
     loop {
-        let (length, rest) = chunks.split_once("\r\n").context("a body that breaks off")?;
-        let length = usize::from_str_radix(length, 16)?;
+        let line = chunks.windows(2).position(|window| window == b"\r\n").context("a body that breaks off")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..line])?, 16)?;
         if length == 0 {
             return Ok(body);
         }
-        body.push_str(rest.get(..length).context("a body that breaks off")?);
+        let rest = &chunks[line + 2..];
+        body.extend_from_slice(rest.get(..length).context("a body that breaks off")?);
         chunks = rest.get(length + 2..).context("a body that breaks off")?;
     }
 }

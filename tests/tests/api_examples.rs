@@ -202,6 +202,18 @@ async fn pair(performer: &mut Performer, first: &Home, second: &Home) {
     performer.perform(second, "cancelPairing").await;
 }
 
+/// A file for the second's device; the command puts where it is to be what is streamed.
+async fn carry(performer: &mut Performer, first: &Home, second: &Home) {
+    let devices = first.client().devices().await.unwrap();
+    performer.know("phone", &devices.iter().find(|device| !device.own).unwrap().id);
+    performer.perform(first, "carryExport").await;
+    let stick = tempfile::tempdir().unwrap();
+    let path = stick.path().join("for-phone.betwixt");
+    first.json(&["carry", "export", "--for", "Sam's laptop", path.to_str().unwrap()]).unwrap();
+    performer.know("/media/stick/for-phone.betwixt", path.to_str().unwrap());
+    performer.perform(second, "carryImport").await;
+}
+
 async fn create(home: &Home, collection: Collection, scope: Scope, fields: Value) -> Item {
     let fields: BTreeMap<String, Value> = serde_json::from_value(fields).unwrap();
     let key = format!("{}-{scope:?}", collection.name());
@@ -244,6 +256,7 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
     let mut phone = Home::on_loopback().unwrap();
     phone.found("Robin").await.unwrap();
     add_device(&first, &phone).await.unwrap();
+    carry(&mut performer, &first, &second).await;
     let devices = phone.client().devices().await.unwrap();
     performer.know("phone", &devices.iter().find(|device| device.this).unwrap().id);
     for id in ["renameDevice", "removeDevice"] {

@@ -1,5 +1,6 @@
 //! The typed client of a daemon's Unix socket.
 
+mod carry;
 mod events;
 mod export;
 mod frontends;

@@ -67,6 +67,9 @@ pub struct Status {
     /// How far its index is that has to be built anew before it is open, as after an update; `None` when none has to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuilding: Option<Rebuilding>,
+    /// How far a file has come that is being taken in, which was carried here; `None` when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrying: Option<Carrying>,
     /// How many fields wait to be settled.
     #[serde(default)]
     pub differences: u64,
@@ -90,6 +93,15 @@ pub struct Rebuilding {
     /// So many are done.
     pub done: u64,
     /// So many there are.
+    pub of: u64,
+}
+
+/// How many bytes of a file were read. Each is read twice: first to see that it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Carrying {
+    /// So many were read.
+    pub done: u64,
+    /// So many there are to be read.
     pub of: u64,
 }
 

@@ -9,6 +9,7 @@
 //! before carries one back. Everything that goes wrong is a [`Problem`].
 
 pub mod about;
+pub mod carry;
 pub mod chapter;
 pub mod client;
 pub mod document;
@@ -33,6 +34,7 @@ pub mod upkeep;
 pub mod ways;
 
 pub use about::{About, CollectionAbout, FieldAbout, Limits};
+pub use carry::{CARRIED, CarriedBy, CarryImport, CarryReport, CarryRequest};
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Download, Events};
 pub use document::{AUTOMERGE, YearDocument};
@@ -44,8 +46,8 @@ pub use frontend::{
     LoginCode, MAX_FRONTEND_NAME, MAX_FRONTENDS, MAX_ORIGINS, NewFrontend,
 };
 pub use home::{
-    DocumentStatus, InitRequest, Initialised, LockAfter, MAX_LOCK_AFTER, Partner, PeerStatus, Phase, Rebuilding,
-    Status, UnlockRequest,
+    Carrying, DocumentStatus, InitRequest, Initialised, LockAfter, MAX_LOCK_AFTER, Partner, PeerStatus, Phase,
+    Rebuilding, Status, UnlockRequest,
 };
 pub use item::{
     Bring, BringChoice, BringItem, BringReport, Brought, Collection, Differences, Item, ItemReference, MAX_PARTS,

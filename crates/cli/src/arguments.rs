@@ -1,5 +1,6 @@
 //! The command line: every verb, and the help that a newcomer reads.
 
+mod carry;
 mod entries;
 mod frontend;
 mod home;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use carry::{Carry, CarryExport};
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
 pub(crate) use home::{Devices, Init, Lock, Pair, Passphrase, Peer, Up};
@@ -123,6 +125,12 @@ pub(crate) enum Command {
     Here,
     /// Meet the other devices now, and say what came of it.
     Sync,
+    /// Carry what another device lacks to it by hand, where the two do not meet: as an encrypted file for it.
+    ///
+    /// The file can be read by that device alone. It does no harm to lose one, to import one twice, or to import them in
+    /// another order. Attachments are not in it: they go when the devices meet.
+    #[command(subcommand)]
+    Carry(Carry),
     /// Look for what keeps things from working, and say how to mend it.
     Doctor,
     /// The vision that you share: a compass to come back to, not a contract.

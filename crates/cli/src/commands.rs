@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod carry;
 mod chapter;
 mod entries;
 mod export;
@@ -8,6 +9,7 @@ mod goals;
 mod home;
 mod leave;
 mod network;
+mod new_file;
 mod pairing;
 mod past;
 mod rituals;
@@ -59,6 +61,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Pair(pair) => pairing::pair(&opened, pair).await,
         Command::Devices { change } => network::devices(&opened, change).await,
         Command::Peer(peer) => network::peer(&opened, peer).await,
+        Command::Carry(command) => carry::carry(&opened, command).await,
         Command::Here => network::here(&opened).await,
         Command::Sync => network::sync(&opened).await,
         Command::Vision(vision) => statements::vision(&opened, vision).await,

@@ -89,6 +89,20 @@ impl Terminal {
         bar
     }
 
+    /// A bar that shows how much of so many bytes is done; gone when dropped. Only on a terminal.
+    pub(crate) fn measured(self, text: impl Into<String>, bytes: u64) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(bytes);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bar:30} {percent} %") {
+            bar.set_style(style);
+        }
+        bar.set_message(text.into());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
     /// Whether there is a person to ask.
     pub(crate) fn asks(self) -> bool {
         io::stdin().is_terminal() && !self.json

@@ -1,5 +1,6 @@
 //! The loop: one event at a time, over everything that the daemon owns.
 
+mod carrying;
 mod listening;
 mod opening;
 mod requests;
@@ -47,6 +48,8 @@ pub(crate) struct Daemon {
     state: State,
     /// How far the index is that has to be built before the home is open.
     rebuilding: watch::Sender<Option<Built>>,
+    /// How far a file is that is being taken in.
+    carrying: watch::Sender<Option<api::Carrying>>,
     net: Option<mpsc::Receiver<NetEvent>>,
     finished: mpsc::UnboundedSender<Finished>,
     /// The day on which the home was last looked after.
@@ -86,6 +89,7 @@ impl Daemon {
             listening,
             state,
             rebuilding: watch::Sender::new(None),
+            carrying: watch::Sender::new(None),
             net: None,
             finished,
             looked_after: None,
@@ -240,6 +244,7 @@ impl Daemon {
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
             Request::Ways(request) => return self.way(request, answer),
+            Request::CarryImport(request) => return self.carry_import(request, answer),
             Request::Frontend(request) => return self.frontend(request, answer, now),
             Request::PairingConfirm(request) if request.yes && self.pairing_takes_passphrase() => {
                 return self.allow_pairing(request, answer);
@@ -273,6 +278,7 @@ impl Daemon {
         };
         let rebuilding = |Built { done, of }| api::Rebuilding { done: done as u64, of: of as u64 };
         status.rebuilding = self.rebuilding.borrow().map(rebuilding);
+        status.carrying = *self.carrying.borrow();
         status.http = self.listening.as_ref().map(|listening| listening.address().to_string());
         Ok(status)
     }

@@ -8,6 +8,7 @@ use betwixt_store::keys::{DataKey, DataKeys};
 use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
+use crate::answer::carry::{Carried, Took};
 use crate::house::{House, Opened};
 use crate::http::{Answer, BridgeEvent, Call};
 use crate::replica::Committed;
@@ -50,6 +51,8 @@ pub(crate) enum Finished {
     MayLeave(Result<(), Problem>, oneshot::Sender<Answer>),
     /// A home was given new data keys.
     Renewed(Box<Renewed>, oneshot::Sender<Answer>),
+    /// A piece of a file that was carried here, to be taken in, and who is told what came of it.
+    Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
     /// A home was closed and a backup put in its place.
     Restored(Answer, oneshot::Sender<Answer>),
 }

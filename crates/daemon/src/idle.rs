@@ -96,6 +96,8 @@ pub(crate) fn is_use(request: &Request) -> bool {
             | Request::Bring(_)
             | Request::ChapterPropose(_)
             | Request::Export
+            | Request::CarryExport { .. }
+            | Request::CarryImport(_)
     )
 }
 

@@ -11,7 +11,7 @@ use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Discovery, Net, NetEvent};
 use betwixt_store::StoreError;
 use betwixt_sync::dialer::Dialer;
-use betwixt_sync::keys::{DeviceKeys, PairKey};
+use betwixt_sync::keys::DeviceKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -170,18 +170,7 @@ impl Open {
 
     /// Makes the network know whom the roster names.
     pub(crate) fn roster_changed(&mut self, now: Instant) {
-        let roster = self.house.replica.roster();
-        let mut pairs = Vec::new();
-        for peer in &self.peers() {
-            let Some(device) = roster.device(peer) else { continue };
-            // Devices of one partner meet before there is a household, and while only some of them know of it.
-            let circle = roster.own_device(peer).map(|own| own.circle());
-            let Some(household) = circle.or(roster.household()) else { continue };
-            match PairKey::derive(&self.keys, &household, peer, &device.agreement) {
-                Ok(pair) => pairs.push(pair),
-                Err(error) => tracing::warn!(%error, "a device cannot be met"),
-            }
-        }
+        let pairs = self.peers().iter().filter_map(|peer| self.house.replica.pair_key(peer)).collect();
         self.net.set_peers(pairs);
         self.engine.dialer().set_enabled(!self.paused, now);
         self.set_discovery(now);

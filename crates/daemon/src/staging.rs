@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use tokio::sync::oneshot;
 
-use crate::answer::{devices, problem, says, unsigned};
+use crate::answer::{carry, devices, problem, says, unsigned};
 use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
@@ -32,7 +32,7 @@ impl Open {
     pub(crate) fn stage(&mut self, now: Instant) -> Option<Stage> {
         let Self { engine, house, net, home_networks, rng, .. } = self;
         let moment = moment(now);
-        let mut own = Own { net, home_networks, rng, date: moment.date };
+        let mut own = Own { net, home_networks, rng, date: moment.date, at: moment.at };
         engine.stage(&mut house.replica, moment, |replica, stage, write| own.stage(replica, stage, write))
     }
 
@@ -101,6 +101,13 @@ impl Open {
                 let _ = answer.send(devices);
                 outcome
             }
+            After::Carried(sender, took) => {
+                let outcome =
+                    if took.devices_changed { self.engine.roster_changed(&self.house.replica, now) } else { Ok(()) };
+                // Whoever read the file may be gone.
+                let _ = sender.send(Ok(took));
+                outcome
+            }
             After::Addresses { answer, removed } => {
                 if let Some(address) = removed {
                     for peer in self.peers() {
@@ -136,6 +143,8 @@ impl Open {
                     let _ = sender.send(*answer);
                 }
                 After::Unsigned(place, _) => self.bridge.answered(&place, &Err(problem.clone())),
+                // Whoever read the file may be gone.
+                After::Carried(sender, _) => drop(sender.send(Err(problem.clone()))),
                 // It needs no disk.
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
@@ -154,6 +163,8 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(Err(problem.clone()));
                 }
+                // Whoever read the file may be gone.
+                Write::Carried(_, sender) => drop(sender.send(Err(problem.clone()))),
                 Write::Unsigned { place, .. } => self.bridge.answered(&place, &Err(problem.clone())),
                 Write::RecoveryKey(_, sender, answer) => {
                     // Whoever asked may be gone.
@@ -224,6 +235,7 @@ struct Own<'a> {
     home_networks: &'a mut BTreeSet<NetworkId>,
     rng: &'a mut ChaCha20Rng,
     date: Date,
+    at: i64,
 }
 
 impl Own<'_> {
@@ -284,6 +296,18 @@ impl Own<'_> {
                 Err(error) => {
                     // Whoever asked may be gone.
                     let _ = sender.send(*answer);
+                    Err(error)
+                }
+            },
+            Write::Carried(carried, sender) => match carry::take_in(replica, stage, self.at, *carried) {
+                Ok(Ok(took)) => Ok(After::Carried(sender, took)),
+                // Whoever read the file may be gone.
+                Ok(Err(problem)) => {
+                    let _ = sender.send(Err(problem));
+                    Ok(After::Nothing)
+                }
+                Err(error) => {
+                    let _ = sender.send(Err(problem::stage_problem(&error)));
                     Err(error)
                 }
             },

@@ -8,6 +8,7 @@ use betwixt_sync::pairing::{Outcome, PeerIdentity};
 use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
+use crate::answer::carry::{Carried, Took};
 use crate::bridge::{Place, SaidFact, Unsigned};
 use crate::http::access::Change;
 use crate::http::{Answer, DeviceChange, Request, Sees};
@@ -45,6 +46,8 @@ pub(crate) enum Write {
     Pair(Box<PeerIdentity>, Box<Outcome>),
     /// A device of one's own is called otherwise, or no longer belongs.
     Device(DeviceChange, oneshot::Sender<Answer>),
+    /// A piece of a file that was carried here, and who is told what came of it.
+    Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
     /// Sealed answers may be due to be opened: in these sessions, or in any.
     OpenAnswers(Option<Vec<ItemId>>),
 }
@@ -74,6 +77,8 @@ pub(crate) enum After {
     Joined(Box<PeerIdentity>),
     /// The roster changed, and whoever asked for it gets the devices.
     Devices(oneshot::Sender<Answer>),
+    /// Whoever reads a file that was carried here goes on with it.
+    Carried(oneshot::Sender<Result<Took, Problem>>, Took),
     /// The addresses set by hand changed.
     Addresses {
         /// Who asked.

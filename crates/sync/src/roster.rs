@@ -263,6 +263,16 @@ impl Roster {
         own.map(|(key, _)| key)
     }
 
+    /// What names that to which this device and another one of the household belong together, removed ones included: of
+    /// one partner's own devices [`OwnDevice::circle`], otherwise the household.
+    pub fn together_with(&self, device: &DeviceId) -> Option<HouseholdId> {
+        let known = self.devices.get(device)?;
+        if known.partner == self.partner {
+            return Some(OwnDevice { device: *device, partner: known.partner }.circle());
+        }
+        self.household()
+    }
+
     /// All statements, by id: what the store holds.
     pub fn statements(&self) -> impl Iterator<Item = &SignedStatement> {
         self.statements.values()

@@ -17,6 +17,10 @@ pub struct Download {
 }
 
 impl Download {
+    pub(super) fn new(body: Incoming, sender: SendRequest<Full<Bytes>>) -> Self {
+        Self { body, _sender: sender }
+    }
+
     /// The next piece; `None` at the end of a whole answer. One that breaks off is an error.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         while let Some(frame) = self.body.frame().await {
@@ -37,6 +41,6 @@ impl Client {
         if !response.status().is_success() {
             return Err(problem(response).await);
         }
-        Ok(Download { body: response.into_body(), _sender: sender })
+        Ok(Download::new(response.into_body(), sender))
     }
 }

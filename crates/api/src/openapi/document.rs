@@ -10,7 +10,7 @@ use crate::item::{Collection, Scope};
 use crate::page::{DEFAULT_PAGE, MAX_PAGE, Order};
 use crate::permission::Permission;
 use crate::problem::Problem;
-use crate::{MAX_IDEMPOTENCY_KEY, MAX_REQUEST};
+use crate::{AUTOMERGE, MAX_IDEMPOTENCY_KEY, MAX_REQUEST};
 
 const DESCRIPTION: &str = "The local API of a Betwixt home. Over the home's Unix socket everything is the owner's; over \
 loopback TCP a frontend sends its token. Everything is JSON. What is read carries a `seen` token a field, and what is said \
@@ -111,10 +111,9 @@ fn written(subject: &str, operation: &Operation, schemas: &mut Schemas) -> Value
         Answer::Done => ("application/json", json!({ "type": "object" })),
         Answer::One(shape) => ("application/json", schemas.add(shape)),
         Answer::List(shape) => ("application/json", schemas.list_of(shape)),
-        Answer::Bytes(media) => (
-            *media,
-            json!({ "type": "string", "format": "binary", "description": "The bytes that Automerge saves and loads." }),
-        ),
+        Answer::Bytes(media) => {
+            (*media, json!({ "type": "string", "format": "binary", "description": bytes_of(media) }))
+        }
         Answer::Events(shape) => {
             schemas.add(shape);
             let data = format!("Server-sent events; the data of each is a `{}`.", shape.name);
@@ -130,6 +129,13 @@ fn written(subject: &str, operation: &Operation, schemas: &mut Schemas) -> Value
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
     shown
+}
+
+fn bytes_of(media: &str) -> &'static str {
+    match media {
+        AUTOMERGE => "The bytes that Automerge saves and loads.",
+        _ => "A file that one device alone can read.",
+    }
 }
 
 /// What is needed over TCP. Over the Unix socket nothing is, which the empty requirement says.
@@ -176,6 +182,15 @@ fn described(operation: &Operation, parameter: &Parameter) -> (Value, &'static s
             json!({ "type": "string", "pattern": "^([a-z2-7]{1,52}|[0-9]{4}-[0-9]{2}-[0-9]{2})$" }),
             "A fact, or the unique beginning of its id; or a date, for the end of that day as far as this device knew it then.",
         ),
+        ("path", "device") => {
+            (json!({ "type": "string" }), "The device's id, the beginning of it, or what it is called.")
+        }
+        ("query", "everything") => {
+            (json!({ "type": "boolean" }), "Whether it brings everything, whatever the device is known to have.")
+        }
+        ("query", "shared_only") => {
+            (json!({ "type": "boolean" }), "Whether it leaves private pages out, even for a device of one's own.")
+        }
         ("path", "name") => (json!({ "type": "string" }), "What the frontend is called."),
         ("path", "date") => (date(), "The date that the ritual's rule gave."),
         ("path", "address") => {

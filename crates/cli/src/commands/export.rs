@@ -9,6 +9,7 @@ use age::stream::StreamWriter;
 use betwixt_api::{Client, Problem, ProblemKind, Secret};
 use serde::Serialize;
 
+use super::new_file::{NewFile, failed};
 use crate::arguments::Export;
 use crate::error::CommandError;
 use crate::home::Opened;
@@ -54,23 +55,17 @@ pub(super) async fn write(
     path: &Path,
     passphrase: Option<Secret>,
 ) -> Result<Exported, CommandError> {
-    let failed = || CommandError::io(format!("writing {}", path.display()));
-    let there = || CommandError::Value { what: format!("{} is there already: choose another name", path.display()) };
-    if path.symlink_metadata().is_ok() {
-        return Err(there());
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let new = tempfile::Builder::new().prefix(".betwixt-export-").tempfile_in(directory).map_err(failed())?;
+    let new = NewFile::begin(path, false)?;
     let encrypted = passphrase.is_some();
     let progress = terminal.progress("Writing the export");
-    let file = new.as_file().try_clone().map_err(failed())?;
+    let file = new.file()?;
     let pour = async {
-        let mut out = Out::new(file, passphrase).map_err(failed())?;
+        let mut out = Out::new(file, passphrase).map_err(failed(path))?;
         let mut export = client.export().await?;
         while let Some(piece) = export.next().await? {
-            out.write(&piece).map_err(failed())?;
+            out.write(&piece).map_err(failed(path))?;
         }
-        out.end().map_err(failed())
+        out.end().map_err(failed(path))
     };
     // Otherwise a part of it would stay behind, and perhaps not encrypted.
     let poured = tokio::select! {
@@ -79,12 +74,7 @@ pub(super) async fn write(
     };
     progress.finish_and_clear();
     poured?;
-    let bytes = new.as_file().metadata().map_err(failed())?.len();
-    match new.persist_noclobber(path) {
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Err(there()),
-        persisted => persisted.map_err(|error| failed()(error.error))?,
-    };
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed())?;
+    let bytes = new.keep()?;
     Ok(Exported { path: path.display().to_string(), bytes, encrypted })
 }
 

@@ -64,7 +64,22 @@ fn remove(replica: &Replica, device: DeviceId) -> Result<Result<Vec<SignedStatem
 
 /// A device of one's own.
 fn find(replica: &Replica, named: &str) -> Result<DeviceId, Problem> {
-    let (own, roster) = (replica.identity().partner(), replica.roster());
+    let device = find_any(replica, named)?;
+    let of = replica.roster().device(&device).map(|known| known.partner);
+    if of == Some(replica.identity().partner()) {
+        return Ok(device);
+    }
+    let words = "This device is your partner's. Each of you decides about their own devices only; to share no more, see \
+                 `betwixt pause`.";
+    Err(Problem::new(ProblemKind::Invalid, words).about("device"))
+}
+
+/// A device of either's, by its id, the beginning of it, or what it is called.
+///
+/// # Errors
+/// [`ProblemKind::NotFound`]; [`ProblemKind::Invalid`] when several fit.
+pub(crate) fn find_any(replica: &Replica, named: &str) -> Result<DeviceId, Problem> {
+    let roster = replica.roster();
     let refused = |kind, words: &str| Err(Problem::new(kind, words).about("device"));
     let fits = |id: &DeviceId, name: Option<&str>| {
         let id = id.to_string();
@@ -76,11 +91,6 @@ fn find(replica: &Replica, named: &str) -> Result<DeviceId, Problem> {
             refused(ProblemKind::NotFound, "There is no device of that id or name: `betwixt devices` lists them.")
         }
         (Some(_), Some(_)) => refused(ProblemKind::Invalid, "Several devices fit; name it by its id."),
-        (Some((_, device)), None) if device.partner != own => {
-            let words = "This device is your partner's. Each of you decides about their own devices only; to share no more, see \
-                         `betwixt pause`.";
-            refused(ProblemKind::Invalid, words)
-        }
         (Some((id, _)), None) => Ok(*id),
     }
 }

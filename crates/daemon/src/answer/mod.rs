@@ -2,6 +2,7 @@
 
 pub(crate) mod backups;
 mod bring;
+pub(crate) mod carry;
 pub(crate) mod chapter;
 pub(crate) mod devices;
 pub(crate) mod doctor;

@@ -38,6 +38,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         addresses: Vec::new(),
         documents: Vec::new(),
         rebuilding: None,
+        carrying: None,
         differences: 0,
         arriving: 0,
         protocol: (VERSIONS.oldest..=VERSIONS.newest).collect(),

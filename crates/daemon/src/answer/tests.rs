@@ -20,6 +20,8 @@ use crate::http::{
 };
 use crate::replica::{Replica, Stage};
 
+#[path = "tests/carried.rs"]
+mod carried;
 #[path = "tests/sees.rs"]
 mod sees;
 

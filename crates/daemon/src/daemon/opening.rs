@@ -165,6 +165,12 @@ impl Daemon {
             Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
             Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
             Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),
+            // Where the home is no longer open, whoever reads the file hears that the daemon goes down.
+            Finished::Carried(carried, sender) => {
+                if let State::Open(open) = &mut self.state {
+                    open.take_in(carried, sender, now);
+                }
+            }
             Finished::Restored(outcome, answer) => {
                 self.settle_state();
                 let _ = answer.send(outcome);

@@ -123,6 +123,7 @@ impl Open {
                 });
                 return None;
             }
+            Request::CarryExport { device, request } => return self.carry_export(&device, request, answer),
             Request::Verify => {
                 let handle = self.house.handle();
                 tokio::task::spawn_blocking(move || drop(answer.send(verify::verify(&handle).map(Response::Verified))));

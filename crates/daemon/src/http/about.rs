@@ -17,6 +17,7 @@ const CAPABILITIES: &[&str] = &[
     "backups",
     "bring",
     "calendar",
+    "carry",
     "chapters",
     "doctor",
     "documents",

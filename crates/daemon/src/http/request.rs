@@ -219,6 +219,15 @@ pub enum Request {
     Verify,
     /// `GET /v1/export`: [`Response::Export`].
     Export,
+    /// `GET /v1/carry/{device}`: [`Response::Carry`].
+    CarryExport {
+        /// For which device: its id, the beginning of it, or what it is called.
+        device: String,
+        /// What of it.
+        request: api::CarryRequest,
+    },
+    /// `POST /v1/carry`: [`Response::Carried`].
+    CarryImport(api::CarryImport),
     /// `GET /v1/backups`: [`Response::Backups`].
     Backups,
     /// `POST /v1/backups`: [`Response::Backup`].
@@ -294,6 +303,10 @@ pub enum Response {
     Verified(api::VerifyReport),
     /// Everything that can be read, as it is read.
     Export(Pieces),
+    /// A file for a device, as it is written.
+    Carry(Pieces),
+    /// What a file brought.
+    Carried(api::CarryReport),
     /// The backups in the home.
     Backups(Vec<api::Backup>),
     /// A backup was written.

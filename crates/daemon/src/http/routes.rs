@@ -58,6 +58,9 @@ pub(super) fn routes() -> Routes {
         .post("/v1/bring", WRITE_PRIVATE, |call: Asking| call.with(|parts| Ok(Request::Bring(parts.body()?))))
         .post("/v1/verify", OWNER, |call: Asking| call.with(|parts| parts.bare(Request::Verify)))
         .get("/v1/export", EXPORT, |call: Asking| call.with(|_| Ok(Request::Export)))
+        .get("/v1/carry/{device}", OWNER, carry_export)
+        // It names a path.
+        .post("/v1/carry", OWNER, |call: Asking| call.with(|parts| Ok(Request::CarryImport(parts.body()?))))
         .get("/v1/backups", EXPORT, |call: Asking| call.with(|_| Ok(Request::Backups)))
         // It may name a path.
         .post("/v1/backups", OWNER, |call: Asking| {
@@ -144,6 +147,15 @@ async fn rename_device(Segments(device): Segments<String>, call: Asking) -> Http
 
 async fn remove_device(Segments(device): Segments<String>, call: Asking) -> HttpResponse {
     call.with(|_| Ok(Request::Device(DeviceChange::Remove { device }))).await
+}
+
+async fn carry_export(Segments(device): Segments<String>, call: Asking) -> HttpResponse {
+    call.with(|parts| {
+        let query = Query::read(&parts.uri, &["everything", "shared_only"])?;
+        let (everything, shared_only) = (query.flag("everything")?, query.flag("shared_only")?);
+        Ok(Request::CarryExport { device, request: api::CarryRequest { everything, shared_only } })
+    })
+    .await
 }
 
 async fn forget(Segments(address): Segments<String>, call: Asking) -> HttpResponse {
@@ -326,6 +338,8 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Chapters(body) => json(status, &body),
         Response::Verified(body) => json(status, &body),
         Response::Export(pieces) => with_type(status, "application/json", pieces.into_body()),
+        Response::Carry(pieces) => with_type(status, api::CARRIED, pieces.into_body()),
+        Response::Carried(body) => json(status, &body),
         Response::Backups(body) => list(status, body),
         Response::Backup(body) => json(status, &body),
         Response::Restored(body) => json(status, &body),

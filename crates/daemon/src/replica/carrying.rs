@@ -169,7 +169,7 @@ impl Replica {
     }
 
     /// Gives the newest generations what older ones hold that they lack. Answers the years in which there was such.
-    fn carry_what_waits(&mut self, stage: &mut Stage, scope: Scope) -> Result<BTreeSet<i16>, StageError> {
+    pub(super) fn carry_what_waits(&mut self, stage: &mut Stage, scope: Scope) -> Result<BTreeSet<i16>, StageError> {
         let mut years = BTreeSet::new();
         for (old, health) in stage.health(scope)? {
             let newest = newest(&stage.batch.reader(), scope, old.year)?;

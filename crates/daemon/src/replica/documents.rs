@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use automerge::ChangeHash;
 use betwixt_model::document::{Document, DocumentId, GENESIS, Scope, genesis_hash};
-use betwixt_store::Reader;
+use betwixt_store::{Reader, StoreError};
 
 use super::{COMPACT_AFTER, Replica, StageError};
 
@@ -29,11 +29,7 @@ impl Replica {
     /// # Errors
     /// [`StageError::Store`].
     pub fn newest_heads(&self, scope: Scope) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StageError> {
-        let states = self.store.read()?.reader().documents(scope)?;
-        // In order: what comes last of a year is its newest generation.
-        let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
-        let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));
-        Ok(spoken_of.map(|(document, state)| (document, state.heads)).collect())
+        Ok(newest_heads(&self.store.read()?.reader(), scope)?)
     }
 
     /// The newest generation of every year's document of a scope, with its durable heads, and this year's, where nothing was
@@ -120,6 +116,18 @@ impl Replica {
     }
 }
 
+/// The heads of each year's newest generation.
+pub(super) fn newest_heads(
+    reader: &Reader<'_>,
+    scope: Scope,
+) -> Result<Vec<(DocumentId, Vec<ChangeHash>)>, StoreError> {
+    let states = reader.documents(scope)?;
+    // In order: what comes last of a year is its newest generation.
+    let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
+    let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));
+    Ok(spoken_of.map(|(document, state)| (document, state.heads)).collect())
+}
+
 /// A document from the cache, or from what `reader` reads, or from genesis.
 pub(super) fn load<'a>(
     documents: &'a mut BTreeMap<DocumentId, Document>,
@@ -132,7 +140,8 @@ pub(super) fn load<'a>(
     }
 }
 
-fn read(reader: &Reader<'_>, id: DocumentId) -> Result<Document, StageError> {
+/// A document from what is on disk, or from genesis.
+pub(super) fn read(reader: &Reader<'_>, id: DocumentId) -> Result<Document, StageError> {
     let Some(stored) = reader.document(id)? else { return Ok(Document::genesis(id)) };
     if !stored.damaged.is_empty() {
         return Err(StageError::DamagedDocument { document: id, places: stored.damaged.len() });

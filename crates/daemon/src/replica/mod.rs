@@ -12,6 +12,7 @@
 
 mod acts;
 mod arrive;
+mod carry;
 mod carrying;
 mod chapters;
 mod documents;
@@ -40,6 +41,7 @@ use zeroize::Zeroizing;
 
 pub use acts::LastAct;
 pub use arrive::Arrived;
+pub use carry::{TakenIn, beyond, lacking};
 pub use error::{ActError, ArriveError, OpenError, StageError};
 pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;

@@ -72,7 +72,7 @@ pub(super) fn written(home: &Home, pair: &PairKey, years: &[(i16, Vec<ChangeHash
     for (year, base) in years {
         let document = &home.documents[&shared(*year)];
         writer.document(shared(*year), base).unwrap();
-        writer.changes(document.changes_since(base));
+        writer.changes(document.changes_since(base)).unwrap();
         file.extend(writer.take());
     }
     file.extend(writer.end());
@@ -170,7 +170,7 @@ fn private_stays_home_private_pages_go_into_a_file_for_an_own_device_alone() {
     let mut writer = Writer::begin(&pair(&laptop, &phone), &[], &mut rng(1)).unwrap();
     writer.begin_private(proof, &space).unwrap();
     writer.document(shared(2026), &[]).unwrap();
-    writer.changes(home.documents[&shared(2026)].changes_since(&[]));
+    writer.changes(home.documents[&shared(2026)].changes_since(&[])).unwrap();
     let mut file = writer.take();
     file.extend(writer.end());
     let records = read(&file, &[&pair(&phone, &laptop)]).unwrap();

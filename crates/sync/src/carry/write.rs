@@ -1,7 +1,7 @@
 //! Writing a file.
 
 use automerge::{Change, ChangeHash};
-use betwixt_model::ids::HouseholdId;
+use betwixt_model::ids::{DeviceId, HouseholdId};
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::stream::EncryptorBE32;
 use rand_core::CryptoRngCore;
@@ -22,7 +22,9 @@ use crate::wire::{DocumentName, caps};
 /// earlier first. The reader demands it.
 pub struct Writer {
     sealer: Sealer,
-    for_device: betwixt_model::ids::DeviceId,
+    for_device: DeviceId,
+    documents: usize,
+    changes: usize,
 }
 
 impl Writer {
@@ -41,7 +43,7 @@ impl Writer {
             return Err(WriteError::TooLarge("the roster"));
         }
         sealer.record(&record::roster(roster.iter().map(Vec::as_slice)));
-        Ok(Self { sealer, for_device: pair.peer() })
+        Ok(Self { sealer, for_device: pair.peer(), documents: 0, changes: 0 })
     }
 
     /// What is written from here on is private: documents of the own partner, for another device of theirs.
@@ -52,6 +54,7 @@ impl Writer {
         if own.device() != self.for_device {
             return Err(WriteError::ForAnother);
         }
+        self.documents = 0;
         self.sealer.record(&record::private(space));
         Ok(())
     }
@@ -67,15 +70,27 @@ impl Writer {
         if base.len() > caps::HEADS {
             return Err(WriteError::TooLarge("the number of a document's heads"));
         }
+        self.changes = 0;
+        self.documents += 1;
+        if self.documents > caps::DOCUMENTS {
+            return Err(WriteError::TooLarge("the number of documents"));
+        }
         self.sealer.record(&record::document(name, &base));
         Ok(())
     }
 
     /// Changes of the document that was begun last, each after what it builds on.
-    pub fn changes(&mut self, changes: impl IntoIterator<Item = Change>) {
+    ///
+    /// # Errors
+    /// [`WriteError::TooLarge`].
+    pub fn changes(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), WriteError> {
         let mut part: Vec<Vec<u8>> = Vec::new();
         let (mut bytes, mut operations) = (0, 0);
         for mut change in changes {
+            self.changes += 1;
+            if self.changes > caps::WHOLE_CHANGES {
+                return Err(WriteError::TooLarge("the number of a document's changes"));
+            }
             // Whoever reads a part has a bound on what comes out of it.
             let rows = change.len() as u64;
             let full = part.len() == caps::CHANGES_CUT
@@ -93,6 +108,7 @@ impl Writer {
         if !part.is_empty() {
             self.part(&part);
         }
+        Ok(())
     }
 
     fn part(&mut self, chunks: &[Vec<u8>]) {

@@ -85,6 +85,29 @@ pub(super) fn upkeep() -> Vec<Operation> {
     ]
 }
 
+pub(super) fn carry() -> Vec<Operation> {
+    vec![
+        Operation::get("carryExport", "/v1/carry/{device}", "What a device lacks, as one encrypted file for it.")
+            .more(
+                "Since it was last met, as far as this device knows; writing it changes nothing. Streamed, and broken off where \
+                 something cannot be read. A device of one's own gets private pages, too, while they are unlocked.",
+            )
+            .owner()
+            .at("device", "phone")
+            .query("everything", Some("true"))
+            .query("shared_only", Some("true"))
+            .gives(CARRIED),
+        Operation::post("carryImport", "/v1/carry", "Takes in a file that another device wrote for this one.")
+            .more(
+                "The whole file is checked before anything of it is taken in. Files that are repeated, missing or out of order do no \
+                 harm.",
+            )
+            .owner()
+            .body::<CarryImport>(json!({ "path": "/media/stick/for-phone.betwixt" }))
+            .answers::<CarryReport>(),
+    ]
+}
+
 pub(super) fn devices() -> Vec<Operation> {
     vec![
         Operation::get("devices", "/v1/devices", "Every device of the household.").lists::<Device>(),

@@ -17,6 +17,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
         ("Keeping a home well", home::upkeep()),
         ("Frontends", frontends::frontends()),
         ("Devices", home::devices()),
+        ("Carrying by hand", home::carry()),
         ("Pairing", home::pairing()),
         ("Items and fields", items::items()),
         ("Rituals", items::rituals()),
