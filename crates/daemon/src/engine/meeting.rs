@@ -240,9 +240,7 @@ impl<W, A> Engine<W, A> {
                 self.outputs.push_back(Output::Peer { peer, change: PeerChange::Met });
             }
             session::Output::Event(Event::InStep) => {
-                if scope == Scope::Ours {
-                    self.in_step.push(peer);
-                }
+                self.in_step.push((peer, scope));
                 self.outputs.push_back(Output::Peer { peer, change: PeerChange::InStep });
             }
             session::Output::Event(Event::Synced { document }) => {

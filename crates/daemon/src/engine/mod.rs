@@ -75,8 +75,8 @@ pub struct Engine<W, A> {
     /// The stage that is on its way to the disk; `None` when none is.
     in_flight: Option<Flight<A>>,
     lazy: Lazy,
-    /// Peers with which everything has come to be the same.
-    in_step: Vec<DeviceId>,
+    /// Peers with which everything of a scope has come to be the same.
+    in_step: Vec<(DeviceId, Scope)>,
     /// When what may be written late is written.
     lazy_at: Option<Instant>,
     /// When a closed store is to be tried again.
@@ -131,11 +131,14 @@ impl<W, A> Engine<W, A> {
     /// Notes who has come into step, and what they were told by then. While older generations of documents wait for
     /// everybody to have the newest, it counts who has it.
     fn note_in_step(&mut self, replica: &Replica, now: Instant) {
-        for peer in std::mem::take(&mut self.in_step) {
+        for (peer, scope) in std::mem::take(&mut self.in_step) {
             // What cannot be read now is asked again when the two meet the next time.
-            let superseded = replica.superseded(Scope::Ours).is_ok_and(|older| !older.is_empty());
+            let superseded = replica.superseded(scope).is_ok_and(|older| !older.is_empty());
             if superseded {
-                self.queue.push_back(Write::Held(peer));
+                self.queue.push_back(Write::Held(peer, scope));
+            }
+            if scope == Scope::Mine {
+                continue;
             }
             // What is on its way to the disk may be there already and not told yet, and what an older generation holds may
             // have to be carried on first: then it is seen later.
@@ -189,10 +192,17 @@ impl<W, A> Engine<W, A> {
     /// session was told: until it has been, nobody is in step. Nor is a peer of which it is still to be noted that it has
     /// the newest generations: what only older ones hold here is carried on then (NewestHasAll).
     pub fn is_in_step_with(&self, peer: &DeviceId) -> bool {
+        let noted = !self.queue.iter().any(|write| matches!(write, Write::Held(held, _) if held == peer));
+        noted && self.is_in_step_of(peer, Scope::Ours)
+    }
+
+    /// The same of a scope, whatever is still to be noted. Private documents are spoken of beside shared ones.
+    fn is_in_step_of(&self, peer: &DeviceId, scope: Scope) -> bool {
         let private = self.talks().any(|talk| talk.peer() == *peer && talk.private.wanted);
         let untold = self.in_flight.as_ref().is_some_and(|flight| flight.shares || (private && flight.private));
-        let noted = !self.queue.iter().any(|write| matches!(write, Write::Held(held) if held == peer));
-        !untold && noted && self.meets_in_step(peer)
+        let reached =
+            scope == Scope::Ours || self.talks().any(|talk| talk.peer() == *peer && talk.is_private_in_step());
+        !untold && reached && self.meets_in_step(peer)
     }
 
     /// Whether a session has brought the documents that sessions speak of into step.
@@ -203,7 +213,7 @@ impl<W, A> Engine<W, A> {
     /// Whether private documents, too, are the same on both: with another device of the same partner, on which they are not
     /// locked.
     pub fn is_in_step_privately_with(&self, peer: &DeviceId) -> bool {
-        self.is_in_step_with(peer) && self.talks().any(|talk| talk.peer() == *peer && talk.is_private_in_step())
+        self.is_in_step_with(peer) && self.is_in_step_of(peer, Scope::Mine)
     }
 
     /// Whether a stage is on its way to the disk.

@@ -177,10 +177,10 @@ impl<W, A> Engine<W, A> {
             }
             Write::CarryOn(document) => replica.carry_on_damaged(stage, document)?,
             // Only what was on the disk when they came into step is held by both: not what this stage begins.
-            Write::Held(peer) if !stage.is_empty() => self.queue.push_back(Write::Held(peer)),
-            Write::Held(peer) if self.is_in_step_with(&peer) => replica.held_by(stage, peer)?,
+            Write::Held(peer, scope) if !stage.is_empty() => self.queue.push_back(Write::Held(peer, scope)),
+            Write::Held(peer, scope) if self.is_in_step_of(&peer, scope) => replica.held_by(stage, peer, scope)?,
             // They will come into step again.
-            Write::Held(_) => {}
+            Write::Held(..) => {}
         }
         Ok(())
     }
@@ -271,7 +271,7 @@ impl<W, A> Engine<W, A> {
         }
         let waiting = std::mem::take(&mut self.queue).into_iter().filter_map(|write| match write {
             Write::Own(write) => Some(write),
-            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } | Write::CarryOn(_) | Write::Held(_) => {
+            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } | Write::CarryOn(_) | Write::Held(..) => {
                 None
             }
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use automerge::Change;
-use betwixt_model::document::DocumentId;
+use betwixt_model::document::{DocumentId, Scope};
 use betwixt_model::ids::{DeviceId, FactId};
 use betwixt_net::interfaces::NetworkId;
 use betwixt_store::MetAddress;
@@ -38,8 +38,8 @@ pub(super) enum Write<W> {
     },
     /// A document that a session asked for cannot be read: its next generation begins.
     CarryOn(DocumentId),
-    /// A peer has everything that is shared, while older generations of documents wait for everybody to have it.
-    Held(DeviceId),
+    /// A peer has everything of a scope, while older generations of its documents wait for everybody to have it.
+    Held(DeviceId, Scope),
 }
 
 /// What follows once the stage is durable.

@@ -270,21 +270,20 @@ impl Replica {
         Ok(superseded(&self.store.read()?.reader(), scope)?)
     }
 
-    /// A peer and this device have the same shared documents. What older generations hold besides is carried on; those
-    /// of which every device of the household has the newest are removed.
+    /// A peer and this device have the same documents of a scope. What older generations hold besides is carried on; those
+    /// of which every device that has the scope has the newest are removed.
     ///
     /// # Errors
     /// [`StageError`].
-    pub fn held_by(&mut self, stage: &mut Stage, peer: DeviceId) -> Result<(), StageError> {
-        let carried = self.carry_what_waits(stage, Scope::Ours)?;
-        let own = self.identity.device();
-        let devices: Vec<DeviceId> = self.roster.devices().map(|(device, _)| *device).collect();
-        let needed = |held_by: &BTreeSet<DeviceId>| {
-            let mut members = devices.iter().filter(|device| self.roster.may_connect(device) && **device != own);
-            members.all(|device| held_by.contains(device))
-        };
+    pub fn held_by(&mut self, stage: &mut Stage, peer: DeviceId, scope: Scope) -> Result<(), StageError> {
+        if self.space(scope).is_none() {
+            return Ok(());
+        }
+        let carried = self.carry_what_waits(stage, scope)?;
+        let others = self.others_with(scope);
+        let needed = |held_by: &BTreeSet<DeviceId>| others.iter().all(|device| held_by.contains(device));
         let mut gone = Vec::new();
-        for id in superseded(&stage.batch.reader(), Scope::Ours)? {
+        for id in superseded(&stage.batch.reader(), scope)? {
             // The peer has yet to get what was carried just now.
             if carried.contains(&id.year) {
                 continue;
@@ -304,8 +303,25 @@ impl Replica {
         Ok(())
     }
 
-    /// Removes private documents that newer generations stand for. No other device holds any.
+    /// The other devices that hold documents of a scope.
+    fn others_with(&self, scope: Scope) -> Vec<DeviceId> {
+        let own = self.identity.device();
+        let members = self.roster.devices().map(|(device, _)| *device).filter(|device| *device != own);
+        let holds = |device: &DeviceId| match scope {
+            Scope::Ours => self.roster.may_connect(device),
+            Scope::Mine => self.roster.own_device(device).is_some(),
+        };
+        members.filter(holds).collect()
+    }
+
+    /// Removes private documents that newer generations stand for, while no other device holds any: with one that does, that is
+    /// for [`Replica::held_by`].
     pub(super) fn retire_own(&mut self, stage: &mut Stage) -> Result<(), StageError> {
+        if !self.others_with(Scope::Mine).is_empty() {
+            return Ok(());
+        }
+        // Of a device that was removed since.
+        self.carry_what_waits(stage, Scope::Mine)?;
         for id in superseded(&stage.batch.reader(), Scope::Mine)? {
             // Not before the one that stands for it has shown that it can be read.
             let newest = newest(&stage.batch.reader(), id.scope, id.year)?.unwrap_or(id);

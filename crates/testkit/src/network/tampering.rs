@@ -25,7 +25,14 @@ impl Network {
     /// The newest generation of a year's shared document that a device has; `None` while it is down, writes to its disk, or
     /// has none.
     pub fn newest_document(&self, device: DeviceName, year: i16) -> Option<DocumentId> {
-        let heads = self.devices[device.0].replica()?.newest_heads(Scope::Ours).expect("heads can be read");
+        self.newest_of(device, Scope::Ours, year)
+    }
+
+    /// The same of a scope; `None`, too, while it is locked.
+    pub fn newest_of(&self, device: DeviceName, scope: Scope, year: i16) -> Option<DocumentId> {
+        let replica = self.devices[device.0].replica()?;
+        replica.space(scope)?;
+        let heads = replica.newest_heads(scope).expect("heads can be read");
         heads.into_iter().map(|(id, _)| id).find(|id| id.year == year)
     }
 
@@ -38,8 +45,13 @@ impl Network {
 
     /// The documents that newer generations stand for and that a running device still keeps.
     pub fn superseded(&self, device: DeviceName) -> Vec<DocumentId> {
+        self.superseded_of(device, Scope::Ours)
+    }
+
+    /// The same of a scope.
+    pub fn superseded_of(&self, device: DeviceName, scope: Scope) -> Vec<DocumentId> {
         let replica = self.devices[device.0].replica();
-        replica.map(|replica| replica.superseded(Scope::Ours).expect("documents can be listed")).unwrap_or_default()
+        replica.map(|replica| replica.superseded(scope).expect("documents can be listed")).unwrap_or_default()
     }
 
     /// What a running device knows to be wrong with its shared documents.
@@ -108,8 +120,9 @@ impl Network {
     pub fn is_whole(&self, device: DeviceName) -> bool {
         let Some(replica) = self.devices[device.0].replica() else { return false };
         let view = replica.read().expect("the store is open");
-        let heads = replica.newest_heads(Scope::Ours).expect("heads can be read");
-        heads.into_iter().all(|(id, _)| {
+        let scopes = [Scope::Ours, Scope::Mine].into_iter().filter(|scope| replica.space(*scope).is_some());
+        let mut heads = scopes.flat_map(|scope| replica.newest_heads(scope).expect("heads can be read"));
+        heads.all(|(id, _)| {
             let stored = view.reader().document(id).expect("the store is open").expect("it was listed");
             let loaded = Document::load(id, &stored.bytes(GENESIS));
             stored.damaged.is_empty()
@@ -122,22 +135,30 @@ impl Network {
     /// # Panics
     /// When they do not, with the seed.
     pub fn assert_newest_has_all(&self, device: DeviceName) {
-        let Some(replica) = self.devices[device.0].replica() else { return };
+        for scope in [Scope::Ours, Scope::Mine] {
+            self.assert_newest_has_all_of(device, scope);
+        }
+    }
+
+    fn assert_newest_has_all_of(&self, device: DeviceName, scope: Scope) {
+        let Some(replica) = self.devices[device.0].replica().filter(|replica| replica.space(scope).is_some()) else {
+            return;
+        };
         let view = replica.read().expect("the store is open");
         let mut carried = BTreeSet::new();
-        for (id, _) in replica.newest_heads(Scope::Ours).expect("heads can be read") {
+        for (id, _) in replica.newest_heads(scope).expect("heads can be read") {
             let stored = view.reader().document(id).expect("the store is open").expect("it was listed");
             let document = Document::load(id, &stored.bytes(GENESIS)).expect("it loads");
             carried.extend(document.entries().expect("its changes can be read").into_keys());
         }
         let mut held = BTreeSet::new();
-        for part in index::all_facts(&view.reader().rows(Scope::Ours)) {
+        for part in index::all_facts(&view.reader().rows(scope)) {
             held.extend(part.expect("the index can be read").iter().map(|signed| signed.fact().id()));
         }
         let seed = self.seed;
         assert!(
             carried == held,
-            "seed {seed}: {device:?} lacks {:?} in its documents and {:?} in its index",
+            "seed {seed}: {device:?} lacks {:?} in its {scope:?} documents and {:?} in its index",
             held.difference(&carried).collect::<Vec<_>>(),
             carried.difference(&held).collect::<Vec<_>>()
         );
