@@ -2,7 +2,10 @@
 //! come from a backup or not at all.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use betwixt_api::{Collection, Pairing, Proof, Purpose, RecoveryCode, Secret, StartPairing};
+use betwixt_api::{
+    BackupRequest, Collection, Pairing, Proof, Purpose, RecoveryCode, RestoreRequest, Secret, StartPairing,
+    UnlockRequest,
+};
 use betwixt_tests::home::{Home, PASSPHRASE, add_device, couple_on_loopback, give_back, in_step, introduce};
 use betwixt_tests::people::{PATIENCE, journal, new_home, share_the_same, until, write};
 use serde_json::json;
@@ -59,6 +62,50 @@ async fn who_lost_all_devices_gets_back_what_is_shared_and_nothing_private() {
     for text in ["what only I may read", "a new beginning"] {
         assert_eq!(kim.files_with(text.as_bytes()).unwrap(), Vec::<std::path::PathBuf>::new());
     }
+}
+
+/// A device that came back has private pages of a new beginning. One that is restored from a backup has those of before; both are the
+/// same person's, and what is shared goes on between all.
+#[tokio::test]
+async fn a_backup_that_turns_up_after_a_return_keeps_its_private_pages_apart_and_shares_what_is_shared() {
+    let (mut robin, kim) = couple_on_loopback().await.unwrap();
+    write(&robin, "from before").await;
+    robin.create(Collection::Goals, "goal", "title", json!("Cycle along the coast")).await.unwrap();
+    let code = new_code(&robin).await;
+    in_step(&robin, &kim, PATIENCE).await.unwrap();
+    let backup = robin.client().backup("k", &BackupRequest::default()).await.unwrap();
+    robin.down().await.unwrap();
+    let new = new_home("Robin").await;
+    give_back(&kim, &new, &code).await.unwrap();
+    introduce(&new, &kim).await.unwrap();
+    write(&new, "from after").await;
+    until("what is shared, on the new device", async || share_the_same(&new, &kim).await).await;
+
+    let mut restored = Home::on_loopback().unwrap();
+    restored.up().await.unwrap();
+    restored.client().restore(&RestoreRequest::Path(backup.path)).await.unwrap();
+    let unlock = UnlockRequest { passphrase: Secret::from(PASSPHRASE.to_owned()) };
+    restored.client().unlock(&unlock).await.unwrap();
+    introduce(&restored, &kim).await.unwrap();
+    until("the new device, on the restored one", async || restored.client().devices().await.unwrap().len() == 3).await;
+    introduce(&restored, &new).await.unwrap();
+    new.create(Collection::Thanks, "tea", "what", json!("the tea")).await.unwrap();
+    until("what is shared, on the restored one", async || share_the_same(&restored, &new).await).await;
+    in_step(&restored, &new, PATIENCE).await.unwrap();
+    assert_eq!(
+        (journal(&new).await, journal(&restored).await),
+        (vec!["from after".into()], vec!["from before".into()])
+    );
+    for home in [&new, &restored] {
+        let troubles = home.client().status().await.unwrap().troubles;
+        assert!(troubles.iter().any(|trouble| trouble.contains("began apart")), "{troubles:?}");
+    }
+    // The connection stands: they do not hang up on each other over it again and again.
+    let log = |home: &Home| home.printed().matches("a connection ended").count();
+    let before = (log(&new), log(&restored));
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!((log(&new), log(&restored)), before);
+    in_step(&restored, &new, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]

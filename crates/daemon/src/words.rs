@@ -12,6 +12,11 @@ pub(crate) fn of_trouble(trouble: Trouble) -> &'static str {
         Trouble::PeerNewer => "The other device speaks a newer protocol: update Betwixt on this device.",
         Trouble::PeerOlder => "The other device speaks an older protocol: update Betwixt on the other device.",
         Trouble::UnreadableDocument => "A document cannot be read: run `betwixt verify`.",
+        Trouble::PrivateApart => {
+            "Your private pages here and on another device of yours began apart from each other: one of the two was brought back \
+             without them. They stay apart; what you share goes on. To have one place for them, export them on one of the two, and \
+             leave there."
+        }
     }
 }
 

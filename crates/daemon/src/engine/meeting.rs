@@ -257,6 +257,15 @@ impl<W, A> Engine<W, A> {
                 talk.private.is_locked_there = true;
                 talk.private.conversation = Conversation::default();
             }
+            // A device that came back without its private pages began a space anew. That is no fault of either, and what is
+            // shared goes on.
+            session::Output::Close(
+                CloseReason::Violation(ProtocolViolation::ForeignHousehold(_)) | CloseReason::ByPeer(_),
+            ) if scope == Scope::Mine => {
+                talk.private.is_apart = true;
+                talk.private.conversation = Conversation::default();
+                self.outputs.push_back(Output::Trouble(Trouble::PrivateApart));
+            }
             session::Output::Close(reason) => {
                 talk.closed = true;
                 if matches!(

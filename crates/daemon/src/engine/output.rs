@@ -114,4 +114,6 @@ pub enum Trouble {
     PeerOlder,
     /// A document cannot be read.
     UnreadableDocument,
+    /// The private pages of another device of the same partner are in another space.
+    PrivateApart,
 }

@@ -33,7 +33,7 @@ impl<W, A> Engine<W, A> {
         let open = replica.space(Scope::Mine).is_some();
         let (mut begin, mut end, mut tell) = (Vec::new(), Vec::new(), Vec::new());
         for (connection, talk) in &mut self.talks {
-            let own = replica.roster().own_device(&talk.peer).filter(|_| talk.is_met());
+            let own = replica.roster().own_device(&talk.peer).filter(|_| talk.is_met() && !talk.private.is_apart);
             let dialled = talk.role() == Role::Dialling;
             let private = &mut talk.private;
             private.wanted = own.is_some() && open;

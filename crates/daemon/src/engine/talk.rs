@@ -49,6 +49,8 @@ pub(super) struct PrivateTalk {
     pub(super) told_locked: bool,
     /// Whether the peer said last that its private part is locked.
     pub(super) is_locked_there: bool,
+    /// Whether the peer's private documents are in another space: there is nothing to be said of them on this connection.
+    pub(super) is_apart: bool,
     pub(super) conversation: Conversation,
 }
 
