@@ -117,6 +117,11 @@ bytes_newtype! {
     DeviceId, 32
 }
 bytes_newtype! {
+    /// An attached file, as it is named on disk and between devices; see [`mod@crate::attachment`]. It says nothing to anybody
+    /// who does not have the fact that it was derived from.
+    AttachmentId, 32
+}
+bytes_newtype! {
     /// One life of a store: random, drawn anew whenever a home was restored or copied, so that no Automerge actor is
     /// ever continued from an older state.
     EpochId, 32

@@ -3,6 +3,7 @@
 //! This crate is pure. It has no clock, no randomness, no files, no sockets and no threads: time, nonces and storage come
 //! in as values. It does not sync, store or encrypt anything.
 
+pub mod attachment;
 pub mod bridge;
 pub mod bring;
 pub mod carry;

@@ -37,7 +37,8 @@ fn golden_genesis() {
 fn every_kind_has_a_practice() {
     for kind in KINDS {
         assert!(PRACTICES.contains(&practice(kind.name)));
-        assert_eq!(practice(kind.name) == "others", kind.name == "brought", "{}", kind.name);
+        // What the first version's documents have no map for, or the program keeps for itself.
+        assert_eq!(practice(kind.name) == "others", ["attachment", "brought"].contains(&kind.name), "{}", kind.name);
     }
     assert_eq!(practice("something_newer"), "others");
 }

@@ -1,7 +1,8 @@
 //! A home: the directory of one installation.
 //!
 //! `keys` holds the wrapped data keys, `betwixt.redb` the database, `lock` who uses them, `place` where the home was
-//! last, `snapshots/` rolling copies of the database, `aside/` what could not be read. Directories can be entered, and
+//! last, `snapshots/` rolling copies of the database, `aside/` what could not be read,
+//! `attachments/` attached files. Directories can be entered, and
 //! files read and written, by their owner only.
 
 use std::fs::{self, File, TryLockError};

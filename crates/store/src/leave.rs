@@ -9,8 +9,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use betwixt_model::document::Scope;
 use rand_core::{OsRng, RngCore};
 
+use crate::attachments::ATTACHMENTS;
 use crate::files;
 use crate::home::{ASIDE, DATABASE, Home, HomeError, KEYS, LOCK, SNAPSHOTS, read_capped};
 use crate::keys::file::{KeysFile, MAX_FILE};
@@ -88,9 +90,11 @@ fn sweep(home: &Path, backups: &[PathBuf]) -> Vec<PathBuf> {
         home.join(PLACE),
         with(home, PLACE, ".new"),
     ];
-    let inside = [SNAPSHOTS, ASIDE].into_iter().flat_map(|directory| entries(&home.join(directory)));
+    let attached = [Scope::Ours, Scope::Mine].map(|scope| home.join(ATTACHMENTS).join(scope.name()));
+    let inside = [home.join(SNAPSHOTS), aside.clone()].into_iter().chain(attached.clone());
+    let inside = inside.flat_map(|directory| entries(&directory));
     left.extend(named.into_iter().chain(inside).filter(|path| take_away(path).is_err()));
-    let directories = [home.join(SNAPSHOTS), aside].into_iter();
+    let directories = [home.join(SNAPSHOTS), aside].into_iter().chain(attached).chain([home.join(ATTACHMENTS)]);
     let backed_up =
         backups.iter().filter_map(|path| path.parent()).filter(|parent| *parent != home).map(Path::to_owned);
     for directory in directories.chain(backed_up) {

@@ -7,6 +7,7 @@
 
 mod archive;
 mod aside;
+pub mod attachments;
 mod batch;
 pub mod disk;
 mod documents;

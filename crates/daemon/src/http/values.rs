@@ -10,6 +10,23 @@ pub(super) fn schema(shape: Shape) -> Value {
     match shape {
         Shape::Line => line(MAX_LINE),
         Shape::Prose => json!({ "type": "string", "maxLength": MAX_PROSE }),
+        Shape::Item => json!({
+            "type": "object",
+            "description": "An item of any collection: its whole id, and its kind.",
+            "required": ["item", "kind"],
+            "properties": { "item": { "type": "string" }, "kind": { "type": "string" } },
+        }),
+        Shape::File => json!({
+            "type": "object",
+            "description": "A file, as `POST /v1/files` names it.",
+            "required": ["content", "key", "bytes", "type"],
+            "properties": {
+                "content": { "type": "string" },
+                "key": { "type": "string" },
+                "bytes": { "type": "integer", "minimum": 0 },
+                "type": { "type": "string" },
+            },
+        }),
         Shape::Link(kind) => json!({ "type": "string", "description": format!("The whole id of a {kind}.") }),
         Shape::Partner => json!({ "type": "string", "description": "The id of a partner." }),
         Shape::OneOf(words) => json!({ "enum": words }),

@@ -147,6 +147,16 @@ pub const KINDS: &[Kind] = &[
             field("moved", SHARED, Shape::Moved),
         ],
     },
+    // A file that lies beside the documents; see `crate::attachment`.
+    Kind {
+        name: "attachment",
+        naming: Naming::Founded { first: "file" },
+        fields: &[
+            field("file", OWN, Shape::File),
+            field("title", SHARED, Shape::Line),
+            field("of", SHARED, Shape::Item),
+        ],
+    },
     // What both say about a difference itself; `crate::settle` reads it.
     Kind {
         name: "settlement",

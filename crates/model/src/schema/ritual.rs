@@ -94,7 +94,7 @@ pub(super) fn ritual_of(value: &Value) -> Option<ItemId> {
 }
 
 /// An object with all of these entries and no others.
-pub(super) fn object<'a>(value: &'a Value, needed: &[&str], optional: &[&str]) -> Option<&'a Map<String, Value>> {
+pub(crate) fn object<'a>(value: &'a Value, needed: &[&str], optional: &[&str]) -> Option<&'a Map<String, Value>> {
     let object = value.as_object()?;
     let known = |name: &str| needed.contains(&name) || optional.contains(&name);
     let whole = needed.iter().all(|name| object.contains_key(*name)) && object.keys().all(|name| known(name));

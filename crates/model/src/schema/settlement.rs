@@ -54,6 +54,13 @@ pub(super) fn said_back(value: &Value) -> Result<(), String> {
     if fits { Ok(()) } else { Err(FORM.into()) }
 }
 
+/// An item, named with its kind.
+pub(super) fn item(value: &Value) -> Result<(), String> {
+    const FORM: &str = "is {\"item\": ID, \"kind\": KIND}";
+    let object = object(value, &["item", "kind"], &[]).ok_or(FORM)?;
+    if item_of(value).is_some() && name(&object["kind"]) { Ok(()) } else { Err(FORM.into()) }
+}
+
 /// The item that is named beside kind and field.
 pub(super) fn item_of(value: &Value) -> Option<ItemId> {
     value.get("item")?.as_str()?.parse().ok()

@@ -27,6 +27,10 @@ pub enum Shape {
     Prose,
     /// An item of this kind, by id.
     Link(&'static str),
+    /// An item of any kind: `{"item": ID, "kind": KIND}`.
+    Item,
+    /// An attached file: its size, its type, and what it is found and opened by; see [`mod@crate::attachment`].
+    File,
     /// A partner, by id.
     Partner,
     /// One of these words.
@@ -119,8 +123,8 @@ impl Shape {
 
     /// Whether values are links to items.
     pub fn is_link(self) -> bool {
-        use Shape::{Differently, Link, Mark, Moved, Parked, SaidBack, Skip};
-        matches!(self, Link(_) | Mark | Skip | Moved | Differently | Parked | SaidBack)
+        use Shape::{Differently, Item, Link, Mark, Moved, Parked, SaidBack, Skip};
+        matches!(self, Link(_) | Item | Mark | Skip | Moved | Differently | Parked | SaidBack)
     }
 
     /// The item that a value links to.
@@ -129,7 +133,7 @@ impl Shape {
             Self::Link(_) => value.as_str()?.parse().ok(),
             Self::Mark | Self::Skip | Self::Moved => ritual::ritual_of(value),
             Self::Differently | Self::Parked => settlement::item_of(value.get("of")?),
-            Self::SaidBack => settlement::item_of(value),
+            Self::SaidBack | Self::Item => settlement::item_of(value),
             _ => None,
         }
     }
@@ -140,6 +144,7 @@ impl Shape {
         match self {
             Self::Link(_) => value = target.to_string().into(),
             Self::Mark | Self::Skip | Self::Moved => *value.get_mut("ritual")? = target.to_string().into(),
+            Self::Item => *value.get_mut("item")? = target.to_string().into(),
             _ => return None,
         }
         Some(value)
@@ -158,6 +163,8 @@ impl Shape {
                 let id = value.as_str().and_then(|text| text.parse::<ItemId>().ok());
                 id.map(|_| ()).ok_or_else(|| format!("is the id of a {kind}"))
             }
+            Self::Item => settlement::item(value),
+            Self::File => crate::attachment::check(value),
             Self::Partner => {
                 let id = value.as_str().and_then(|text| text.parse::<PartnerId>().ok());
                 id.map(|_| ()).ok_or_else(|| "is the id of a partner".into())
