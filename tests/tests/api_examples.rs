@@ -280,6 +280,11 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
     performer.know(examples::RITUAL, &create(&first, Collection::Rituals, Scope::Ours, ritual).await.id);
     let question = json!({ "prompt": { "text": "What do you wish for?" } });
     performer.know(examples::QUESTION, &create(&first, Collection::Sealed, Scope::Ours, question).await.id);
+    let photo = performer.perform(&first, "addFile").await;
+    performer.know(examples::PHOTO, text(&photo["attachment"]["id"]));
+    for id in ["attachmentContent", "attachmentCopies"] {
+        performer.perform(&first, id).await;
+    }
     let private = create(&first, Collection::Goals, Scope::Mine, json!({ "title": "Learn to sail" })).await;
     performer.know(examples::PRIVATE_GOAL, &private.id);
     for id in [

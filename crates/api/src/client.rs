@@ -1,5 +1,6 @@
 //! The typed client of a daemon's Unix socket.
 
+mod attachments;
 mod carry;
 mod events;
 mod export;
@@ -372,6 +373,16 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        self.connect_for().await
+    }
+
+    /// A connection for requests with bodies of this kind.
+    async fn connect_for<B>(&self) -> Result<SendRequest<B>, ClientError>
+    where
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let not_running = |source| ClientError::NotRunning { path: self.socket.clone(), source };
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.socket))
             .await

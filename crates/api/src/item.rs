@@ -64,11 +64,13 @@ pub enum Collection {
     Occurrences,
     /// Questions that both answer before either reads the other's answer; always [`Scope::Ours`].
     Sealed,
+    /// Photos and files; their field `of` names the item that they belong to. `POST /v1/files` adds one.
+    Attachments,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Vision,
         Self::Values,
         Self::Agreements,
@@ -83,6 +85,7 @@ impl Collection {
         Self::Rituals,
         Self::Occurrences,
         Self::Sealed,
+        Self::Attachments,
     ];
 
     /// Its name in paths.
@@ -102,6 +105,7 @@ impl Collection {
             Self::Rituals => "rituals",
             Self::Occurrences => "occurrences",
             Self::Sealed => "sealed",
+            Self::Attachments => "attachments",
         }
     }
 
@@ -131,8 +135,8 @@ pub struct Item {
     pub on: Option<String>,
     /// Its fields, those included about which nothing was said yet.
     pub fields: BTreeMap<String, Field>,
-    /// What belongs to it: a goal's `milestones`, and the latest of a milestone's `progress` ([`MAX_PARTS`] entries; the others
-    /// are at `GET /v1/progress?of=ID`). A milestone in a list has none.
+    /// What belongs to it: a goal's `milestones`, the latest of a milestone's `progress` ([`MAX_PARTS`] entries; the others
+    /// are at `GET /v1/progress?of=ID`), and the latest `attachments` that were not let go. A milestone in a list has none.
     #[schema(no_recursion)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Vec<Item>>,

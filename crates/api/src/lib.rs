@@ -9,6 +9,7 @@
 //! before carries one back. Everything that goes wrong is a [`Problem`].
 
 pub mod about;
+pub mod attachment;
 pub mod carry;
 pub mod chapter;
 pub mod client;
@@ -34,6 +35,7 @@ pub mod upkeep;
 pub mod ways;
 
 pub use about::{About, CollectionAbout, FieldAbout, Limits};
+pub use attachment::{AddedAttachment, Copies, CopyState, DeviceCopy, Location, MAX_ATTACHMENT, NewAttachment};
 pub use carry::{CARRIED, CarriedBy, CarryImport, CarryReport, CarryRequest};
 pub use chapter::{ChapterProposal, ChapterRequest, Chapters, ErasedFact};
 pub use client::{Client, ClientError, Download, Events};

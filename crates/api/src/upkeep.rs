@@ -41,6 +41,12 @@ pub struct VerifyReport {
     pub facts: u64,
     /// How many rows and files.
     pub records: u64,
+    /// How many attached files, each to its last byte.
+    #[serde(default)]
+    pub attachments: u64,
+    /// How many attached files this device has not got yet.
+    #[serde(default)]
+    pub attachments_missing: u64,
     /// What is not as it was written.
     #[serde(default)]
     pub damaged: Vec<Damage>,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use betwixt_api::{Collection, NoticeKind, Say, Seen};
+use betwixt_api::{Collection, CopyState, NoticeKind, Say, Seen};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step};
 use serde_json::json;
 
@@ -108,6 +108,63 @@ pub(crate) async fn measure(edits: usize, runs: usize, idle: u64) -> anyhow::Res
         resident = resident.max(process::resident(process)?);
     }
     Ok(Measured { edit, visible, bytes: disk.bytes(), idle_cpu, resident, edits: couple.said })
+}
+
+/// What a file that moves costs the edits beside it.
+#[derive(Debug)]
+pub(crate) struct BesideFile {
+    /// From the call here to readable there, with nothing else going on.
+    pub(crate) idle: Samples,
+    /// The same while the file moves.
+    pub(crate) moving: Samples,
+    /// How long the file took, from being added to being whole there.
+    pub(crate) taken: Duration,
+}
+
+/// Measures edits alone and then beside a file of so many bytes, which the same device adds and the other fetches.
+pub(crate) async fn beside_file(edits: usize, bytes: usize) -> anyhow::Result<BesideFile> {
+    let (first, second) = couple_on_loopback().await?;
+    in_step(&first, &second, PATIENCE).await?;
+    let mut goals = Vec::with_capacity(GOALS);
+    for number in 0..GOALS {
+        let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
+        goals.push(Goal { id: item.id, seen: item.fields.get("title").map(|field| field.seen.clone()) });
+    }
+    let mut couple = Couple { first, second, goals, said: 0 };
+    in_step(&couple.first, &couple.second, PATIENCE).await?;
+    let mut events = couple.second.client().events(None, false).await?;
+    let (mut idle, mut moving) = (Samples::default(), Samples::default());
+    for _ in 0..edits {
+        idle.push(couple.edit_until_visible(&mut events).await?);
+    }
+    let begun = Instant::now();
+    let (sender, pieces) = tokio::sync::mpsc::channel(4);
+    let feeding = async {
+        for number in 0..bytes.div_ceil(64 * 1024) {
+            // Not the same in every piece, as a photo is not.
+            let piece = vec![number as u8; (bytes - number * 64 * 1024).min(64 * 1024)];
+            if sender.send(piece.into()).await.is_err() {
+                return;
+            }
+        }
+        drop(sender);
+    };
+    let new = betwixt_api::NewAttachment { title: Some("a photo".into()), ..Default::default() };
+    let adding = couple.first.client().attach("bench file", &new, "application/octet-stream", bytes as u64, pieces);
+    let (added, ()) = tokio::join!(adding, feeding);
+    let id = added?.attachment.id;
+    loop {
+        let whole = match couple.second.client().attachment_copies(&id).await {
+            Ok(copies) => copies.devices.iter().any(|device| device.this && device.state == CopyState::Whole),
+            // The fact has not come yet.
+            Err(_) => false,
+        };
+        if whole {
+            return Ok(BesideFile { idle, moving, taken: begun.elapsed() });
+        }
+        anyhow::ensure!(begun.elapsed() < 10 * PATIENCE, "the file does not come");
+        moving.push(couple.edit_until_visible(&mut events).await?);
+    }
 }
 
 impl Couple {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use comfy_table::Table;
 
-use daemons::Measured;
+use daemons::{BesideFile, Measured};
 use peers::{Compared, Peer};
 use samples::{Samples, milliseconds};
 
@@ -65,7 +65,12 @@ enum Part {
     Devices,
     /// The local API of one.
     Api,
+    /// Edits while a photo moves.
+    Files,
 }
+
+/// How large the photo is that moves beside edits.
+const PHOTO: usize = 20_000_000;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -81,6 +86,16 @@ fn main() -> anyhow::Result<()> {
     println!("{}", process::machine(&std::env::temp_dir()));
     // One thread, as a frontend has: how it wakes its own threads is no figure of the daemon's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if matches!(arguments.only, None | Some(Part::Files)) {
+        eprintln!("edits alone, and while a photo moves ...");
+        let measured = runtime.block_on(daemons::beside_file(edits, PHOTO))?;
+        let mut report = Report::new();
+        report.beside_file(&measured);
+        println!("{}", report.table);
+    }
+    if arguments.only == Some(Part::Files) {
+        return Ok(());
+    }
     if arguments.only != Some(Part::Devices) {
         eprintln!("the API: loads of {seconds} seconds each ...");
         let measured = runtime.block_on(api::measure(seconds, years))?;
@@ -147,6 +162,20 @@ impl Report {
         let above = format!("{} = 1.5 x floor + 0.5 ms", milliseconds(bound));
         let kept = edit.taken.median() <= bound;
         self.row("durable edit through the API", [median, p99, beneath, above], Some(kept));
+    }
+
+    fn beside_file(&mut self, measured: &BesideFile) {
+        let BesideFile { idle, moving, taken } = measured;
+        let (median, p99) = (milliseconds(moving.median()), milliseconds(moving.p99()));
+        let floor = format!("{} = with nothing else going on", milliseconds(idle.median()));
+        let bound = format!("{} = 2 x that", milliseconds(2 * idle.median()));
+        let kept = moving.median() <= 2 * idle.median();
+        let (megabytes, count) = (PHOTO as f64 / 1e6, moving.len());
+        let figure = format!("edit here to readable there while a photo of {megabytes:.0} MB moves ({count} edits)");
+        self.row(&figure, [median, p99, floor, bound], Some(kept));
+        let rate = format!("{:.1} MB a second", megabytes / taken.as_secs_f64().max(f64::EPSILON));
+        let row = [format!("{}; {rate}", milliseconds(*taken)), "-".into(), "-".into(), "-".into()];
+        self.row("the same: from being added to whole there", row, None);
     }
 
     fn api(&mut self, measured: &api::Measured) {

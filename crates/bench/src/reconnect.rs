@@ -42,6 +42,7 @@ pub(crate) fn measure(documents: usize) -> anyhow::Result<Cost> {
             peer_counters: CounterWindow::default(),
             roster: RosterOffer { heads: vec![[1; 32], [2; 32]], statements: Vec::new() },
             documents: all.clone(),
+            attachments: None,
         };
         Session::new(now, config)
     };

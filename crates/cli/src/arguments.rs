@@ -1,5 +1,6 @@
 //! The command line: every verb, and the help that a newcomer reads.
 
+mod attachments;
 mod carry;
 mod entries;
 mod frontend;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use attachments::{Attach, Attachments};
 pub(crate) use carry::{Carry, CarryExport};
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
@@ -170,6 +172,23 @@ pub(crate) enum Command {
         after_help = "Examples:\n  betwixt journal \"Slept badly, and yet a good day\"\n  betwixt journal --list"
     )]
     Journal(Journal),
+    /// Add a photo or a file.
+    ///
+    /// It is kept encrypted, and the other devices fetch it by and by. The place where a photo was taken is left out of what is
+    /// kept, with what else the camera wrote into it, unless you say otherwise; your own file stays as it is.
+    #[command(
+        after_help = "Examples:\n  betwixt attach lake.jpg\n  betwixt attach plan.pdf --to k3j4\n  betwixt attach me.jpg --private"
+    )]
+    Attach(Attach),
+    /// The photos and files that there are, and which devices have them.
+    #[command(
+        after_help = "Examples:\n  betwixt attachments                        list them\n  betwixt attachments get k3j4 -o lake.jpg   write one into a file"
+    )]
+    Attachments {
+        /// What to do with one of them.
+        #[command(subcommand)]
+        command: Option<Attachments>,
+    },
     /// Bring what you wrote in private over to what you share.
     ///
     /// Without anything said, lists what could be brought. Bringing twice is harmless.

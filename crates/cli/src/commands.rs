@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod attachments;
 mod carry;
 mod chapter;
 mod entries;
@@ -32,6 +33,8 @@ use crate::error::CommandError;
 use crate::home::Opened;
 use crate::render::Look;
 use crate::terminal::Terminal;
+
+pub(crate) use attachments::Listed;
 
 /// Does what the command line asks.
 pub(crate) async fn run(arguments: Arguments, terminal: Terminal) -> Result<(), CommandError> {
@@ -74,6 +77,8 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Reflect(reflect) => entries::reflect(&opened, reflect).await,
         Command::Thanks(thanks) => entries::thanks(&opened, thanks).await,
         Command::Journal(journal) => entries::journal(&opened, journal).await,
+        Command::Attach(attach) => attachments::attach(&opened, attach).await,
+        Command::Attachments { command } => attachments::attachments(&opened, command).await,
         Command::Bring(bring) => settling::bring(&opened, bring).await,
         Command::Differences => settling::differences(&opened).await,
         Command::Settle(settle) => settle::settle(&opened, settle).await,

@@ -1,5 +1,6 @@
 //! API values as people read them. Pure: values in, text out.
 
+pub(crate) mod attachment;
 pub(crate) mod carry;
 pub(crate) mod chapter;
 pub(crate) mod field;

@@ -438,6 +438,8 @@ fn a_check_that_finds_something_ends_with_a_code_of_its_own() {
             documents: 1,
             facts: 2,
             records: 3,
+            attachments: 0,
+            attachments_missing: 0,
             damaged: vec![],
         })),
     });

@@ -1,5 +1,6 @@
 //! The loop: one event at a time, over everything that the daemon owns.
 
+mod adding;
 mod carrying;
 mod listening;
 mod opening;
@@ -21,6 +22,7 @@ use crate::open::{Open, Waiter};
 use crate::options::Options;
 use crate::replica::{Built, Progress};
 
+use adding::ToAdd;
 use listening::listen;
 
 /// How long the other devices are given to hear that this one goes down.
@@ -243,6 +245,9 @@ impl Daemon {
             Request::Backups => backups::list(&self.options.home).map(Response::Backups),
             Request::Restore(request) => return self.restore(request, answer),
             Request::Doctor => return self.doctor(answer),
+            Request::AddFile { key, file, upload } => {
+                return self.add_file(ToAdd { sees: caller.sees(), key, file, upload }, answer, now);
+            }
             Request::Ways(request) => return self.way(request, answer),
             Request::CarryImport(request) => return self.carry_import(request, answer),
             Request::Frontend(request) => return self.frontend(request, answer, now),

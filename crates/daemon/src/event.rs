@@ -8,9 +8,11 @@ use betwixt_store::keys::{DataKey, DataKeys};
 use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
+use crate::answer::attachments::StoredFile;
 use crate::answer::carry::{Carried, Took};
 use crate::house::{House, Opened};
-use crate::http::{Answer, BridgeEvent, Call};
+use crate::http::{Answer, BridgeEvent, Call, Sees};
+use crate::porter::Moved;
 use crate::replica::Committed;
 
 /// What the loop is woken by.
@@ -51,10 +53,25 @@ pub(crate) enum Finished {
     MayLeave(Result<(), Problem>, oneshot::Sender<Answer>),
     /// A home was given new data keys.
     Renewed(Box<Renewed>, oneshot::Sender<Answer>),
+    /// A file was taken in, or was not.
+    TakenIn(TakenIn, oneshot::Sender<Answer>),
+    /// A chunk of an attached file was read or written.
+    Moved(Moved),
     /// A piece of a file that was carried here, to be taken in, and who is told what came of it.
     Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
     /// A home was closed and a backup put in its place.
     Restored(Answer, oneshot::Sender<Answer>),
+}
+
+/// A file that was to be added.
+#[derive(Debug)]
+pub(crate) struct TakenIn {
+    /// What whoever adds it sees.
+    pub(crate) sees: Sees,
+    /// The key of its request.
+    pub(crate) key: Option<String>,
+    /// What is to be said now that it is on the disk, or why it is not.
+    pub(crate) stored: Result<StoredFile, Problem>,
 }
 
 /// A home that was closed for new data keys.

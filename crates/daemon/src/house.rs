@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use betwixt_api as api;
 use betwixt_api::{Problem, ProblemKind};
-use betwixt_model::ids::EpochId;
+use betwixt_model::document::Scope;
+use betwixt_model::ids::{EpochId, HouseholdId};
 use betwixt_store::keys::{Cost, DataKey, DataKeys, KeysError, ParseRecoveryCodeError, RecoveryCode, Secret, Way};
 use betwixt_store::{Break, Continuity, Home, HomeError, Store, StoreOptions};
 use ed25519_dalek::SigningKey;
@@ -267,6 +268,12 @@ impl House {
     /// What work beside the loop needs.
     pub(crate) fn handle(&self) -> Handle {
         Handle { home: Arc::clone(&self.home), store: self.store.clone(), keys: self.keys.clone() }
+    }
+
+    /// The spaces of the scopes that can be read now.
+    pub(crate) fn spaces(&self) -> Vec<(Scope, HouseholdId)> {
+        let scopes = [Scope::Ours, Scope::Mine].into_iter();
+        scopes.filter_map(|scope| Some((scope, self.replica.space(scope)?))).collect()
     }
 
     /// Opens the private part with the key that [`Handle::private_key`] found. Quick, unless its index has to be rebuilt.

@@ -10,6 +10,7 @@
 
 mod about;
 pub mod access;
+mod attachments;
 mod bridge;
 mod chapter;
 pub(crate) mod cursor;
@@ -32,6 +33,8 @@ mod values;
 mod ways;
 
 pub use access::{Caller, Declared, Frontend, Needs, Registry, Sees};
+pub(crate) use attachments::too_large;
+pub use attachments::{AttachmentResponse, Content, NewFile, Upload};
 pub(crate) use bridge::{BridgeEvent, MAX_WAITING_FRAMES, ToSocket};
 pub use events::{EventStream, Told};
 pub use export::Pieces;

@@ -95,6 +95,7 @@ pub(crate) fn is_use(request: &Request) -> bool {
             | Request::BringChoices(_)
             | Request::Bring(_)
             | Request::ChapterPropose(_)
+            | Request::AttachmentContent(_)
             | Request::Export
             | Request::CarryExport { .. }
             | Request::CarryImport(_)

@@ -4,6 +4,7 @@
 //! wire format and no cryptography of its own.
 
 mod answer;
+mod attaching;
 mod bridge;
 mod bridging;
 mod daemon;
@@ -15,11 +16,13 @@ pub mod fuzz;
 mod house;
 pub mod http;
 mod idle;
+mod location;
 mod meeting;
 mod notices;
 mod open;
 mod options;
 mod pairing;
+mod porter;
 pub mod replica;
 mod staging;
 mod telling;

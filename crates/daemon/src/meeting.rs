@@ -94,7 +94,12 @@ impl Open {
                     self.tell_items(&committed);
                     self.bridge_committed(&committed);
                     self.look_at_seals(&committed);
+                    self.look_at_attachments(&committed);
                 }
+                Output::ResumeAttachment { .. }
+                | Output::ReadChunk(_)
+                | Output::StoreChunk { .. }
+                | Output::AttachmentArrived { .. } => self.carry_files(output),
                 Output::Durable(after) => self.follow(after, now),
                 Output::Lost { after, waiting, error } => self.refuse(after, waiting, &error),
             }

@@ -10,12 +10,13 @@ use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::NetworkId;
 use betwixt_net::{Bind, Config, Discovery, Net, NetEvent};
 use betwixt_store::StoreError;
+use betwixt_store::attachments::Attachments;
 use betwixt_sync::dialer::Dialer;
 use betwixt_sync::keys::DeviceKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::Options;
 use crate::answer::once::Once;
@@ -23,17 +24,22 @@ use crate::answer::problem::unreadable;
 use crate::bridge::Bridge;
 use crate::bridging::Sockets;
 use crate::engine::{self, Engine, Knocks};
+use crate::event::Finished;
 use crate::house::House;
 use crate::http::access::{Frontends, Requests, Stored, Told};
 use crate::http::{Answer, Registry};
 use crate::idle::Idle;
 use crate::notices::Notices;
 use crate::pairing::Pairing;
+use crate::porter::Porter;
 use crate::telling::{self, Differing};
 use crate::writes::{After, Write};
 
 /// For how long `here` takes any network for a home.
 pub(crate) const HERE: Duration = Duration::from_secs(600);
+
+/// How many files may be taken in at once.
+const MAX_ADDING: usize = 2;
 
 /// The name of the setting, under the shared key, that says where frontends reach the daemon over TCP.
 pub(crate) const LISTEN: &str = "listen";
@@ -75,6 +81,10 @@ pub(crate) struct Open {
     pub(crate) requests: Requests,
     pub(crate) told: Told,
     pub(crate) backups: Once,
+    /// The attached files on the disk, who reads and writes them, and how many may be taken in at once.
+    pub(crate) attachments: Attachments,
+    pub(crate) porter: Porter,
+    pub(crate) adding: Arc<Semaphore>,
     pub(crate) bridge: Bridge,
     pub(crate) sockets: Sockets,
     pub(crate) waiters: Vec<Waiter>,
@@ -98,6 +108,7 @@ impl Open {
         troubles: Vec<String>,
         options: &Options,
         registry: Registry,
+        finished: mpsc::UnboundedSender<Finished>,
         now: Instant,
     ) -> anyhow::Result<(Self, mpsc::Receiver<NetEvent>)> {
         let keys = Arc::new(DeviceKeys::from_bytes(&house.replica.identity().keys().to_bytes()));
@@ -124,6 +135,8 @@ impl Open {
         let dialer = Dialer::new(keys.device(), ChaCha20Rng::from_rng(&mut rng)?);
         let home_networks = networks.unwrap_or_default().into_iter().map(NetworkId::from_bytes).collect();
         let engine = Engine::new(dialer, net.networks(), knocks);
+        let attachments = Attachments::of(house.home.path());
+        let porter = Porter::begin(attachments.clone(), house.home.path().to_owned(), finished);
         let mut open = Self {
             house,
             keys,
@@ -136,6 +149,9 @@ impl Open {
             requests: Requests::default(),
             told: Told::default(),
             backups: Once::default(),
+            attachments,
+            porter,
+            adding: Arc::new(Semaphore::new(MAX_ADDING)),
             bridge: Bridge::default(),
             sockets: Sockets::default(),
             waiters: Vec::new(),
@@ -149,6 +165,9 @@ impl Open {
             rng,
             epoch_renewed: false,
         };
+        for scope in [Scope::Ours, Scope::Mine] {
+            open.open_attachments(scope);
+        }
         // Before there is anybody to dial.
         open.engine.dialer().set_enabled(!paused, now);
         open.engine.roster_changed(&open.house.replica, now)?;
@@ -164,6 +183,9 @@ impl Open {
     /// Opens the home as what it has become: another device of somebody's, with the keys that it had.
     pub(crate) fn joined(&mut self) -> Result<(), Problem> {
         self.house.open_anew()?;
+        for scope in [Scope::Ours, Scope::Mine] {
+            self.open_attachments(scope);
+        }
         self.differing = Differing::new(&self.house.replica).map_err(|error| unreadable(&error))?;
         Ok(())
     }

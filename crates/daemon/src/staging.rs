@@ -82,6 +82,8 @@ impl Open {
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
                 self.pairing_stored(&peer);
                 self.bridge.opened();
+                // There was no shared part before.
+                self.open_attachments(Scope::Ours);
                 outcome
             }
             After::Joined(peer) => {
@@ -155,6 +157,7 @@ impl Open {
         for write in waiting {
             match write {
                 Write::Api(.., sender)
+                | Write::File(.., sender)
                 | Write::Device(_, sender)
                 | Write::IdleLimit(_, sender)
                 | Write::Frontends(_, Some((sender, _)))
@@ -201,6 +204,7 @@ impl Open {
         let home = self.house.home.path().to_owned();
         let locked = self.house.lock_mine();
         self.differing.forget(Scope::Mine);
+        self.engine.attachments_locked(Scope::Mine);
         self.bridge.locked();
         self.notices.tell_all(NoticeKind::Locked);
         let locked = locked.and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);
@@ -250,6 +254,16 @@ impl Own<'_> {
                     Err(error)
                 }
             },
+            Write::File(sees, key, stored, sender) => {
+                match says::attach(replica, stage, self.date, self.rng, sees, (key.as_deref(), *stored)) {
+                    Ok(answer) => Ok(After::Answer(sender, Box::new(answer))),
+                    Err(error) => {
+                        // Whoever asked may be gone.
+                        let _ = sender.send(Err(problem::stage_problem(&error)));
+                        Err(error)
+                    }
+                }
+            }
             Write::Unsigned { place, sees, unsigned } => {
                 let scope = place.document.scope;
                 let said = unsigned::say(replica, stage, self.date, self.rng, sees, scope, &place.name, *unsigned)?;

@@ -62,11 +62,13 @@ fn what(violation: &ProtocolViolation) -> Option<&'static str> {
         ProtocolViolation::Version { .. } | ProtocolViolation::RepeatedCounter(_) => return None,
         ProtocolViolation::RosterTooLong
         | ProtocolViolation::TooManyDocuments
+        | ProtocolViolation::TooManyAttachments
         | ProtocolViolation::TooMuchAhead
         | ProtocolViolation::TooLong(_) => "more than is allowed",
         ProtocolViolation::SyncMessage { .. } => "a page that cannot be read",
         ProtocolViolation::TooManyParked(_) => "changes that build on others which never came",
         ProtocolViolation::Refused { .. } => "changes that its pages cannot have",
         ProtocolViolation::Inapplicable(_) => "changes that cannot be applied",
+        ProtocolViolation::BadChunk => "a piece of a file that is not what it should be",
     })
 }

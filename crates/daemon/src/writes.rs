@@ -8,6 +8,7 @@ use betwixt_sync::pairing::{Outcome, PeerIdentity};
 use ed25519_dalek::SigningKey;
 use tokio::sync::oneshot;
 
+use crate::answer::attachments::StoredFile;
 use crate::answer::carry::{Carried, Took};
 use crate::bridge::{Place, SaidFact, Unsigned};
 use crate::http::access::Change;
@@ -18,6 +19,8 @@ use crate::http::{Answer, DeviceChange, Request, Sees};
 pub(crate) enum Write {
     /// What a frontend says, who sees so much.
     Api(Sees, Request, oneshot::Sender<Answer>),
+    /// A file that is on the disk is attached, by whom sees so much, with the key of the request.
+    File(Sees, Option<String>, Box<StoredFile>, oneshot::Sender<Answer>),
     /// What came over the bridge to be said.
     Unsigned {
         /// Where it stands.

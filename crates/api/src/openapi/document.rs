@@ -107,6 +107,9 @@ fn written(subject: &str, operation: &Operation, schemas: &mut Schemas) -> Value
         shown["requestBody"] =
             json!({ "required": true, "content": { "application/json": { "schema": schema, "example": example } } });
     }
+    if operation.takes_bytes {
+        shown["requestBody"] = json!({ "required": true, "content": { BYTES: { "schema": file() } } });
+    }
     let (media, schema) = match &operation.answer {
         Answer::Done => ("application/json", json!({ "type": "object" })),
         Answer::One(shape) => ("application/json", schemas.add(shape)),
@@ -114,6 +117,7 @@ fn written(subject: &str, operation: &Operation, schemas: &mut Schemas) -> Value
         Answer::Bytes(media) => {
             (*media, json!({ "type": "string", "format": "binary", "description": bytes_of(media) }))
         }
+        Answer::File => (BYTES, file()),
         Answer::Events(shape) => {
             schemas.add(shape);
             let data = format!("Server-sent events; the data of each is a `{}`.", shape.name);
@@ -136,6 +140,12 @@ fn bytes_of(media: &str) -> &'static str {
         AUTOMERGE => "The bytes that Automerge saves and loads.",
         _ => "A file that one device alone can read.",
     }
+}
+
+const BYTES: &str = "application/octet-stream";
+
+fn file() -> Value {
+    json!({ "type": "string", "format": "binary", "description": "The file's bytes; its `Content-Type` is whatever it is of." })
 }
 
 /// What is needed over TCP. Over the Unix socket nothing is, which the empty requirement says.
@@ -201,6 +211,14 @@ fn described(operation: &Operation, parameter: &Parameter) -> (Value, &'static s
         ("path", "year") => (json!({ "type": "string", "pattern": "^[0-9]{4}$" }), "The year."),
         (_, "scope") => (reference("Scope"), "Who may see it; both when not given."),
         (_, "order") => (reference("Order"), "Which comes first; `oldest` when not given."),
+        ("query", "of") if operation.id == "addFile" => {
+            (id(), "The item that it belongs to: its id, or the unique beginning of it, or `vision`.")
+        }
+        (_, "title") => (json!({ "type": "string", "minLength": 1, "maxLength": 200 }), "What it is called: one line."),
+        (_, "location") => (
+            json!({ "type": "string", "enum": ["keep"] }),
+            "`keep` adds a photo as it is. Otherwise the place at which it was taken is left out.",
+        ),
         (_, "of") => (
             json!({ "type": "string", "pattern": "^[a-z2-7]{52}$" }),
             "Only those that link to this item, by its whole id: a goal's milestones, the thanks for a value.",

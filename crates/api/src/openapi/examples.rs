@@ -12,6 +12,8 @@ pub const VALUE: &str = "v4alueq2wertyuiop3asdfgh6jklzxcv7bnmqwer5tyuiopasdfg";
 pub const RITUAL: &str = "r3itualq5wertyui2opasdfg7hjklzxc4vbnmqwe6rtyuiopasdf";
 /// A sealed question.
 pub const QUESTION: &str = "q6uestion2wertyu4iopasdf3ghjklzx7cvbnmqw5ertyuiopasd";
+/// A photo.
+pub const PHOTO: &str = "a4ttachm3entqwert7yuiopasdf2ghjklzx5cvbnmqw6ertyuiop";
 /// The first version of the goal's title.
 pub const FACT: &str = "f2actqwe4rtyuiop6asdfghj3klzxcvb5nmqwert7yuiopasdfgh";
 /// The version after it.

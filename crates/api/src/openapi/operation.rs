@@ -27,6 +27,8 @@ pub struct Operation {
     pub(super) more: &'static str,
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Option<(Shape, Value)>,
+    /// Takes bytes as they are.
+    pub(super) takes_bytes: bool,
     pub(super) founds: bool,
     pub(super) answer: Answer,
 }
@@ -50,6 +52,8 @@ pub(super) enum Answer {
     List(Shape),
     /// Bytes of this media type.
     Bytes(&'static str),
+    /// What is in a file.
+    File,
     /// Server-sent events, the data of each of which is this.
     Events(Shape),
 }
@@ -81,7 +85,19 @@ impl Operation {
         let needs = if method == "get" { READ } else { WRITE };
         let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let parameters = names.map(|name| Parameter { name, place: "path", example: None }).collect();
-        Self { id, method, path, needs, summary, more: "", parameters, body: None, founds: false, answer: Answer::Done }
+        Self {
+            id,
+            method,
+            path,
+            needs,
+            summary,
+            more: "",
+            parameters,
+            body: None,
+            takes_bytes: false,
+            founds: false,
+            answer: Answer::Done,
+        }
     }
 
     pub(super) fn get(id: &'static str, path: &'static str, summary: &'static str) -> Self {
@@ -165,6 +181,15 @@ impl Operation {
 
     pub(super) fn lists<T: ToSchema>(self) -> Self {
         Self { answer: Answer::List(shape::<T>()), ..self }
+    }
+
+    /// Takes a file.
+    pub(super) fn takes_file(self) -> Self {
+        Self { takes_bytes: true, ..self }
+    }
+
+    pub(super) fn gives_file(self) -> Self {
+        Self { answer: Answer::File, ..self }
     }
 
     pub(super) fn gives(self, media: &'static str) -> Self {

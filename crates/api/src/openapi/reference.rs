@@ -67,6 +67,9 @@ fn operation(page: &mut String, path: &str, method: &str, operation: &Value) -> 
     if !body.is_null() {
         writeln!(page, "Takes {}:\n\n    {}\n", link(&body["schema"]), body["example"])?;
     }
+    if !operation["requestBody"]["content"]["application/octet-stream"].is_null() {
+        writeln!(page, "Takes the file's bytes, of whatever `Content-Type`.\n")?;
+    }
     for (status, answer) in entries(&operation["responses"]).filter(|(status, _)| *status != "default") {
         for (media, content) in entries(&answer["content"]) {
             let what = match media {

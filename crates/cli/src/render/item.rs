@@ -28,6 +28,10 @@ pub(crate) fn full(look: &Look, item: &Item) -> String {
     for milestone in item.parts.get("milestones").into_iter().flatten() {
         blocks.push(milestone_line(look, milestone));
     }
+    for file in item.parts.get("attachments").into_iter().flatten() {
+        let title = field::brief(file.fields.get("title"));
+        blocks.push(format!("{} {}  {title}", look.style.bold("Attachment"), short(&file.id)));
+    }
     if item.newer {
         blocks.push(look.style.dim("Part of this was made by a newer version of Betwixt, and is kept."));
     }
@@ -94,6 +98,7 @@ pub(crate) fn singular(collection: Collection) -> &'static str {
         Collection::Rituals => "Ritual",
         Collection::Occurrences => "Occurrence",
         Collection::Sealed => "Sealed question",
+        Collection::Attachments => "Attachment",
     }
 }
 

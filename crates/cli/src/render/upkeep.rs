@@ -31,6 +31,12 @@ pub(crate) fn verify(report: &VerifyReport) -> String {
         "Read and checked {} facts in {} documents ({} records).",
         report.facts, report.documents, report.records
     )];
+    match (report.attachments, report.attachments_missing) {
+        (0, 0) => {}
+        (whole, 0) => lines.push(format!("Read and checked {whole} photos and files.")),
+        (whole, missing) => lines
+            .push(format!("Read and checked {whole} photos and files; {missing} have not come to this device yet.")),
+    }
     for damage in &report.damaged {
         lines.push(format!("damaged: {}\n  {}", printable(&damage.what), printable(&damage.advice)));
     }
@@ -45,7 +51,12 @@ pub(crate) fn verify(report: &VerifyReport) -> String {
 
 /// A backup that was written.
 pub(crate) fn backup(backup: &Backup) -> String {
-    format!("Wrote {} ({} bytes). It opens with the home's passphrase.", printable(&backup.path), backup.bytes)
+    format!(
+        "Wrote {} ({} bytes). It opens with the home's passphrase. Photos and files are not in it: they come again from the other \
+         devices, or copy the home's `attachments` directory beside it.",
+        printable(&backup.path),
+        backup.bytes
+    )
 }
 
 /// The backups in the home.
@@ -106,9 +117,18 @@ mod tests {
 
     #[test]
     fn checks() {
-        let whole = VerifyReport { private_locked: false, documents: 2, facts: 120, records: 300, damaged: vec![] };
+        let whole = VerifyReport {
+            private_locked: false,
+            documents: 2,
+            facts: 120,
+            records: 300,
+            attachments: 3,
+            attachments_missing: 0,
+            damaged: vec![],
+        };
         insta::assert_snapshot!(verify(&whole), @r"
         Read and checked 120 facts in 2 documents (300 records).
+        Read and checked 3 photos and files.
         All of it is as it was written.
         ");
         let damage =
@@ -116,11 +136,15 @@ mod tests {
         let shared = VerifyReport { private_locked: true, ..whole.clone() };
         insta::assert_snapshot!(verify(&shared), @r"
         Read and checked 120 facts in 2 documents (300 records).
+        Read and checked 3 photos and files.
         All of it is as it was written.
         Your private pages are locked and were not read: run `betwixt unlock`, then verify again.
         ");
+        let missing = VerifyReport { attachments_missing: 2, ..whole.clone() };
+        assert!(verify(&missing).contains("2 have not come to this device yet"));
         insta::assert_snapshot!(verify(&VerifyReport { damaged: vec![damage], ..whole }), @r"
         Read and checked 120 facts in 2 documents (300 records).
+        Read and checked 3 photos and files.
         damaged: a change of ours/2027
           It comes again with the next sync.
         ");

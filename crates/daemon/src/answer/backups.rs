@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn facts(house: &House) -> u64 {
-        let report = verify(&house.handle()).expect("verifies");
+        let report = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert_eq!(report.damaged, Vec::new());
         report.facts
     }
@@ -235,11 +235,11 @@ mod tests {
         assert_eq!(facts(&house), 0);
         write(&mut house, "one");
         write(&mut house, "two");
-        let report = verify(&house.handle()).expect("verifies");
+        let report = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert_eq!((report.documents, report.facts, report.damaged), (1, 2, Vec::new()));
         snapshot_if_due(&house.handle(), today()).expect("takes one");
         snapshot_if_due(&house.handle(), today()).expect("is done already");
-        let with_it = verify(&house.handle()).expect("verifies");
+        let with_it = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert_eq!(with_it.records, report.records + 1);
         house.close().expect("closes");
         assert_eq!(facts(&open(&path).house), 2);
@@ -254,7 +254,7 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(&made.path, bytes).expect("writes");
-        let report = verify(&house.handle()).expect("verifies");
+        let report = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert_eq!(report.damaged.len(), 1);
         let request = api::RestoreRequest::Path(made.path);
         let problem = restore(&path, Some(house), &request).expect_err("is refused");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn facts_in(house: &House) -> u64 {
-        verify(&house.handle()).expect("verifies").facts
+        verify(&house.handle(), &house.spaces()).expect("verifies").report.facts
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{rituals, seals};
 use crate::answer::problem::{storage_problem, unreadable};
-use crate::http::{Answer, Request, Response, Sees, Target, shown};
+use crate::http::{Answer, Named, Request, Response, Sees, Target, shown};
 use crate::replica::Replica;
 
 /// Answers a request that reads items; `None` for every other request.
@@ -129,7 +129,8 @@ pub(super) const fn model_scope(scope: api::Scope) -> Scope {
 /// Whether private items of this kind may be brought over. Journal entries stay private for good.
 pub(super) fn may_be_brought(kind: &Kind) -> bool {
     // What is said about a difference stays with it.
-    let about = [settle::SETTLEMENT, settle::SAYING_BACK].contains(&kind.name);
+    // And a private file is sealed and named by what the other does not know: it is shared by adding it again.
+    let about = [settle::SETTLEMENT, settle::SAYING_BACK, betwixt_model::attachment::KIND].contains(&kind.name);
     kind.naming != Naming::Internal && kind.name != shown::kind_of(api::Collection::Journal) && !about
 }
 
@@ -233,6 +234,27 @@ impl<'a> Open<'a> {
             .into()),
             (None, _) => Err(self.nothing(kind).into()),
         }
+    }
+
+    /// The item that a path names, of whatever collection.
+    pub(super) fn find_named(&self, named: &Named) -> Result<Found<'_, 'a>, ReadError> {
+        let prefix = match named {
+            Named::Vision => return self.find(&Target::Vision(None)),
+            Named::Item(prefix) => prefix,
+        };
+        let mut found: Option<Located<'_, 'a>> = None;
+        for collection in api::Collection::ALL.into_iter().filter(|collection| *collection != api::Collection::Vision) {
+            match self.locate(&Target::Item(collection, prefix.clone())) {
+                Ok(other) if found.is_none() => found = Some(other),
+                Ok(_) => {
+                    let detail = "More than one item begins like that; give more of the id.";
+                    return Err(Problem::new(ProblemKind::Ambiguous, detail).into());
+                }
+                Err(ReadError::Refused(problem)) if problem.kind == ProblemKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.ok_or_else(|| self.nothing("item"))?.whole()
     }
 
     /// That there is no item of this kind by the id that was given.

@@ -1,5 +1,6 @@
 //! Answering: what each request reads, says or does.
 
+pub(crate) mod attachments;
 pub(crate) mod backups;
 mod bring;
 pub(crate) mod carry;

@@ -6,14 +6,14 @@ pub(super) mod timeline;
 mod undo;
 mod words;
 
-use betwixt_api::{self as api, Collection, Problem, ProblemKind};
+use betwixt_api::{self as api, Problem, ProblemKind};
 use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use betwixt_store::View;
 
-use super::items::{Found, Located, Open, ReadError};
+use super::items::{Found, Open, ReadError};
 use super::problem::storage_problem;
-use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Sees, Target};
+use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Sees};
 use crate::replica::Replica;
 
 /// Answers a request about the past; `None` for every other request.
@@ -47,23 +47,7 @@ struct Past<'a> {
 impl<'a> Past<'a> {
     /// The item that a path names, of whatever collection.
     fn find(&self, named: &Named) -> Result<Found<'_, 'a>, ReadError> {
-        let prefix = match named {
-            Named::Vision => return self.open.find(&Target::Vision(None)),
-            Named::Item(prefix) => prefix,
-        };
-        let mut found: Option<Located<'_, 'a>> = None;
-        for collection in Collection::ALL.into_iter().filter(|collection| *collection != Collection::Vision) {
-            match self.open.locate(&Target::Item(collection, prefix.clone())) {
-                Ok(other) if found.is_none() => found = Some(other),
-                Ok(_) => {
-                    let detail = "More than one item begins like that; give more of the id.";
-                    return Err(Problem::new(ProblemKind::Ambiguous, detail).into());
-                }
-                Err(ReadError::Refused(problem)) if problem.kind == ProblemKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        found.ok_or_else(|| self.open.nothing("item"))?.whole()
+        self.open.find_named(named)
     }
 
     /// The fact of an item whose id begins so.

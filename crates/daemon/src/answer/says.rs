@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
+use super::attachments::StoredFile;
 use super::failure::{Failure, gone, refused};
 use super::items::{self, Open, OpenScope};
 use super::remembered::Key;
@@ -56,6 +57,25 @@ pub(crate) fn write(
     }
 }
 
+/// Says that a file is attached, into `stage`: as [`write()`].
+///
+/// # Errors
+/// [`StageError`].
+pub(crate) fn attach(
+    replica: &mut Replica,
+    stage: &mut Stage,
+    date: Date,
+    rng: &mut ChaCha20Rng,
+    sees: Sees,
+    (key, stored): (Option<&str>, StoredFile),
+) -> Result<Answer, StageError> {
+    match (Writing { replica, stage, date, rng, sees }).attach(key, stored) {
+        Ok(response) => Ok(Ok(response)),
+        Err(Failure::Refused(problem)) => Ok(Err(problem)),
+        Err(Failure::Stage(error)) => Err(error),
+    }
+}
+
 /// One stage, and what is said into it.
 pub(super) struct Writing<'a> {
     pub(super) replica: &'a mut Replica,
@@ -78,6 +98,11 @@ impl Writing<'_> {
         key: Option<&str>,
         item: api::NewItem,
     ) -> Result<Response, Failure> {
+        if collection == api::Collection::Attachments {
+            // Otherwise there would be a fact, and nowhere a file.
+            let detail = "A file is added with `POST /v1/files`, whose body is the file.";
+            return Err(Problem::new(ProblemKind::Invalid, detail).into());
+        }
         let kind = shown::kind_of(collection);
         let key = key.map(|key| Key::new(key, (collection, &item))).transpose()?;
         if let Some(answer) = self.remembered(kind, key.as_ref())? {
@@ -147,7 +172,7 @@ impl Writing<'_> {
     }
 
     /// Founds an item with its first field and says the others, as one act.
-    fn found(&mut self, scope: Scope, kind: &str, fields: Vec<(String, Value)>) -> Result<ItemId, Failure> {
+    pub(super) fn found(&mut self, scope: Scope, kind: &str, fields: Vec<(String, Value)>) -> Result<ItemId, Failure> {
         let Self { replica, stage, date, rng, .. } = self;
         let mut about = String::new();
         let said = replica.act(stage, scope, *date, *rng, |act| {
@@ -255,6 +280,7 @@ fn check_link(open: &OpenScope<'_>, kind: &str, field: &str, value: &Value) -> R
     let target = match schema::field(kind, field).map(|field| field.shape) {
         Some(Shape::Link(target)) => target,
         Some(Shape::SaidBack) => return check_said_back(open, field, value),
+        Some(Shape::Item) => return check_item(open, field, value),
         _ => return Ok(()),
     };
     if value.is_null() || open.holds_item(target, value)? {
@@ -267,6 +293,18 @@ fn check_link(open: &OpenScope<'_>, kind: &str, field: &str, value: &Value) -> R
     Err(Problem::new(ProblemKind::Invalid, format!("There is no {target} by that id in {whose}; give the whole id."))
         .about(field)
         .into())
+}
+
+/// Checks that the item of whatever kind is there.
+fn check_item(open: &OpenScope<'_>, field: &str, value: &Value) -> Result<(), Failure> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let named = text("item").parse::<ItemId>().ok();
+    let there = named.map(|item| open.head(text("kind"), &item)).transpose()?.flatten().is_some();
+    if there || value.is_null() {
+        return Ok(());
+    }
+    let detail = "There is no such item among those that the same people see; give the whole id, and its kind.";
+    Err(Problem::new(ProblemKind::Invalid, detail).about(field).into())
 }
 
 /// Checks that the version which is said back stands.

@@ -111,6 +111,13 @@ impl Open {
         for scope in scopes {
             status.troubles.extend(healing::troubles(&replica.health(scope)?));
         }
+        if self.engine.attachments_rest() {
+            status.troubles.push(
+                "There is too little room on the disk for photos and files that the other device has: free some space. They come \
+                 by themselves then; everything else goes on."
+                    .into(),
+            );
+        }
         if self.engine.is_recovering() {
             status
                 .troubles

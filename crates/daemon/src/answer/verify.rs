@@ -1,11 +1,13 @@
 //! Verifying: everything that is on disk is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use betwixt_api::{self as api, Problem};
-use betwixt_model::document::{Arrival, Document, DocumentId, GENESIS, arrivals};
-use betwixt_model::ids::FactId;
+use betwixt_model::attachment;
+use betwixt_model::document::{Arrival, Document, DocumentId, GENESIS, Scope, arrivals};
+use betwixt_model::ids::{AttachmentId, FactId, HouseholdId};
+use betwixt_store::attachments::{AttachmentError, Attachments};
 use betwixt_store::{StoredDocument, verify_archive};
 
 use crate::answer::backups::backup_files;
@@ -13,7 +15,18 @@ use crate::answer::healing;
 use crate::answer::problem::{file_problem, sentence, storage_problem};
 use crate::house::Handle;
 
-/// Reads everything that is on disk: every row, every document with the signatures of its facts, every snapshot.
+/// The spaces of the scopes that can be read.
+pub(crate) type Spaces = Vec<(Scope, HouseholdId)>;
+
+/// What was checked, and which attached files are to be fetched anew.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub(crate) report: api::VerifyReport,
+    pub(crate) damaged_files: Vec<(Scope, AttachmentId)>,
+}
+
+/// Reads everything that is on disk: every row, every document with the signatures of its facts, every attached file, every
+/// snapshot.
 ///
 /// While the private part is locked only the shared one is read, and the report says so. Entries of a document that are no
 /// facts of anybody have no effect, and are no damage of this disk: they are not counted. Facts whose keys another program
@@ -21,7 +34,7 @@ use crate::house::Handle;
 ///
 /// # Errors
 /// [`Problem`] when the store as a whole cannot be read. Damage is an answer.
-pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
+pub(crate) fn verify(handle: &Handle, spaces: &Spaces) -> Result<Verified, Problem> {
     let mut facts = BTreeSet::new();
     let mut altered = Vec::new();
     let mut check = |id: DocumentId, stored: &StoredDocument| {
@@ -62,7 +75,58 @@ pub(crate) fn verify(handle: &Handle) -> Result<api::VerifyReport, Problem> {
         damaged.push(api::Damage { what, advice: advice.into() });
     }
     let private_locked = !report.skipped.is_empty();
-    Ok(api::VerifyReport { private_locked, documents: report.documents, facts: facts.len() as u64, records, damaged })
+    let files = check_files(handle, spaces)?;
+    damaged.extend(files.damaged.iter().map(|(scope, id)| api::Damage {
+        what: format!("An attached file is damaged ({}).", files.attachments.path(*scope, id).display()),
+        advice: "It comes again when a device is met that has it.".into(),
+    }));
+    let report = api::VerifyReport {
+        private_locked,
+        documents: report.documents,
+        facts: facts.len() as u64,
+        records,
+        attachments: files.whole,
+        attachments_missing: files.missing,
+        damaged,
+    };
+    Ok(Verified { report, damaged_files: files.damaged })
+}
+
+/// What was found of attached files.
+struct CheckedFiles {
+    attachments: Attachments,
+    whole: u64,
+    missing: u64,
+    damaged: Vec<(Scope, AttachmentId)>,
+}
+
+fn check_files(handle: &Handle, spaces: &Spaces) -> Result<CheckedFiles, Problem> {
+    let attachments = Attachments::of(handle.home.path());
+    let mut found = CheckedFiles { attachments, whole: 0, missing: 0, damaged: Vec::new() };
+    for (scope, space) in spaces {
+        let view = handle.store.read().map_err(|error| storage_problem(&error))?;
+        // One that was locked meanwhile is told of among the rows.
+        let Ok(items) = attachment::all_files(&view.reader().rows(*scope), space) else { continue };
+        drop(view);
+        let mut named = BTreeMap::new();
+        let mut live = BTreeSet::new();
+        for (_, files) in items {
+            live.extend(files.live);
+            named.extend(files.named);
+        }
+        for (id, file) in named {
+            match found.attachments.check(*scope, space, &file) {
+                Ok(()) => found.whole += 1,
+                // What was let go is not fetched.
+                Err(AttachmentError::NotHere) => found.missing += u64::from(live.contains(&id)),
+                Err(error) => {
+                    tracing::warn!(%error, "an attached file is damaged");
+                    found.damaged.push((*scope, id));
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn check_document(id: DocumentId, stored: &StoredDocument, facts: &mut BTreeSet<FactId>) -> Result<Document, String> {
@@ -97,10 +161,10 @@ mod tests {
     #[test]
     fn while_the_private_part_is_locked_the_report_says_that_it_was_not_read() {
         let (_directory, _path, mut house, _) = founded();
-        let open = verify(&house.handle()).expect("verifies");
+        let open = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert!(!open.private_locked);
         house.lock_mine().expect("locks");
-        let locked = verify(&house.handle()).expect("verifies");
+        let locked = verify(&house.handle(), &house.spaces()).expect("verifies").report;
         assert!(locked.private_locked && locked.records < open.records, "{locked:?} after {open:?}");
     }
 }

@@ -151,6 +151,7 @@ impl Daemon {
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 if outcome.is_ok() {
                     open.private_opened(now);
+                    open.open_attachments(betwixt_model::document::Scope::Mine);
                     open.tell_unlocked();
                 }
                 let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));
@@ -162,6 +163,12 @@ impl Daemon {
                 let _ = answer.send(outcome.map(Response::Pairing));
             }
             Finished::Tried(outcome, key, answer) => self.tried(outcome, key, answer),
+            Finished::TakenIn(taken, answer) => self.taken_in(taken, answer, now),
+            Finished::Moved(moved) => {
+                if let State::Open(open) = &mut self.state {
+                    open.handle_moved(moved, now);
+                }
+            }
             Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
             Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
             Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),
@@ -179,7 +186,7 @@ impl Daemon {
     }
 
     pub(super) fn open(&mut self, house: House, troubles: Vec<String>, now: Instant) -> Result<(), Problem> {
-        let opened = Open::new(house, troubles, &self.options, self.registry.clone(), now);
+        let opened = Open::new(house, troubles, &self.options, self.registry.clone(), self.finished.clone(), now);
         let (mut open, events) = opened.map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
         open.private_opened(now);
         self.state = State::Open(Box::new(open));

@@ -8,8 +8,8 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
-use crate::answer::{backups, chapter, documents, export, items, past, problem, settle, verify};
-use crate::http::{Answer, Request, Response, Sees, pieces};
+use crate::answer::{attachments, backups, chapter, documents, export, items, past, problem, settle, verify};
+use crate::http::{Answer, AttachmentResponse, Request, Response, Sees, pieces};
 use crate::idle;
 use crate::open::{HERE, Open, Waiter};
 use crate::options::Options;
@@ -125,8 +125,15 @@ impl Open {
             }
             Request::CarryExport { device, request } => return self.carry_export(&device, request, answer),
             Request::Verify => {
-                let handle = self.house.handle();
-                tokio::task::spawn_blocking(move || drop(answer.send(verify::verify(&handle).map(Response::Verified))));
+                let (handle, spaces, porter) = (self.house.handle(), self.house.spaces(), self.porter.clone());
+                tokio::task::spawn_blocking(move || {
+                    let verified = verify::verify(&handle, &spaces);
+                    if let Ok(verified) = &verified {
+                        porter.tell_damaged(&verified.damaged_files);
+                    }
+                    // Whoever asked may be gone.
+                    let _ = answer.send(verified.map(|verified| Response::Verified(verified.report)));
+                });
                 return None;
             }
             Request::Backup { key, request } => match self.backups.begin(key, &request) {
@@ -143,6 +150,13 @@ impl Open {
                 Ok(Begun::Before(backup)) => Ok(Response::Backup(backup)),
                 Err(problem) => Err(problem),
             },
+            Request::AttachmentContent(target) => {
+                self.attachment_content(sees, &target, answer);
+                return None;
+            }
+            Request::AttachmentCopies(target) => attachments::find(replica, sees, &target)
+                .and_then(|found| self.copies(&found))
+                .map(|copies| AttachmentResponse::Copies(copies).into()),
             Request::Documents => documents::list(replica, sees, Zoned::now().year()).map(Response::Documents),
             Request::Document(scope, year) => match documents::find(replica, sees, scope, year, Zoned::now().year()) {
                 Ok(document) => {

@@ -146,6 +146,7 @@ impl<W, A> Engine<W, A> {
         counter: u64,
         now: Instant,
     ) -> Result<(), StageError> {
+        let attachments = self.offered(Scope::Ours);
         let Some(talk) = self.talks.get_mut(&connection).filter(|talk| !talk.closed) else { return Ok(()) };
         let (peer, role) = (talk.peer, talk.role());
         let own = replica.roster().own_device(&peer).map(|own| own.circle());
@@ -168,6 +169,7 @@ impl<W, A> Engine<W, A> {
             peer_counters: stored.map(CounterWindow::from_bytes).unwrap_or_default(),
             roster,
             documents,
+            attachments,
         };
         let session = talk.shared.session.insert(Session::new(now, config));
         for (stream, frame) in std::mem::take(&mut talk.shared.early) {
@@ -230,6 +232,12 @@ impl<W, A> Engine<W, A> {
                 self.lazy.sync_states.insert((peer, document.within(scope)), state);
                 self.lazy_at.get_or_insert(now + LAZY);
             }
+            session::Output::ReadChunk { id, chunk } => self.hand_out_chunk((connection, lane), id, chunk, None),
+            session::Output::StoreChunk { id, chunk, bytes } => {
+                self.hand_out_chunk((connection, lane), id, chunk, Some(bytes));
+            }
+            session::Output::FetchEnded { id, end } => self.fetch_ended(connection, lane, id, end),
+            session::Output::Event(Event::PeerAttachments) => self.peer_has(connection, peer, lane, now),
             // The peer is the same, and was met.
             session::Output::Event(Event::Met { .. }) if scope == Scope::Mine => {}
             session::Output::Event(Event::Met { counter, .. }) => {

@@ -18,6 +18,7 @@
 //! While a stage is on its way, sessions are asked for nothing, and whatever follows a write follows once it is on disk.
 //! Writes that come meanwhile form the next stage: so commits are grouped without a timer.
 
+mod attachments;
 mod knocks;
 mod meeting;
 mod networks;
@@ -38,6 +39,8 @@ use jiff::civil::Date;
 
 use crate::replica::Replica;
 
+pub(crate) use attachments::attachments_setting;
+pub use attachments::{ChunkPlace, MAX_FETCHES};
 pub use knocks::Knocks;
 pub use meeting::peers;
 pub use networks::ports;
@@ -45,6 +48,7 @@ pub use output::{Output, PeerChange, Trouble};
 pub(crate) use staging::days;
 pub use talk::Talk;
 
+use attachments::Attachments;
 use writes::{Flight, Lazy, Write};
 
 /// How late what may be lost is written.
@@ -85,6 +89,7 @@ pub struct Engine<W, A> {
     /// Where this device is now.
     networks: Vec<Network>,
     knocks: Knocks,
+    attachments: Attachments,
 }
 
 impl<W, A> Engine<W, A> {
@@ -102,6 +107,7 @@ impl<W, A> Engine<W, A> {
             outputs: VecDeque::new(),
             networks,
             knocks,
+            attachments: Attachments::default(),
         }
     }
 
@@ -115,6 +121,7 @@ impl<W, A> Engine<W, A> {
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
             self.look_at_private(replica, now);
+            self.look_at_attachments(now);
             self.poll_meeting(now);
             self.note_in_step(replica, now);
             if self.in_flight.is_some() || !self.wants_documents() {
@@ -159,7 +166,13 @@ impl<W, A> Engine<W, A> {
         let sessions = self.talks.values().filter_map(Talk::poll_timeout);
         // While the disk is busy, or in the way, nothing can be written; whatever ends that is an input.
         let lazy_at = self.lazy_at.filter(|_| self.in_flight.is_none() && self.recover_at.is_none());
-        sessions.chain([self.dialer.poll_timeout(), lazy_at, self.recover_at].into_iter().flatten()).min()
+        sessions
+            .chain(
+                [self.dialer.poll_timeout(), lazy_at, self.recover_at, self.attachments_timeout()]
+                    .into_iter()
+                    .flatten(),
+            )
+            .min()
     }
 
     /// The time of [`Engine::poll_timeout`] has come.

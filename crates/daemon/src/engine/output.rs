@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use betwixt_model::document::DocumentId;
-use betwixt_model::ids::DeviceId;
+use betwixt_model::attachment::Attached;
+use betwixt_model::document::{DocumentId, Scope};
+use betwixt_model::ids::{DeviceId, ItemId};
 use betwixt_net::CloseCode;
 use betwixt_sync::dialer::{AttemptId, ConnectionId};
 use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::OutgoingStream;
 
+use super::ChunkPlace;
 use crate::replica::{Committed, StageError};
 
 /// What is to be done, in this order.
@@ -61,6 +63,30 @@ pub enum Output<W, A> {
         peer: DeviceId,
         /// How.
         change: PeerChange,
+    },
+    /// A file is to be fetched: see whether there is room, and what of it is here already, and answer with
+    /// [`super::Engine::handle_attachment_resumed`].
+    ResumeAttachment {
+        /// The scope that names it.
+        scope: Scope,
+        /// The file.
+        file: Attached,
+    },
+    /// Read a chunk, and answer with [`super::Engine::handle_chunk_read`].
+    ReadChunk(ChunkPlace),
+    /// Store a chunk, one after the other in this order, and answer with [`super::Engine::handle_chunk_stored`].
+    StoreChunk {
+        /// Where it belongs.
+        place: ChunkPlace,
+        /// The sealed bytes.
+        bytes: Vec<u8>,
+    },
+    /// A file has come, and is whole on the disk.
+    AttachmentArrived {
+        /// The scope that names it.
+        scope: Scope,
+        /// The attachments that name it.
+        items: Vec<ItemId>,
     },
     /// Somebody is to know of this.
     Trouble(Trouble),

@@ -56,6 +56,7 @@ impl<W, A> Engine<W, A> {
         if !open {
             // They are under the key that is gone, and cost bytes only.
             self.lazy.sync_states.retain(|(_, document), _| document.scope == Scope::Ours);
+            self.lazy.attachments.retain(|(_, scope), _| *scope == Scope::Ours);
         }
         for (connection, own) in begin {
             if let Err(error) = self.begin_private(replica, connection, own, now) {
@@ -74,6 +75,7 @@ impl<W, A> Engine<W, A> {
         now: Instant,
     ) -> Result<(), StageError> {
         let Some(space) = replica.space(Scope::Mine) else { return Ok(()) };
+        let attachments = self.offered(Scope::Mine);
         let Some(talk) = self.talks.get_mut(&connection) else { return Ok(()) };
         let view = replica.read()?;
         let documents = spoken_of(replica, &view.reader(), &talk.peer, Scope::Mine)?;
@@ -93,6 +95,7 @@ impl<W, A> Engine<W, A> {
             peer_counters: CounterWindow::default(),
             roster: RosterOffer::default(),
             documents,
+            attachments,
         };
         let early = std::mem::take(&mut private.conversation.early);
         private.conversation = Conversation { session: Some(Session::new(now, config)), ..Conversation::default() };

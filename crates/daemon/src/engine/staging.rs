@@ -10,6 +10,7 @@ use betwixt_sync::session::CounterWindow;
 use betwixt_sync::wire::{DocumentName, GoodbyeReason, Lane};
 use jiff::civil::Date;
 
+use super::attachments::attachments_setting;
 use super::meeting::counters_setting;
 use super::networks;
 use super::writes::{After, Flight, Lazy, Write};
@@ -74,7 +75,8 @@ impl<W, A> Engine<W, A> {
         if self.lazy.is_empty() {
             return Ok(());
         }
-        let Lazy { sync_states, counters, addresses, ports, knocks, in_step } = std::mem::take(&mut self.lazy);
+        let Lazy { sync_states, attachments, counters, addresses, ports, knocks, in_step } =
+            std::mem::take(&mut self.lazy);
         for (peer, told) in in_step {
             // Nothing is staged yet, so what is on disk is what the peer has, if they are in step still; otherwise they will
             // be again.
@@ -94,6 +96,10 @@ impl<W, A> Engine<W, A> {
         let batch = stage.batch();
         for ((peer, document), state) in sync_states {
             batch.put_sync_state(&peer, document, &state)?;
+        }
+        for ((peer, scope), has) in attachments {
+            let has: Vec<[u8; 32]> = has.iter().map(|id| *id.as_bytes()).collect();
+            batch.put_setting(scope, &attachments_setting(&peer), &has)?;
         }
         let today = days(moment.date);
         for (peer, counter) in counters {

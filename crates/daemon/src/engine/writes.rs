@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use automerge::Change;
 use betwixt_model::document::{DocumentId, Scope};
-use betwixt_model::ids::{DeviceId, FactId};
+use betwixt_model::ids::{AttachmentId, DeviceId, FactId};
 use betwixt_net::interfaces::NetworkId;
 use betwixt_store::MetAddress;
 use betwixt_sync::dialer::ConnectionId;
@@ -79,6 +79,8 @@ pub(super) struct Flight<A> {
 pub(super) struct Lazy {
     /// Automerge's sync states.
     pub(super) sync_states: BTreeMap<(DeviceId, DocumentId), Vec<u8>>,
+    /// Which attached files peers have.
+    pub(super) attachments: BTreeMap<(DeviceId, Scope), Vec<AttachmentId>>,
     /// The counters that peers told.
     pub(super) counters: Vec<(DeviceId, u64)>,
     /// Addresses that worked.
@@ -95,6 +97,7 @@ impl Lazy {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.sync_states.is_empty()
+            && self.attachments.is_empty()
             && self.counters.is_empty()
             && self.addresses.is_empty()
             && self.ports.is_empty()

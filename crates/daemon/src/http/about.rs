@@ -9,11 +9,15 @@ use betwixt_api::{
 use betwixt_model::ritual::MAX_WINDOW;
 use betwixt_model::schema::{self, Kind, Naming, Owner};
 
+/// The most characters of a line, such as a title.
+pub(super) const MAX_LINE: usize = schema::shape::MAX_LINE;
+
 use super::routes::json;
 use super::{MAX_CONNECTIONS, MAX_WAITING_NOTICES, shown, values};
 
 /// What a frontend may ask for. A name stays what it means; new ones come with new versions.
 const CAPABILITIES: &[&str] = &[
+    "attachments",
     "backups",
     "bring",
     "calendar",

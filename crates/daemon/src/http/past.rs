@@ -150,7 +150,7 @@ async fn since(call: Asking) -> HttpResponse {
     call.with(|parts| Ok(Request::Past(PastRequest::Since(MeetingsList::read(&parts.uri)?)))).await
 }
 
-fn named(item: String) -> Result<Named, Problem> {
+pub(super) fn named(item: String) -> Result<Named, Problem> {
     if item == "vision" { Ok(Named::Vision) } else { beginning(item).map(Named::Item) }
 }
 

@@ -7,6 +7,7 @@ use betwixt_api::{Collection, Problem, Scope};
 use tokio::sync::oneshot;
 
 use super::access::Caller;
+use super::attachments::{AttachmentResponse, NewFile, Upload};
 use super::events::EventStream;
 use super::export::Pieces;
 use super::frontends::{FrontendRequest, FrontendResponse};
@@ -239,6 +240,19 @@ pub enum Request {
     },
     /// `POST /v1/restore`: [`Response::Restored`].
     Restore(api::RestoreRequest),
+    /// `POST /v1/files`: [`AttachmentResponse::Added`].
+    AddFile {
+        /// The same key adds it once.
+        key: Option<String>,
+        /// What is said of it.
+        file: NewFile,
+        /// The file itself.
+        upload: Upload,
+    },
+    /// `GET /v1/attachments/{id}/content`: [`AttachmentResponse::Content`].
+    AttachmentContent(Target),
+    /// `GET /v1/attachments/{id}/copies`: [`AttachmentResponse::Copies`].
+    AttachmentCopies(Target),
     /// `GET /v1/documents`: [`Response::Documents`].
     Documents,
     /// `GET /v1/documents/{scope}/{year}`: [`Response::Document`].
@@ -311,6 +325,8 @@ pub enum Response {
     Backups(Vec<api::Backup>),
     /// A backup was written.
     Backup(api::Backup),
+    /// About files.
+    Attachment(AttachmentResponse),
     /// A backup was put in place.
     Restored(api::Restored),
     /// The documents that there are.
@@ -329,6 +345,7 @@ impl Response {
             Request::Create { .. }
                 | Request::Init(_)
                 | Request::Backup { .. }
+                | Request::AddFile { .. }
                 | Request::Frontend(FrontendRequest::Add { .. } | FrontendRequest::Ask(_))
                 | Request::Ways(WayRequest::NewRecoveryCode(_) | WayRequest::AddKeyFile(_))
         )

@@ -19,7 +19,7 @@ use super::lists::{self, ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
 use super::request::{Call, DeviceChange, Request, Response, Target};
-use super::{about, chapter, ways};
+use super::{about, attachments, chapter, ways};
 
 pub(super) type Calls = mpsc::Sender<Call>;
 
@@ -72,6 +72,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/documents/{scope}/{year}", READ, document)
         .get("/v1/vision", READ, |call: Asking| call.with(|parts| Ok(Request::Item(Target::Vision(parts.scope()?)))))
         .put("/v1/vision/{field}", WRITE, say_vision)
+        .merge(attachments::routes())
         .merge(past::routes())
         .get("/v1/seals", READ, seals::all)
         .get("/v1/seals/{id}", READ, seals::one)
@@ -297,7 +298,7 @@ impl Asking {
     }
 }
 
-async fn ask(calls: &Calls, caller: Caller, request: Request) -> HttpResponse {
+pub(super) async fn ask(calls: &Calls, caller: Caller, request: Request) -> HttpResponse {
     let status = if Response::founded(&request) { StatusCode::CREATED } else { StatusCode::OK };
     let (answer, answered) = oneshot::channel();
     let going_down =
@@ -342,6 +343,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Carried(body) => json(status, &body),
         Response::Backups(body) => list(status, body),
         Response::Backup(body) => json(status, &body),
+        Response::Attachment(body) => attachments::write(status, body),
         Response::Restored(body) => json(status, &body),
         Response::Documents(body) => list(status, body),
         Response::Document(bytes) => with_type(status, api::AUTOMERGE, bytes.into()),

@@ -1,6 +1,7 @@
 //! From the model's views to what the API shows. A change of shape only: what a field holds was decided by the fold.
 
 use betwixt_api as api;
+use betwixt_model::attachment;
 use betwixt_model::ids::{ItemId, PartnerId};
 use betwixt_model::index::rows::ReadRows;
 use betwixt_model::index::{IndexError, Window};
@@ -29,6 +30,7 @@ pub const fn kind_of(collection: api::Collection) -> &'static str {
         api::Collection::Rituals => "ritual",
         api::Collection::Occurrences => "occurrence",
         api::Collection::Sealed => "sealed",
+        api::Collection::Attachments => attachment::KIND,
     }
 }
 
@@ -49,6 +51,15 @@ pub fn item<R: ReadRows>(
     view: &ItemView,
 ) -> Result<Option<api::Item>, IndexError<R::Error>> {
     let Some(mut shown) = alone(reader, scope, view) else { return Ok(None) };
+    let latest = Window { latest_first: true, ..Window::default() };
+    let mut attached = view::page_linked(rows, reader, attachment::KIND, &view.id, &latest, api::MAX_PARTS)?.items;
+    attached.reverse();
+    // What was let go is found in its own history.
+    attached.retain(|file| file.fields.get(attachment::FILE).is_some_and(|file| file.reading.value.is_some()));
+    if !attached.is_empty() {
+        let attached = attached.iter().filter_map(|file| alone(reader, scope, file)).collect();
+        shown.parts.insert(api::Collection::Attachments.name().to_owned(), attached);
+    }
     let (name, kind) = match view.kind.as_str() {
         "goal" => ("milestones", "milestone"),
         "milestone" => ("progress", "progress"),
@@ -57,7 +68,6 @@ pub fn item<R: ReadRows>(
     let linked = match kind {
         // Grows with the years.
         "progress" => {
-            let latest = Window { latest_first: true, ..Window::default() };
             let mut linked = view::page_linked(rows, reader, kind, &view.id, &latest, api::MAX_PARTS)?.items;
             linked.reverse();
             linked

@@ -3,7 +3,7 @@
 use automerge::sync::{State, SyncDoc};
 use automerge::{AutoCommit, Change};
 use betwixt_model::document::Document;
-use betwixt_model::ids::HouseholdId;
+use betwixt_model::ids::{AttachmentId, HouseholdId};
 use betwixt_sync::keys::advert;
 use betwixt_sync::pairing::{PairingOffer, Purpose, fuzz};
 use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, ListedDocument, VersionRange};
@@ -31,6 +31,7 @@ pub(super) fn frames() -> Vec<Seed> {
     };
     let listed =
         [2025, 2026].map(|year| ListedDocument { id: shared(year), heads: home.documents[&shared(2026)].heads() });
+    let file = |seed| AttachmentId::from_bytes([seed; 32]);
     let all = [
         ("hello", hello(1)),
         ("hello-newer", hello(9)),
@@ -43,6 +44,12 @@ pub(super) fn frames() -> Vec<Seed> {
         ("open", Frame::Open(shared(2026))),
         ("sync", Frame::Sync { last: true, bytes: rest[0].raw_bytes().to_vec() }),
         ("whole", Frame::Whole { last: false, bytes: b"saved".to_vec() }),
+        ("open-attachments", Frame::OpenAttachments),
+        ("have", Frame::Have { last: true, ids: vec![file(1), file(2)] }),
+        ("lost", Frame::Lost(vec![file(1)])),
+        ("want", Frame::Want { id: file(1), from: 3, count: 8 }),
+        ("chunk", Frame::Chunk { id: file(1), chunk: 3, bytes: b"sealed".to_vec() }),
+        ("unavailable", Frame::Unavailable(file(1))),
     ];
     all.into_iter().map(|(name, frame)| named(name, frame.encode())).collect()
 }

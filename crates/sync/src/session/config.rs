@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use automerge::ChangeHash;
 use betwixt_model::document::Scope;
-use betwixt_model::ids::HouseholdId;
+use betwixt_model::ids::{AttachmentId, HouseholdId};
 
 use super::CounterWindow;
 use crate::roster::OwnDevice;
@@ -77,4 +77,7 @@ pub struct SessionConfig {
     pub roster: RosterOffer,
     /// Every document of the scope that this device has, with its heads; no document needs to be loaded for it.
     pub documents: BTreeMap<DocumentName, SharedDocument>,
+    /// The attached files that may be handed out, as [`super::Session::handle_attachments`] takes them; `None` while no fact of the
+    /// scope names any.
+    pub attachments: Option<BTreeMap<AttachmentId, u64>>,
 }

@@ -17,13 +17,15 @@
 //! - **Inputs from the daemon**: [`Session::handle_local_change`], [`Session::handle_roster_settled`],
 //!   [`Session::handle_roster_changed`], [`Session::close`].
 //! - **Answers to outputs**: [`Session::generate`] to [`Output::Generate`]; one of [`Session::handle_persisted`],
-//!   [`Session::handle_persist_failed`] and [`Session::handle_refused`] to [`Output::Persist`].
+//!   [`Session::handle_persist_failed`] and [`Session::handle_refused`] to [`Output::Persist`]; [`Session::handle_chunk_read`] to
+//!   [`Output::ReadChunk`], and [`Session::handle_chunk_stored`] to [`Output::StoreChunk`].
 //!
 //! # DurableBeforeTold
 //!
 //! A document that is handed to [`Session::generate`] or [`Session::handle_persisted`] must be on disk entirely, with
 //! every change that it holds: the session tells the peer of all of them. The caller commits first.
 
+mod attachments;
 mod config;
 mod control;
 mod counters;
@@ -48,12 +50,14 @@ use betwixt_model::gate::GateError;
 
 use crate::wire::{DocumentName, Frame, GoodbyeReason, Hello, IncomingStream, StreamKey, caps};
 
+pub use attachments::{ChunkStored, FetchEnd};
 pub use config::{Role, RosterOffer, SessionConfig, SessionScope, SharedDocument};
 pub use counters::CounterWindow;
 pub use exchange::{shared_heads, state_of};
 pub use output::{CloseReason, Event, Output, PersistId};
 pub use violation::ProtocolViolation;
 
+use attachments::Attachments;
 use exchange::Exchange;
 
 /// How far the control stream has come. What a phase waits for has a deadline, unless the caller is asked for it.
@@ -85,6 +89,7 @@ pub struct Session {
     /// This side's document streams that were opened.
     opened: BTreeSet<DocumentName>,
     exchanges: BTreeMap<DocumentName, Exchange>,
+    attachments: Attachments,
     /// The newest generation of every year that either side has named.
     newest: BTreeMap<i16, u32>,
     persisting: BTreeMap<PersistId, DocumentName>,
@@ -114,6 +119,7 @@ impl Session {
             counter: config.counter,
             roster_heads: config.roster.heads.clone(),
         });
+        let attachments = Attachments::holding(std::mem::take(&mut config.attachments));
         let mut newest = BTreeMap::new();
         // By generation: what comes last of a year is its newest.
         newest.extend(config.documents.keys().map(|id| (id.year(), id.generation())));
@@ -141,6 +147,7 @@ impl Session {
             streams: BTreeMap::new(),
             opened: BTreeSet::new(),
             exchanges,
+            attachments,
             newest,
             persisting: BTreeMap::new(),
             next_persist: 0,
@@ -281,7 +288,8 @@ impl Session {
 
     /// The time of [`Session::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let Some(until) = self.poll_timeout() else { return };
+        self.time_out_fetch(now);
+        let Some(until) = self.phase_timeout() else { return };
         if now < until {
             return;
         }
@@ -305,6 +313,11 @@ impl Session {
 
     /// When to call [`Session::handle_timeout`] if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let fetch = self.attachments.timeout().filter(|_| self.phase != Phase::Closed);
+        self.phase_timeout().into_iter().chain(fetch).min()
+    }
+
+    fn phase_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::DigestSent { until } | Phase::AwaitingDigest { until } | Phase::AwaitingDocuments { until } => {
                 Some(until)
@@ -339,6 +352,14 @@ impl Session {
                 self.meet(now, &hello)
             }
             (None, Frame::Open(document)) if self.documents_may_speak() => self.open(stream, document),
+            (None, Frame::OpenAttachments) if self.documents_may_speak() => {
+                if self.streams.values().any(|known| *known == StreamKey::Attachments) {
+                    return Err(ProtocolViolation::OutOfOrder(name));
+                }
+                self.streams.insert(stream, StreamKey::Attachments);
+                Ok(())
+            }
+            (Some(StreamKey::Attachments), frame) => self.receive_attachments(now, frame),
             (Some(StreamKey::Control), frame) => self.receive_control(now, frame),
             (Some(StreamKey::Document(document)), Frame::Sync { last, bytes }) => {
                 self.receive_part(document, exchange::Kind::Message, last, &bytes)
@@ -425,6 +446,7 @@ impl Session {
         self.phase = Phase::Exchanging { until: (!in_step).then(|| now + caps::STORED_WITHIN) };
         if in_step && !self.in_step {
             self.event(Event::InStep);
+            self.begin_attachments();
         }
         self.in_step = in_step;
     }

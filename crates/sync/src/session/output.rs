@@ -1,8 +1,9 @@
 //! What a session wants done.
 
 use automerge::Change;
+use betwixt_model::ids::AttachmentId;
 
-use super::ProtocolViolation;
+use super::{FetchEnd, ProtocolViolation};
 use crate::wire::{DocumentName, GoodbyeReason, StreamKey, VersionRange};
 
 /// Names one [`Output::Persist`] within its session.
@@ -48,6 +49,30 @@ pub enum Output {
         /// To be given back in [`super::SharedDocument::sync_state`].
         state: Vec<u8>,
     },
+    /// The peer wants this chunk of an attached file: answer with [`super::Session::handle_chunk_read`].
+    ReadChunk {
+        /// Which file, one of those that may be handed out.
+        id: AttachmentId,
+        /// Which of its chunks.
+        chunk: u32,
+    },
+    /// A chunk of the file that is being fetched came. See that it opens, store it, and answer with
+    /// [`super::Session::handle_chunk_stored`]; one after the other, in the order in which they come.
+    StoreChunk {
+        /// Which file.
+        id: AttachmentId,
+        /// Which of its chunks.
+        chunk: u32,
+        /// The sealed bytes, of the length that they should have.
+        bytes: Vec<u8>,
+    },
+    /// The file that was being fetched is not to be had from this peer now.
+    FetchEnded {
+        /// Which.
+        id: AttachmentId,
+        /// Why.
+        end: FetchEnd,
+    },
     /// Something happened that others may want to know.
     Event(Event),
     /// Close the connection once what was sent before has left. The session does nothing more.
@@ -72,6 +97,8 @@ pub enum Event {
     },
     /// All documents of the scope are the same on both sides. Comes again whenever that is so after it was not.
     InStep,
+    /// Which attached files the peer has is known now, or has changed: see [`super::Session::peer_attachments`].
+    PeerAttachments,
     /// The peer speaks newer versions only: this device is to be updated.
     PeerNewerProtocol {
         /// What the peer speaks.

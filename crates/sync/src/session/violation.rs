@@ -64,4 +64,10 @@ pub enum ProtocolViolation {
     /// Changes that Automerge refused, or panicked over, after the gate had admitted them.
     #[error("changes of document {0} cannot be applied")]
     Inapplicable(DocumentName),
+    /// More attached files than a side may have.
+    #[error("it has too many attached files")]
+    TooManyAttachments,
+    /// A piece of an attached file that is not what it should be.
+    #[error("a piece of an attached file is not what it should be")]
+    BadChunk,
 }

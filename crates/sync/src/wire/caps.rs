@@ -94,3 +94,22 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the peer may take to store what it was sent, and say so.
 pub const STORED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Attached files that one frame lists; more take several.
+pub const LISTED_ATTACHMENTS: usize = 4_096;
+
+/// Attached files that a side may have in all. A little above what one keeps, since files that were let go stay.
+pub const ATTACHMENTS: usize = 2 * betwixt_model::attachment::MAX_FILES;
+
+/// Chunks of an attached file that are asked for together.
+pub const WANTED_CHUNKS: u32 = 8;
+
+/// Chunks that were asked for and are not stored yet: what is under way of a file at a time.
+pub const CHUNKS_AHEAD: u32 = 2 * WANTED_CHUNKS;
+
+/// Chunks that a peer may have asked for and not got. One that gave up a file and went on to the next may be owed twice as
+/// many as [`CHUNKS_AHEAD`].
+pub const CHUNKS_OWED: u32 = 4 * CHUNKS_AHEAD;
+
+/// How long nothing may come of an attached file that was asked for, before it is given up and asked of somebody else.
+pub const CHUNK_WITHIN: Duration = Duration::from_secs(60);

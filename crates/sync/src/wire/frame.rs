@@ -1,7 +1,8 @@
 //! The frames and their bytes.
 
 use automerge::ChangeHash;
-use betwixt_model::ids::HouseholdId;
+use betwixt_model::attachment;
+use betwixt_model::ids::{AttachmentId, HouseholdId};
 
 use super::codec::{Malformed, Reader, write_bytes, write_hashes, write_unsigned};
 use super::{DocumentName, caps};
@@ -96,7 +97,8 @@ impl GoodbyeReason {
     }
 }
 
-/// A frame. The first eight are sent on the control stream, the last three on a document's.
+/// A frame. The first seven are sent on the control stream, the next three on a document's, the others on that of attached
+/// files.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The first of the control stream.
@@ -129,6 +131,37 @@ pub enum Frame {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// The first of the stream of attached files.
+    OpenAttachments,
+    /// Files that the sender has whole, sorted; added to those it told before.
+    Have {
+        /// Whether the sender has now told all that it has.
+        last: bool,
+        /// Which.
+        ids: Vec<AttachmentId>,
+    },
+    /// Files that the sender no longer has, sorted.
+    Lost(Vec<AttachmentId>),
+    /// Asks for chunks of a file.
+    Want {
+        /// Which file.
+        id: AttachmentId,
+        /// The first chunk.
+        from: u32,
+        /// How many, at most [`caps::WANTED_CHUNKS`].
+        count: u32,
+    },
+    /// A chunk that was asked for, as it lies on the sender's disk.
+    Chunk {
+        /// Of which file.
+        id: AttachmentId,
+        /// Its number.
+        chunk: u32,
+        /// The sealed bytes.
+        bytes: Vec<u8>,
+    },
+    /// A file that was asked for is not to be had here.
+    Unavailable(AttachmentId),
 }
 
 const HELLO: u8 = 1;
@@ -141,6 +174,12 @@ const GOODBYE: u8 = 7;
 const OPEN: u8 = 16;
 const SYNC: u8 = 17;
 const WHOLE: u8 = 18;
+const OPEN_ATTACHMENTS: u8 = 32;
+const HAVE: u8 = 33;
+const LOST: u8 = 34;
+const WANT: u8 = 35;
+const CHUNK: u8 = 36;
+const UNAVAILABLE: u8 = 37;
 
 impl Frame {
     /// The frame's name, for errors and logs; what is in it belongs into neither.
@@ -156,6 +195,12 @@ impl Frame {
             Self::Open(_) => "Open",
             Self::Sync { .. } => "Sync",
             Self::Whole { .. } => "Whole",
+            Self::OpenAttachments => "OpenAttachments",
+            Self::Have { .. } => "Have",
+            Self::Lost(_) => "Lost",
+            Self::Want { .. } => "Want",
+            Self::Chunk { .. } => "Chunk",
+            Self::Unavailable(_) => "Unavailable",
         }
     }
 
@@ -205,6 +250,31 @@ impl Frame {
                 out.extend([WHOLE, u8::from(*last)]);
                 out.extend_from_slice(bytes);
             }
+            Self::OpenAttachments => out.push(OPEN_ATTACHMENTS),
+            Self::Have { last, ids } => {
+                out.extend([HAVE, u8::from(*last)]);
+                write_hashes(&mut out, ids.iter().map(AttachmentId::as_bytes));
+            }
+            Self::Lost(ids) => {
+                out.push(LOST);
+                write_hashes(&mut out, ids.iter().map(AttachmentId::as_bytes));
+            }
+            Self::Want { id, from, count } => {
+                out.push(WANT);
+                out.extend_from_slice(id.as_bytes());
+                write_unsigned(&mut out, u64::from(*from));
+                write_unsigned(&mut out, u64::from(*count));
+            }
+            Self::Chunk { id, chunk, bytes } => {
+                out.push(CHUNK);
+                out.extend_from_slice(id.as_bytes());
+                write_unsigned(&mut out, u64::from(*chunk));
+                out.extend_from_slice(bytes);
+            }
+            Self::Unavailable(id) => {
+                out.push(UNAVAILABLE);
+                out.extend_from_slice(id.as_bytes());
+            }
         }
         out
     }
@@ -239,6 +309,25 @@ impl Frame {
                 let (last, bytes) = read_part(&mut reader)?;
                 Self::Whole { last, bytes }
             }
+            OPEN_ATTACHMENTS => Self::OpenAttachments,
+            HAVE => Self::Have { last: read_last(&mut reader)?, ids: read_ids(&mut reader)? },
+            LOST => Self::Lost(read_ids(&mut reader)?),
+            WANT => {
+                let id = AttachmentId::from_bytes(reader.array()?);
+                let from = reader.count(most_chunks(), "chunks of a file")?;
+                let count = reader.count(caps::WANTED_CHUNKS as usize, "chunks at a time")?;
+                Self::Want { id, from: narrow(from), count: narrow(count) }
+            }
+            CHUNK => {
+                let id = AttachmentId::from_bytes(reader.array()?);
+                let chunk = narrow(reader.count(most_chunks(), "chunks of a file")?);
+                let bytes = reader.take(reader.rest().len())?;
+                if bytes.len() > attachment::CHUNK + attachment::TAG {
+                    return Err(Malformed::Cap("bytes of a chunk"));
+                }
+                Self::Chunk { id, chunk, bytes: bytes.to_vec() }
+            }
+            UNAVAILABLE => Self::Unavailable(AttachmentId::from_bytes(reader.array()?)),
             unknown => return Err(Malformed::UnknownFrame(unknown)),
         };
         reader.finish()?;
@@ -281,12 +370,30 @@ fn read_documents(reader: &mut Reader<'_>) -> Result<Vec<ListedDocument>, Malfor
     if sorted { Ok(documents) } else { Err(Malformed::Unsorted("documents")) }
 }
 
+fn read_ids(reader: &mut Reader<'_>) -> Result<Vec<AttachmentId>, Malformed> {
+    let ids = reader.hashes(caps::LISTED_ATTACHMENTS, "attached files")?;
+    Ok(ids.into_iter().map(AttachmentId::from_bytes).collect())
+}
+
+/// The most chunks of a file.
+fn most_chunks() -> usize {
+    attachment::chunks(attachment::MAX_BYTES) as usize
+}
+
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).expect("it was measured against a cap that fits")
+}
+
+fn read_last(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+    match reader.byte()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Malformed::Value("mark of a last part")),
+    }
+}
+
 fn read_part(reader: &mut Reader<'_>) -> Result<(bool, Vec<u8>), Malformed> {
-    let last = match reader.byte()? {
-        0 => false,
-        1 => true,
-        _ => return Err(Malformed::Value("mark of a last part")),
-    };
+    let last = read_last(reader)?;
     let bytes = reader.take(reader.rest().len())?;
     if bytes.len() > caps::PART {
         return Err(Malformed::Cap("bytes of a part"));

@@ -72,15 +72,18 @@ pub enum StreamKey {
     Control,
     /// One document's sync.
     Document(DocumentName),
+    /// Attached files.
+    Attachments,
 }
 
 impl StreamKey {
     /// How urgent a stream is beside the others of its connection: the greater goes first (as quinn's stream
-    /// priorities). Control before all, then the latest year.
+    /// priorities). Control before all, then the latest year, and attached files last.
     pub fn priority(self) -> i32 {
         match self {
             Self::Control => i32::from(i16::MAX) + 1,
             Self::Document(document) => i32::from(document.year),
+            Self::Attachments => 0,
         }
     }
 }
@@ -113,5 +116,6 @@ mod tests {
         let key = |year| StreamKey::Document(named(year)).priority();
         assert!(StreamKey::Control.priority() > key(*YEARS.end()));
         assert!(key(2026) > key(2025));
+        assert!(key(*YEARS.start()) > StreamKey::Attachments.priority());
     }
 }

@@ -461,6 +461,10 @@ impl Device {
                     }
                 }
                 Output::Lost { error, .. } => panic!("a stage failed: {error}"),
+                Output::ResumeAttachment { .. }
+                | Output::ReadChunk(_)
+                | Output::StoreChunk { .. }
+                | Output::AttachmentArrived { .. } => unreachable!("nobody attaches a file here"),
                 // Dials fail by themselves; who is in step is asked for when it counts.
                 Output::Cancel(_) | Output::Verify { .. } | Output::Peer { .. } => {}
             }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Operation;
-use crate::openapi::examples::{FACT, GOAL, MILESTONE, OCCURRENCE, QUESTION, RITUAL};
+use crate::openapi::examples::{FACT, GOAL, MILESTONE, OCCURRENCE, PHOTO, QUESTION, RITUAL};
 use crate::*;
 
 pub(super) fn items() -> Vec<Operation> {
@@ -55,6 +55,32 @@ pub(super) fn items() -> Vec<Operation> {
             .once("0b9d7b1e-55a3-4d0c-8f6a-1d2c3e4f5a6b")
             .body::<ProgressEntry>(json!({ "amount": 2, "note": "Along the river" }))
             .answers::<Item>(),
+    ]
+}
+
+pub(super) fn attachments() -> Vec<Operation> {
+    vec![
+        Operation::post("addFile", "/v1/files", "Adds a photo or a file, and founds the attachment that names it.")
+            .more(
+                "The body is the file, up to 100 MiB. The place at which a photo was taken is left out of what is kept, unless \
+                 asked otherwise. Where a kind of photo or video cannot be cleared of it, it is not added unless that is \
+                 asked. The file is on the disk before this answers; other devices fetch it by and by.",
+            )
+            .query("scope", Some("ours"))
+            .query("title", Some("By the lake"))
+            .query("of", Some(GOAL))
+            .query("location", None)
+            .once("8d1f2e3c-4b5a-4c6d-9e7f-1a2b3c4d5e6f")
+            .takes_file()
+            .founds()
+            .answers::<AddedAttachment>(),
+        Operation::get("attachmentContent", "/v1/attachments/{id}/content", "What is in an attached file.")
+            .more("404 while this device has not got all of it.")
+            .at("id", PHOTO)
+            .gives_file(),
+        Operation::get("attachmentCopies", "/v1/attachments/{id}/copies", "Which devices have an attached file.")
+            .at("id", PHOTO)
+            .answers::<Copies>(),
     ]
 }
 

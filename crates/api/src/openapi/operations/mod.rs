@@ -20,6 +20,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
         ("Carrying by hand", home::carry()),
         ("Pairing", home::pairing()),
         ("Items and fields", items::items()),
+        ("Attachments", items::attachments()),
         ("Rituals", items::rituals()),
         ("Sealed answers", items::seals()),
         ("What differs and waits", together::settle()),

@@ -3,18 +3,34 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use betwixt_model::attachment;
 use betwixt_model::document::Scope;
+use betwixt_model::ids::AttachmentId;
 use betwixt_sync::session::{
-    CloseReason, CounterWindow, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
+    ChunkStored, CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope,
+    SharedDocument,
 };
 use betwixt_sync::wire::{Frame, IncomingStream, StreamKey, VERSIONS, caps};
 
 use crate::household::{HOUSEHOLD, Home, Taken};
 
+/// The file that one side has.
+const FILE: AttachmentId = AttachmentId::from_bytes([9; 32]);
+
+/// How long it is: some chunks, and a short one.
+const FILE_BYTES: u64 = 20 * attachment::CHUNK as u64 + 5;
+
+/// A chunk of it. What sealing means is not the session's affair.
+fn chunk_of_file(chunk: u32) -> Vec<u8> {
+    vec![chunk as u8; attachment::sealed_chunk_bytes(FILE_BYTES, chunk).expect("the session asks for what there is")]
+}
+
 pub(super) struct End {
     pub(super) session: Session,
     pub(super) closed: Option<CloseReason>,
     pub(super) counter: u64,
+    /// The first chunk of the file that is not stored.
+    stored: u32,
     /// Sent and not yet delivered, by stream.
     sent: BTreeMap<StreamKey, VecDeque<Vec<u8>>>,
 }
@@ -28,6 +44,7 @@ pub(super) fn roster() -> RosterOffer {
 pub(super) fn number(key: StreamKey) -> u64 {
     match key {
         StreamKey::Control => 2,
+        StreamKey::Attachments => 3,
         StreamKey::Document(id) => 1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.generation()),
     }
 }
@@ -46,8 +63,10 @@ impl End {
             documents: documents
                 .map(|(id, document)| (*id, SharedDocument { heads: document.heads(), sync_state: Vec::new() }))
                 .collect(),
+            // One has a file, and the other fetches it.
+            attachments: Some((role == Role::Dialling).then_some((FILE, FILE_BYTES)).into_iter().collect()),
         };
-        Self { session: Session::new(now, config), closed: None, counter, sent: BTreeMap::new() }
+        Self { session: Session::new(now, config), closed: None, counter, stored: 0, sent: BTreeMap::new() }
     }
 
     /// A frame comes.
@@ -92,7 +111,26 @@ impl End {
                     Taken::Inapplicable => self.session.handle_apply_failed(now, id),
                     Taken::Refused(reason) => self.session.handle_refused(now, id, &reason),
                 },
-                Output::SyncState { .. } | Output::Event(_) => {}
+                Output::ReadChunk { id, chunk } => {
+                    assert_eq!(id, FILE, "only what a fact names is handed out");
+                    self.session.handle_chunk_read(id, chunk, Some(chunk_of_file(chunk)));
+                }
+                Output::StoreChunk { id, chunk, bytes } => {
+                    assert_eq!((id, chunk), (FILE, self.stored), "chunks come in order, of what was asked for");
+                    let stored = if bytes != chunk_of_file(chunk) {
+                        ChunkStored::Bad
+                    } else if chunk + 1 == attachment::chunks(FILE_BYTES) {
+                        ChunkStored::Whole
+                    } else {
+                        ChunkStored::Kept
+                    };
+                    self.stored += 1;
+                    self.session.handle_chunk_stored(now, id, chunk, stored);
+                }
+                Output::Event(Event::PeerAttachments) if self.stored == 0 => {
+                    self.session.fetch(now, FILE, FILE_BYTES, 0);
+                }
+                Output::FetchEnded { .. } | Output::SyncState { .. } | Output::Event(_) => {}
                 Output::Close(reason) => self.closed = Some(reason),
             }
         }

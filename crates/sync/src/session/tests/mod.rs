@@ -1,5 +1,6 @@
 //! Two sessions over pipes that keep each stream's order and nothing else, with real documents and the real gate.
 
+mod attachments;
 mod bytes;
 mod control;
 mod converge;
@@ -10,16 +11,18 @@ mod hostile;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use attachments::File;
 use betwixt_model::document::{Document, DocumentId, Scope, actor_id};
 use betwixt_model::fact::{Draft, Fact, Nonce};
 use betwixt_model::gate::{Actors, admit};
-use betwixt_model::ids::{DeviceId, EpochId, HouseholdId, PartnerId};
+use betwixt_model::ids::{AttachmentId, DeviceId, EpochId, HouseholdId, PartnerId};
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::{
-    CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
+    ChunkStored, CloseReason, CounterWindow, Event, FetchEnd, Output, Role, RosterOffer, Session, SessionConfig,
+    SessionScope, SharedDocument,
 };
 use crate::wire::{DocumentName, Frame, IncomingStream, StreamKey, VERSIONS};
 
@@ -48,6 +51,12 @@ pub(crate) struct Home {
     pub(crate) said: u64,
     /// Whether sync states reach the disk.
     pub(crate) keeps_states: bool,
+    /// Whether facts name attached files.
+    pub(super) knows_attachments: bool,
+    /// Those that are whole.
+    pub(super) attachments: BTreeMap<AttachmentId, File>,
+    /// Those of which some chunks are here.
+    pub(super) parts: BTreeMap<AttachmentId, Vec<Vec<u8>>>,
 }
 
 pub(crate) fn couple() -> [Home; 2] {
@@ -65,6 +74,9 @@ pub(crate) fn couple() -> [Home; 2] {
         roster: RosterOffer { heads: vec![[7; 32]], statements: vec![b"founding".to_vec()] },
         said: 0,
         keeps_states: true,
+        knows_attachments: false,
+        attachments: BTreeMap::new(),
+        parts: BTreeMap::new(),
     };
     [home(0), home(1)]
 }
@@ -126,6 +138,7 @@ impl Home {
             peer_counters: self.seen,
             roster: self.roster.clone(),
             documents: documents.collect(),
+            attachments: self.knows_attachments.then(|| self.held()),
         }
     }
 }
@@ -141,6 +154,8 @@ pub(super) struct End {
     pub(super) largest_persist: usize,
     /// The most changes of a document that waited for others.
     pub(super) parked: usize,
+    /// Files that were fetched no more.
+    pub(super) ended: Vec<(AttachmentId, FetchEnd)>,
 }
 
 impl End {
@@ -153,6 +168,7 @@ impl End {
             sent_bytes: 0,
             largest_persist: 0,
             parked: 0,
+            ended: Vec::new(),
         }
     }
 
@@ -193,6 +209,15 @@ impl End {
                         home.states.insert(document, state);
                     }
                 }
+                Output::ReadChunk { id, chunk } => {
+                    let sealed = home.attachments.get(&id).map(|file| file.chunks[chunk as usize].clone());
+                    self.session.handle_chunk_read(id, chunk, sealed);
+                }
+                Output::StoreChunk { id, chunk, bytes } => {
+                    let stored = home.store(id, chunk, bytes);
+                    self.session.handle_chunk_stored(now, id, chunk, stored);
+                }
+                Output::FetchEnded { id, end } => self.ended.push((id, end)),
                 Output::Event(event) => {
                     if let Event::Met { counter, .. } = event {
                         assert!(home.seen.note(counter));
@@ -260,6 +285,7 @@ impl Connection {
     pub(super) fn hand(&mut self, homes: &mut [Home; 2], to: usize, key: StreamKey, frame: &[u8]) {
         let number = match key {
             StreamKey::Control => 2,
+            StreamKey::Attachments => 3,
             StreamKey::Document(id) => {
                 1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.generation())
             }

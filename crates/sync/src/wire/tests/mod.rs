@@ -4,7 +4,7 @@ mod chunks;
 
 use automerge::ChangeHash;
 use betwixt_model::document::{DocumentId, Scope};
-use betwixt_model::ids::HouseholdId;
+use betwixt_model::ids::{AttachmentId, HouseholdId};
 use proptest::prelude::*;
 
 use super::*;
@@ -57,6 +57,16 @@ fn one_of_each() -> Vec<(&'static str, Frame)> {
         ("goodbye-other", GoodbyeReason::Other(200)),
     ];
     all.extend(goodbyes.map(|(name, reason)| (name, Frame::Goodbye(reason))));
+    let file = |seed| AttachmentId::from_bytes(bytes(seed));
+    all.extend([
+        ("open-attachments", Frame::OpenAttachments),
+        ("have-part", Frame::Have { last: false, ids: vec![file(0), file(2)] }),
+        ("have-last", Frame::Have { last: true, ids: vec![] }),
+        ("lost", Frame::Lost(vec![file(1)])),
+        ("want", Frame::Want { id: file(6), from: 300, count: 8 }),
+        ("chunk", Frame::Chunk { id: file(6), chunk: 300, bytes: b"sealed".to_vec() }),
+        ("unavailable", Frame::Unavailable(file(6))),
+    ]);
     all
 }
 
@@ -76,9 +86,14 @@ fn golden_every_frame_has_the_bytes_that_version_1_gave_it() {
 #[test]
 fn frames_that_are_cut_short_or_have_something_after_them_are_refused() {
     for (name, frame) in one_of_each() {
-        let open_ended = matches!(frame, Frame::Sync { .. } | Frame::Whole { .. });
+        let open_ended = matches!(frame, Frame::Sync { .. } | Frame::Whole { .. } | Frame::Chunk { .. });
         let bytes = frame.encode();
-        let shortest = if open_ended { 2 } else { bytes.len() };
+        let shortest = match frame {
+            // A tag, a file's id and a number of two bytes.
+            Frame::Chunk { .. } => 35,
+            _ if open_ended => 2,
+            _ => bytes.len(),
+        };
         for length in 0..shortest {
             assert!(Frame::decode(&bytes[..length]).is_err(), "{name} cut to {length}");
         }
@@ -104,6 +119,7 @@ fn caps_lists_are_refused_by_their_number_alone() {
     };
     refused(2, caps::ROSTER_STATEMENTS + 1, "statements");
     refused(6, caps::DOCUMENTS + 1, "documents");
+    refused(34, caps::LISTED_ATTACHMENTS + 1, "attached files");
     let statement = [vec![2, 1], number(caps::STATEMENT + 1)].concat();
     assert_eq!(Frame::decode(&statement), Err(Malformed::Cap("bytes of a statement")));
     let heads = [vec![6, 1, 0xea, 0x0f, 0], number(caps::HEADS + 1)].concat();
@@ -112,6 +128,13 @@ fn caps_lists_are_refused_by_their_number_alone() {
     assert_eq!(Frame::decode(&roster_heads), Err(Malformed::Cap("heads of a roster")));
     let part = [vec![17, 0], vec![0; caps::PART + 1]].concat();
     assert_eq!(Frame::decode(&part), Err(Malformed::Cap("bytes of a part")));
+    let chunk = |chunk: usize, bytes: usize| [vec![36], vec![0; 32], number(chunk), vec![0; bytes]].concat();
+    let longest = betwixt_model::attachment::CHUNK + betwixt_model::attachment::TAG;
+    assert!(Frame::decode(&chunk(1_600, longest)).is_ok());
+    assert_eq!(Frame::decode(&chunk(0, longest + 1)), Err(Malformed::Cap("bytes of a chunk")));
+    assert_eq!(Frame::decode(&chunk(1_601, 0)), Err(Malformed::Cap("chunks of a file")));
+    let wants = [vec![35], vec![0; 32], number(0), number(caps::WANTED_CHUNKS as usize + 1)].concat();
+    assert_eq!(Frame::decode(&wants), Err(Malformed::Cap("chunks at a time")));
 }
 
 #[test]
@@ -146,7 +169,7 @@ proptest! {
     /// HostileInputIsAnError; and what is read has one spelling.
     #[test]
     fn hostile_input_is_an_error_for_frames_and_what_is_read_is_written_the_same(
-        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 16, 17, 18, 99]),
+        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 16, 17, 18, 32, 33, 34, 35, 36, 37, 99]),
         mut bytes in proptest::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..200),
     ) {
         bytes.insert(0, tag);
