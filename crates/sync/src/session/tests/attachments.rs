@@ -9,9 +9,9 @@ use crate::wire::caps;
 
 /// A file as one of the homes has it. Which bytes a chunk has follows from the file; sealing is not the session's affair.
 #[derive(Clone)]
-pub(in crate::session) struct File {
-    pub(in crate::session) bytes: u64,
-    pub(in crate::session) chunks: Vec<Vec<u8>>,
+pub(crate) struct File {
+    pub(crate) bytes: u64,
+    pub(crate) chunks: Vec<Vec<u8>>,
 }
 
 fn id(seed: u8) -> AttachmentId {
@@ -31,11 +31,11 @@ impl Home {
         self.attachments.insert(id(seed), file(seed, bytes));
     }
 
-    pub(in crate::session) fn held(&self) -> BTreeMap<AttachmentId, u64> {
+    pub(crate) fn held(&self) -> BTreeMap<AttachmentId, u64> {
         self.attachments.iter().map(|(id, file)| (*id, file.bytes)).collect()
     }
 
-    pub(in crate::session) fn store(&mut self, id: AttachmentId, chunk: u32, bytes: Vec<u8>) -> ChunkStored {
+    pub(crate) fn store(&mut self, id: AttachmentId, chunk: u32, bytes: Vec<u8>) -> ChunkStored {
         let whole = file(id.as_bytes()[0], LONG);
         if bytes != whole.chunks[chunk as usize] {
             return ChunkStored::Bad;

@@ -1,6 +1,6 @@
 //! Two sessions over pipes that keep each stream's order and nothing else, with real documents and the real gate.
 
-mod attachments;
+pub(crate) mod attachments;
 mod bytes;
 mod control;
 mod converge;
@@ -52,11 +52,11 @@ pub(crate) struct Home {
     /// Whether sync states reach the disk.
     pub(crate) keeps_states: bool,
     /// Whether facts name attached files.
-    pub(super) knows_attachments: bool,
+    pub(crate) knows_attachments: bool,
     /// Those that are whole.
-    pub(super) attachments: BTreeMap<AttachmentId, File>,
+    pub(crate) attachments: BTreeMap<AttachmentId, File>,
     /// Those of which some chunks are here.
-    pub(super) parts: BTreeMap<AttachmentId, Vec<Vec<u8>>>,
+    pub(crate) parts: BTreeMap<AttachmentId, Vec<Vec<u8>>>,
 }
 
 pub(crate) fn couple() -> [Home; 2] {
