@@ -215,6 +215,29 @@ impl Cable {
         Ok(())
     }
 
+    /// Lets nothing through that is for one machine alone, as access points with isolation do; what is for all still passes.
+    /// Multicast of IPv4 goes on, and with it discovery.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn isolate(&self) -> anyhow::Result<()> {
+        for side in [Side::Left, Side::Right] {
+            let port = port(side as usize);
+            // A switch that does not know where anybody is passes nothing to them but what it floods.
+            let switch = ["-n", self.lan.switch(), "link", "set", &port, "type", "bridge_slave"];
+            ip(&[&switch[..], &["learning", "off", "flood", "off", "fdb_flush"]].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Runs `ip` with these arguments for one of the machines.
+    ///
+    /// # Errors
+    /// When it fails, with what it says.
+    pub fn configure(&self, side: Side, arguments: &[&str]) -> anyhow::Result<()> {
+        ip(&[&["-n", self.name(side)], arguments].concat())
+    }
+
     /// Runs something on a thread of its own that is on this machine: sockets made in it are, too.
     ///
     /// # Errors

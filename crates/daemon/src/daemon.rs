@@ -289,16 +289,13 @@ impl Daemon {
     }
 
     fn doctor(&self, answer: oneshot::Sender<Answer>) {
-        let open = match &self.state {
-            State::Open(open) => Some((open.house.handle(), doctor::recovery(open.house.replica.roster()))),
+        let known = match &self.state {
+            State::Open(open) => Some(doctor::Known::of(open)),
             State::New | State::Locked | State::Busy => None,
         };
         let (home, discovery): (std::path::PathBuf, bool) = (self.options.home.clone(), self.options.discovery);
         self.beside(move || {
-            let (handle, recovery) = open.unzip();
-            let mut found = doctor::findings(&home, handle.as_ref(), discovery, &Zoned::now());
-            found.extend(recovery.flatten());
-            doctor::sort(&mut found);
+            let found = doctor::findings(&home, known, discovery, &Zoned::now());
             // Whoever asked may be gone.
             let _ = answer.send(Ok(Response::Doctor(found)));
             None

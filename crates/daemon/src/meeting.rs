@@ -38,7 +38,11 @@ impl Open {
                 self.engine.handle_dial_failed(attempt, now);
             }
             NetEvent::Candidate { peer, addresses, .. } => {
+                self.heard.insert(peer);
                 self.engine.handle_advert(peer, &addresses, now);
+            }
+            NetEvent::Withdrawn { peer } => {
+                self.heard.remove(&peer);
             }
             NetEvent::PortDrawn { network, port } => self.engine.handle_port_drawn(network, port, now),
             NetEvent::Knocked { knock } => self.engine.handle_knocked(knock, now),
@@ -51,7 +55,10 @@ impl Open {
             NetEvent::Pairing { connection, event } => self.handle_pairing_net(connection, event, now),
             NetEvent::PairingFound { addresses } => self.handle_pairing_found(addresses, now),
             NetEvent::StreamClosed { .. } | NetEvent::Drained { .. } => {}
-            NetEvent::Discovery(state) => tracing::info!(?state, "discovery"),
+            NetEvent::Discovery(state) => {
+                tracing::info!(?state, "discovery");
+                self.discovering = state;
+            }
         }
     }
 

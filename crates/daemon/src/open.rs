@@ -8,7 +8,7 @@ use betwixt_api::Problem;
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::NetworkId;
-use betwixt_net::{Bind, Config, Discovery, Net, NetEvent};
+use betwixt_net::{Bind, Config, Discovery, DiscoveryState, Net, NetEvent};
 use betwixt_store::StoreError;
 use betwixt_store::attachments::Attachments;
 use betwixt_sync::dialer::Dialer;
@@ -96,6 +96,10 @@ pub(crate) struct Open {
     pub(crate) here_until: Option<Instant>,
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
+    /// Whether discovery runs.
+    pub(crate) discovering: DiscoveryState,
+    /// Devices of the household whose adverts are heard.
+    pub(crate) heard: BTreeSet<DeviceId>,
     pub(crate) rng: ChaCha20Rng,
     /// Whether a new epoch was begun since the home was opened: once is enough, for no other copy knows it.
     pub(crate) epoch_renewed: bool,
@@ -162,6 +166,8 @@ impl Open {
             here_until: None,
             home_networks,
             discovery: options.discovery,
+            discovering: DiscoveryState::Off,
+            heard: BTreeSet::new(),
             rng,
             epoch_renewed: false,
         };

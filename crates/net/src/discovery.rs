@@ -6,7 +6,7 @@
 //! suspend, because it loses services otherwise; and it is stopped for a while when adverts flood in, because its cache
 //! has no bound of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -78,7 +78,11 @@ pub(crate) async fn find_peers(shared: Arc<Shared>) {
                                 }
                             }
                         }
-                        ServiceEvent::ServiceRemoved(_, name) => seen.remove(&name),
+                        ServiceEvent::ServiceRemoved(_, name) => {
+                            for peer in seen.remove(&name) {
+                                let _ = shared.events.send(NetEvent::Withdrawn { peer }).await;
+                            }
+                        }
                         _ => {}
                     }
                 }
@@ -86,6 +90,10 @@ pub(crate) async fn find_peers(shared: Arc<Shared>) {
         };
         running.stop().await;
         drop(running);
+        // The next run hears anew who is there.
+        for peer in seen.peers() {
+            let _ = shared.events.send(NetEvent::Withdrawn { peer }).await;
+        }
         service.after(&shared, flooded, true).await;
     }
 }
@@ -167,8 +175,19 @@ impl Seen {
             .map(|((_, name, _), _)| name.clone())
     }
 
-    fn remove(&mut self, name: &str) {
-        self.0.retain(|(_, known, _), _| known != name);
+    /// Forgets an advert; whose no other is known of now.
+    fn remove(&mut self, name: &str) -> BTreeSet<DeviceId> {
+        let (gone, rest): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.0).into_iter().partition(|((_, known, _), _)| known == name);
+        self.0 = rest;
+        let mut gone: BTreeSet<DeviceId> = gone.into_keys().map(|(peer, ..)| peer).collect();
+        gone.retain(|peer| !self.0.keys().any(|(known, ..)| known == peer));
+        gone
+    }
+
+    /// Everybody of whom an advert is known.
+    fn peers(self) -> BTreeSet<DeviceId> {
+        self.0.into_keys().map(|(peer, ..)| peer).collect()
     }
 }
 

@@ -14,6 +14,8 @@ use crate::interfaces::{InterfaceKind, Network, for_discovery, networks};
 /// tried, on another port.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const MULTICAST_DNS: u16 = 5353;
+/// An address that is nobody's (RFC 5737) and in no network: what is asked for when asking for the default route.
+const NOWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// How long our own packet may take to come back to us.
 const RETURN: Duration = Duration::from_millis(250);
 
@@ -28,6 +30,21 @@ pub struct InterfaceFacts {
     pub used_for_discovery: bool,
     /// Whether multicast works on it, as far as this machine can see.
     pub multicast: Multicast,
+    /// Where what is for others in its network goes.
+    pub neighbours: Neighbours,
+}
+
+/// Where this machine would send a packet to another device in an interface's network. Asked of the system; nothing is sent.
+#[derive(Debug)]
+pub enum Neighbours {
+    /// By an ordinary interface in that network.
+    Direct,
+    /// Into the tunnel of this name.
+    Tunnel(String),
+    /// Nowhere: there is no route, or it is forbidden.
+    Nowhere(io::Error),
+    /// The interface has no IPv4 network in which there could be others, so it was not asked.
+    Unasked,
 }
 
 /// How far a multicast packet of ours comes.
@@ -60,13 +77,24 @@ impl Multicast {
 pub fn interfaces() -> io::Result<Vec<InterfaceFacts>> {
     let all = networks()?;
     let used: Vec<u32> = for_discovery(&all, false).iter().map(|network| network.index).collect();
-    let facts = |network: Network| InterfaceFacts {
+    let facts = |network: &Network| InterfaceFacts {
         mtu: mtu(&network.interface),
         used_for_discovery: used.contains(&network.index),
-        multicast: multicast(&network),
-        network,
+        multicast: multicast(network),
+        neighbours: neighbours(network, &all),
+        network: network.clone(),
     };
-    Ok(all.into_iter().map(facts).collect())
+    Ok(all.iter().map(facts).collect())
+}
+
+/// The tunnel through which this machine would send what is for no network that it is in, if it is one: a VPN that has taken
+/// the default route. Asked of the system; nothing is sent.
+pub fn tunnelled_default(facts: &[InterfaceFacts]) -> Option<&str> {
+    let source = source(SocketAddrV4::new(NOWHERE, MULTICAST_DNS)).ok()?;
+    let tunnel = |facts: &&InterfaceFacts| {
+        facts.network.kind == InterfaceKind::Tunnel && facts.network.addresses.iter().any(|own| own.ip == source)
+    };
+    facts.iter().find(tunnel).map(|facts| facts.network.interface.as_str())
 }
 
 /// Whether multicast DNS can be listened to: port 5353, shared with the system's own responder.
@@ -94,6 +122,41 @@ fn mtu(interface: &str) -> Option<u32> {
         return None;
     }
     std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?.trim().parse().ok()
+}
+
+/// The address from which this machine would send to another. Connecting a UDP socket asks the system's routes, those of
+/// policies and VPNs among them, and sends nothing.
+fn source(to: SocketAddrV4) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+fn neighbours(network: &Network, all: &[Network]) -> Neighbours {
+    let Some(neighbour) = network.addresses.iter().find_map(|own| match own.ip {
+        IpAddr::V4(ip) => neighbour(ip, own.prefix),
+        IpAddr::V6(_) => None,
+    }) else {
+        return Neighbours::Unasked;
+    };
+    match source(SocketAddrV4::new(neighbour, MULTICAST_DNS)) {
+        Ok(from) => {
+            let tunnel = |other: &&Network| {
+                other.kind == InterfaceKind::Tunnel && other.addresses.iter().any(|own| own.ip == from)
+            };
+            let tunnel = all.iter().filter(|other| other.index != network.index).find(tunnel);
+            tunnel.map_or(Neighbours::Direct, |tunnel| Neighbours::Tunnel(tunnel.interface.clone()))
+        }
+        Err(error) => Neighbours::Nowhere(error),
+    }
+}
+
+/// Another address in the same network that can be a device's: neither the network's own nor its broadcast address.
+fn neighbour(own: Ipv4Addr, prefix: u8) -> Option<Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(u32::from(prefix))?;
+    let others = (1..=3_u32).map(|flipped| own.to_bits() ^ flipped);
+    let within = |other: &u32| other & !hosts == own.to_bits() & !hosts && ![0, hosts].contains(&(other & hosts));
+    others.filter(|_| hosts > 2).find(within).map(Ipv4Addr::from_bits)
 }
 
 fn shared_socket(port: u16) -> io::Result<Socket> {
@@ -158,5 +221,21 @@ mod tests {
         assert!(loopback.mtu.is_none_or(|mtu| mtu >= 1280));
         assert!(tunnels(&facts).iter().all(|name| !name.is_empty()));
         assert_eq!(mtu("../../etc/passwd"), None);
+    }
+    #[test]
+    fn a_neighbour_is_in_the_network_and_no_broadcast_address() {
+        for (own, prefix, expected) in [
+            ("192.0.2.1", 24, Some("192.0.2.3")),
+            ("192.0.2.2", 24, Some("192.0.2.3")),
+            ("192.0.2.254", 24, Some("192.0.2.252")),
+            ("192.0.2.1", 30, Some("192.0.2.2")),
+            ("192.0.2.2", 30, Some("192.0.2.1")),
+            ("192.0.2.1", 31, None),
+            ("192.0.2.1", 32, None),
+            ("10.0.0.1", 0, Some("10.0.0.0")),
+        ] {
+            let found = neighbour(own.parse().unwrap(), prefix);
+            assert_eq!(found.map(|ip| ip.to_string()).as_deref(), expected, "{own}/{prefix}");
+        }
     }
 }

@@ -73,6 +73,11 @@ pub enum NetEvent {
         /// The receiving interface's name.
         interface: String,
     },
+    /// A rostered device's adverts are no longer there: it said that it goes, or did not answer when it was asked for.
+    Withdrawn {
+        /// Whose.
+        peer: DeviceId,
+    },
     /// Links or addresses changed, or the machine was suspended. Redial, and forget waits.
     NetworkChanged {
         /// The networks that this device is in now.

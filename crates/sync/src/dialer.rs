@@ -163,6 +163,16 @@ pub enum CandidateError {
     NotDialable,
 }
 
+/// How dialling a peer goes that is not connected, for people who wonder why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Whether there is an address at which it can be dialled.
+    pub has_address: bool,
+    /// How many rounds over its addresses brought no connection since there was one, or since the networks of this machine
+    /// changed.
+    pub unanswered: u32,
+}
+
 /// The state machine.
 pub struct Dialer {
     own: DeviceId,
@@ -306,6 +316,7 @@ impl Dialer {
         };
         let changed = used.connection == connection;
         entry.current = Some(used);
+        entry.unanswered = 0;
         if let Some((spare, keep)) = spare {
             let closed = if keep { entry.keep_spare(spare, now + WINDOW) } else { Some(spare) };
             self.outputs.extend(closed.map(|closed| Output::Close(closed.connection)));
@@ -371,6 +382,7 @@ impl Dialer {
             if entry.current.is_none() {
                 let wait = self.wait(&id);
                 if let Some(entry) = self.peers.get_mut(&id) {
+                    entry.unanswered = entry.unanswered.saturating_add(1);
                     entry.next_round = Some(now + wait);
                 }
             }
@@ -385,6 +397,12 @@ impl Dialer {
         let half = doubled.min(LONGEST_WAIT) / 2;
         let steps = u32::try_from(self.rng.next_u64() % 1025).expect("at most 1024");
         half + half * steps / 1024
+    }
+
+    /// How dialling a peer goes; `None` for one that is connected, or that may not be dialled.
+    pub fn reach(&self, peer: &DeviceId) -> Option<Reach> {
+        let entry = self.peers.get(peer).filter(|entry| entry.current.is_none())?;
+        Some(Reach { has_address: !entry.candidates.is_empty(), unanswered: entry.unanswered })
     }
 
     /// Forgets every address that was not set by hand: it belonged to networks in which the machine may no longer be. Those
@@ -405,6 +423,7 @@ impl Dialer {
                 candidate.on_link = false;
             }
             peer.failures = 0;
+            peer.unanswered = 0;
             peer.last_advert = None;
             peer.refreshing = peer.current.is_some();
             peer.next_round = self.enabled.then(|| now + if own < *id { Duration::ZERO } else { HEAD_START });

@@ -1,18 +1,21 @@
 //! What is wrong with a home and around it, and what to do about it. Blocks, a quarter of a second an interface.
 
-use std::io;
+mod clocks;
+mod meeting;
+mod network;
+
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use betwixt_api::{Finding, Level};
-use betwixt_net::doctor::{InterfaceFacts, Multicast, has_ipv6, interfaces, multicast_dns_port, tunnels};
 use betwixt_sync::roster::Roster;
 use jiff::Zoned;
 
 use crate::house::Handle;
+use crate::open::Open;
 
-/// The smallest packet that QUIC needs, with IPv6's headers (RFC 9000, section 14).
-const SMALLEST_PACKET: u32 = 1280;
+use meeting::Around;
+
 /// With less than this free, in bytes, a disk counts as almost full.
 const LITTLE_SPACE: u64 = 256 << 20;
 /// The year of this version: no clock that is right shows an earlier one.
@@ -20,34 +23,41 @@ const THIS_VERSION: i16 = 2026;
 /// How far a file may be dated ahead of the clock before that says something.
 const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Everything that was looked at, what matters most first. Without a [`Handle`] (a home that is locked, or none) the
-/// store is not looked into.
-pub(crate) fn findings(home: &Path, handle: Option<&Handle>, discovery: bool, now: &Zoned) -> Vec<Finding> {
+/// What only an open home knows, as it was when it was asked.
+pub(crate) struct Known {
+    handle: Handle,
+    recovery: Option<Finding>,
+    around: Around,
+}
+
+impl Known {
+    /// What is known now.
+    pub(crate) fn of(open: &Open) -> Self {
+        let recovery = recovery(open.house.replica.roster());
+        Self { handle: open.house.handle(), recovery, around: Around::of(open) }
+    }
+}
+
+/// Everything that was looked at, what matters most first. Without what is [`Known`] of an open home (one that is locked, or
+/// none) the store is not looked into.
+pub(crate) fn findings(home: &Path, known: Option<Known>, discovery: bool, now: &Zoned) -> Vec<Finding> {
     let mut all = Vec::new();
+    let handle = known.as_ref().map(|known| &known.handle);
     store(home, handle, &mut all);
     space(home, &mut all);
     clock(home, handle, now, &mut all);
-    let facts = interfaces();
-    network(&facts, has_ipv6(), &mut all);
-    if discovery {
-        discovering(facts.as_deref().unwrap_or_default(), multicast_dns_port(), &mut all);
-    } else {
-        all.push(
-            note("discovery", "Looking for devices in the network is switched off for this daemon.")
-                .fix("Start it without `--no-discovery`, or give your partner's address with `betwixt peer add`."),
-        );
+    network::look(discovery, &mut all);
+    if let Some(Known { handle, recovery, around }) = known {
+        meeting::look(&around, &mut all);
+        clocks::look(&handle, &around, &mut all);
+        all.extend(recovery);
     }
-    sort(&mut all);
+    all.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     all
 }
 
-/// What matters most first. Of one level they stay in the order in which they were looked at.
-pub(crate) fn sort(all: &mut [Finding]) {
-    all.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-}
-
 /// Whether what is shared comes back if every device is lost; nothing to find as long as nothing is shared.
-pub(crate) fn recovery(roster: &Roster) -> Option<Finding> {
+fn recovery(roster: &Roster) -> Option<Finding> {
     roster.household()?;
     if roster.recovery_keys().next().is_some() {
         return None;
@@ -179,74 +189,18 @@ fn clock(home: &Path, handle: Option<&Handle>, now: &Zoned, all: &mut Vec<Findin
     });
 }
 
-fn network(facts: &io::Result<Vec<InterfaceFacts>>, ipv6: bool, all: &mut Vec<Finding>) {
-    let facts = match facts {
-        Ok(facts) => facts,
-        Err(error) => {
-            all.push(
-                trouble("network", format!("The system does not tell its network interfaces: {error}."))
-                    .fix("Check whether Betwixt is confined, by a sandbox for instance, and let it see the network."),
-            );
-            return;
-        }
-    };
-    let used: Vec<_> = facts.iter().filter(|facts| facts.used_for_discovery).collect();
-    if used.is_empty() {
-        all.push(
-            trouble("network", "This device is in no local network.")
-                .fix("Join the network that your partner's device is in."),
-        );
-    } else {
-        let names: Vec<_> = used.iter().map(|facts| facts.network.interface.as_str()).collect();
-        all.push(well("network", format!("This device is in a network by {}.", names.join(", "))));
-    }
-    for facts in &used {
-        if let Some(mtu) = facts.mtu.filter(|mtu| *mtu < SMALLEST_PACKET) {
-            let what = format!("{} carries packets of {mtu} bytes at most.", facts.network.interface);
-            all.push(trouble("network", what).fix(format!("Set its MTU to {SMALLEST_PACKET} at least.")));
-        }
-    }
-    let tunnels = tunnels(facts);
-    if !tunnels.is_empty() {
-        let what = format!("A VPN or another tunnel is up ({}).", tunnels.join(", "));
-        all.push(
-            note("network", what)
-                .fix("If your devices do not find each other, allow the local network in its settings, or pause it."),
-        );
-    }
-    all.push(if ipv6 { well("network", "IPv6 works.") } else { note("network", "There is no IPv6; IPv4 suffices.") });
-}
-
-fn discovering(facts: &[InterfaceFacts], port: io::Result<()>, all: &mut Vec<Finding>) {
-    if let Err(error) = port {
-        all.push(trouble("discovery", format!("Port 5353 of multicast DNS cannot be listened to: {error}.")).fix(
-            "Find the program that has it for itself (`ss -lunp sport = :5353`) and let it share the port, or stop it.",
-        ));
-    }
-    for facts in facts.iter().filter(|facts| facts.used_for_discovery) {
-        let name = &facts.network.interface;
-        all.push(match &facts.multicast {
-            Multicast::Works => well("discovery", format!("Multicast works on {name}, as far as this device can see.")),
-            Multicast::Untried => note("discovery", format!("{name} has no IPv4 address, so multicast was not tried.")),
-            Multicast::NotJoined(error) => {
-                trouble("discovery", format!("Multicast cannot be received on {name}: {error}."))
-                    .fix("Check whether Betwixt is confined and may use multicast.")
-            }
-            Multicast::NotSent(error) => trouble("discovery", format!("Multicast cannot be sent on {name}: {error}."))
-                .fix("Allow the local network in the firewall and the VPN, or give your partner's address by hand."),
-            Multicast::NotReturned => trouble("discovery", format!("Multicast does not come through on {name}."))
-                .fix("Allow UDP to 224.0.0.251 in the firewall, or give your partner's address by hand."),
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::house::House;
     use crate::house::tests::founded;
 
     fn now() -> Zoned {
         Zoned::now()
+    }
+
+    fn known(house: &House) -> Known {
+        Known { handle: house.handle(), recovery: None, around: Around::alone() }
     }
 
     fn levels(all: &[Finding], about: &str) -> Vec<Level> {
@@ -256,8 +210,7 @@ mod tests {
     #[test]
     fn a_home_in_order_has_no_trouble_but_what_the_machine_has() {
         let (_directory, path, house, _) = founded();
-        let handle = house.handle();
-        let all = findings(&path, Some(&handle), true, &now());
+        let all = findings(&path, Some(known(&house)), true, &now());
         assert_eq!(levels(&all, "store"), [Level::Well]);
         assert_eq!(levels(&all, "clock"), [Level::Well]);
         assert_eq!(levels(&all, "snapshots"), [Level::Note]);
@@ -273,10 +226,10 @@ mod tests {
     fn what_was_kept_aside_is_told_by_what_it_is() {
         let (_directory, path, house, _) = founded();
         house.store.keep_frame(b"refused").expect("keeps");
-        let all = findings(&path, Some(&house.handle()), false, &now());
+        let all = findings(&path, Some(known(&house)), false, &now());
         assert_eq!(levels(&all, "store"), [Level::Note, Level::Well]);
         std::fs::write(path.join("aside").join("change-7-abc"), b"piece").expect("writes");
-        let all = findings(&path, Some(&house.handle()), false, &now());
+        let all = findings(&path, Some(known(&house)), false, &now());
         assert_eq!(levels(&all, "store"), [Level::Trouble, Level::Note, Level::Well]);
         assert_eq!(levels(&all, "discovery"), [Level::Note]);
     }
@@ -289,7 +242,7 @@ mod tests {
         {
             let date: jiff::civil::Date = date.parse().expect("a date");
             let then = date.to_zoned(jiff::tz::TimeZone::UTC).expect("a time");
-            let all = findings(&path, Some(&house.handle()), false, &then);
+            let all = findings(&path, Some(known(&house)), false, &then);
             assert_eq!(levels(&all, "clock"), [level], "{date}");
         }
     }

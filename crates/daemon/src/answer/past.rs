@@ -16,6 +16,8 @@ use super::problem::storage_problem;
 use crate::http::{Answer, Named, PastRequest, PastResponse, Request, Response, Sees};
 use crate::replica::Replica;
 
+pub(super) use then::local_date;
+
 /// Answers a request about the past; `None` for every other request.
 pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<Answer> {
     let Request::Past(request) = request else { return None };

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::Network;
-use betwixt_sync::dialer::{ConnectionId, Dialer};
+use betwixt_sync::dialer::{ConnectionId, Dialer, Reach};
 use jiff::civil::Date;
 
 use crate::replica::Replica;
@@ -191,6 +191,11 @@ impl<W, A> Engine<W, A> {
     /// The dialler, to enable it and to tell it of networks and addresses.
     pub fn dialer(&mut self) -> &mut Dialer {
         &mut self.dialer
+    }
+
+    /// How dialling a device goes; `None` for one that is connected, or that may not be dialled.
+    pub fn reach(&self, peer: &DeviceId) -> Option<Reach> {
+        self.dialer.reach(peer)
     }
 
     /// Every connection.

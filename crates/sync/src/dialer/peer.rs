@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) round_began: Option<Instant>,
     pub(super) next_round: Option<Instant>,
     pub(super) failures: u32,
+    /// Rounds that brought no connection since there was one, or since the machine's networks changed.
+    pub(super) unanswered: u32,
     /// A round runs although a connection stands, which may be dead.
     pub(super) refreshing: bool,
     pub(super) last_advert: Option<Instant>,

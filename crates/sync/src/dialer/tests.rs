@@ -72,6 +72,30 @@ fn on_link_addresses_come_first_and_a_quarter_of_a_second_apart() {
 }
 
 #[test]
+fn rounds_that_nobody_answers_are_told_until_somebody_does_or_the_network_is_another() {
+    let mut now = Instant::now();
+    let mut dialer = dialer(1, 3);
+    assert_eq!(dialer.reach(&device(2)), None);
+    dialer.set_peers([device(2)], now);
+    assert_eq!(dialer.reach(&device(2)), Some(Reach::default()));
+    dialer.handle_candidate(device(2), address(1), Source::ByHand, true, now).unwrap();
+    dialer.handle_candidate(device(2), address(2), Source::ByHand, true, now).unwrap();
+    assert_eq!(dialer.reach(&device(2)), Some(Reach { has_address: true, unanswered: 0 }));
+    let end = now + STAGGER + DIAL_TIME;
+    run_until(&mut dialer, &mut now, end);
+    assert_eq!(dialer.reach(&device(2)), Some(Reach { has_address: true, unanswered: 1 }), "a round, not an address");
+    dialer.handle_network_changed(now);
+    assert_eq!(dialer.reach(&device(2)), Some(Reach { has_address: true, unanswered: 0 }));
+    let end = now + Duration::from_secs(30);
+    run_until(&mut dialer, &mut now, end);
+    assert!(dialer.reach(&device(2)).is_some_and(|reach| reach.unanswered > 1));
+    dialer.handle_connected(device(2), ConnectionId(7), Direction::Incoming, now);
+    assert_eq!(dialer.reach(&device(2)), None);
+    dialer.handle_lost(ConnectionId(7), now);
+    assert_eq!(dialer.reach(&device(2)), Some(Reach { has_address: true, unanswered: 0 }));
+}
+
+#[test]
 fn rounds_back_off_with_jitter_and_news_end_the_wait() {
     let start = Instant::now();
     let mut now = start;

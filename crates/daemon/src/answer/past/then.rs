@@ -88,7 +88,7 @@ fn anything_said(view: &ItemView) -> bool {
 }
 
 /// The local date of a time that the wall clock told; `None` beyond the calendar.
-pub(super) fn local_date(at: i64) -> Option<Date> {
+pub(in crate::answer) fn local_date(at: i64) -> Option<Date> {
     let time = jiff::Timestamp::from_millisecond(at).ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::system()).date())
 }
