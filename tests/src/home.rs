@@ -398,6 +398,14 @@ async fn pair_for(
     let Pairing::Offering { code, addresses: at, .. } = offer else { bail!("no code shows: {offer:?}") };
     let addresses = if addresses { at } else { Vec::new() };
     second.client().pairing_enter(&EnterCode { code, purpose, addresses, recovery_code }).await?;
+    say_yes(first, second, purpose).await
+}
+
+/// Says yes on both sides of a pairing that goes on, and waits until it has come about.
+///
+/// # Errors
+/// When it fails, or does not come about within thirty seconds.
+pub async fn say_yes(first: &Home, second: &Home, purpose: Purpose) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut paired = [false, false];
     while paired != [true, true] {
