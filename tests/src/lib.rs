@@ -2,6 +2,7 @@
 //!
 //! Everything here starts real programs. The tests themselves are in `tests/tests/`, one program a subject.
 
+pub mod adverts;
 pub mod binary;
 pub mod bridge;
 pub mod capture;

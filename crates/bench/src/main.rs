@@ -13,6 +13,7 @@ mod process;
 mod reconnect;
 mod relay;
 mod samples;
+mod strangers;
 mod wire;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use comfy_table::Table;
 
+use betwixt_testkit::needs::Need;
 use daemons::{BesideFile, Measured};
 use peers::{Compared, Peer};
 use samples::{Samples, milliseconds};
@@ -35,7 +37,7 @@ struct Arguments {
     /// How many runs; medians and p99 are over the edits of all of them.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// For how many seconds idle daemons are watched.
+    /// For how many seconds idle daemons are watched, and those among strangers, with each kind.
     #[arg(long, default_value_t = 20)]
     idle: u64,
     /// How often two devices meet again.
@@ -67,6 +69,8 @@ enum Part {
     Api,
     /// Edits while a photo moves.
     Files,
+    /// One whose network is full of strangers.
+    Strangers,
 }
 
 /// How large the photo is that moves beside edits.
@@ -96,14 +100,24 @@ fn main() -> anyhow::Result<()> {
     if arguments.only == Some(Part::Files) {
         return Ok(());
     }
-    if arguments.only != Some(Part::Devices) {
+    if matches!(arguments.only, None | Some(Part::Api)) {
         eprintln!("the API: loads of {seconds} seconds each ...");
         let measured = runtime.block_on(api::measure(seconds, years))?;
         let mut report = Report::new();
         report.api(&measured);
         println!("{}", report.table);
     }
-    if arguments.only == Some(Part::Api) {
+    if matches!(arguments.only, None | Some(Part::Strangers)) {
+        if betwixt_testkit::needs::met(&[Need::NetworkNamespaces, Need::Capture]) {
+            eprintln!("strangers: {} kinds, {idle} seconds each ...", strangers::Kind::ALL.len() + 1);
+            let mut report = Report::new();
+            report.strangers(&runtime.block_on(strangers::measure(idle))?);
+            println!("{}", report.table);
+        } else {
+            anyhow::ensure!(arguments.only.is_none(), "this part needs network namespaces and tcpdump");
+        }
+    }
+    if matches!(arguments.only, Some(Part::Api | Part::Strangers)) {
         return Ok(());
     }
     eprintln!("two daemons: {runs} runs of {edits} edits alone and {edits} to be read by the other ...");
@@ -267,6 +281,41 @@ impl Report {
         let (median, p99) = (milliseconds(wire.taken.median()), milliseconds(wire.taken.p99()));
         self.row("the same: from `resume` to in step on both", [median, p99, "-".into(), "-".into()], None);
         Ok(())
+    }
+
+    fn strangers(&mut self, measured: &strangers::Measured) {
+        let share = |share: f64| format!("{:.2} % of a core", share * 100.0);
+        for load in &measured.loads {
+            let peak = format!("{:.1} MB at most", load.peak as f64 / 1e6);
+            let sent = load.rates.iter().map(|(kind, rate)| format!("{rate:.0} {} a second", kind.unit()));
+            let sent = sent.collect::<Vec<_>>().join(", ");
+            self.row(
+                &format!("{} strangers: {sent}", strangers::STRANGERS),
+                [
+                    format!("{}; {peak}", share(load.cpu)),
+                    "-".into(),
+                    format!("{} alone", share(measured.idle_cpu)),
+                    "10 % of a core, 80 MB".into(),
+                ],
+                Some(load.cpu < 0.1 && load.peak < 80_000_000),
+            );
+        }
+        let (median, p99) = (milliseconds(measured.met.median()), milliseconds(measured.met.p99()));
+        self.row(
+            "the partner, who comes in the midst of all: from open to connected on both",
+            [median, p99, format!("{} without strangers", milliseconds(measured.met_alone.median())), "2 s".into()],
+            Some(measured.met.p99() < Duration::from_secs(2)),
+        );
+        self.row(
+            "discovery in the midst of it",
+            [
+                if measured.flooded { "paused, as it should" } else { "went on" }.into(),
+                "-".into(),
+                "-".into(),
+                "-".into(),
+            ],
+            None,
+        );
     }
 
     fn idle(&mut self, measured: &Measured, seconds: u64) {

@@ -16,10 +16,7 @@ pub(crate) fn written(process: u32) -> anyhow::Result<u64> {
 
 /// How much memory it has resident, in bytes.
 pub(crate) fn resident(process: u32) -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()).context("the kernel does not tell VmRSS")?;
-    Ok(kilobytes.parse::<u64>()? * 1024)
+    status(process, "VmRSS:")
 }
 
 /// How much CPU time each of its threads has used, to the nanosecond.
@@ -39,6 +36,34 @@ pub(crate) fn cpu(process: u32) -> anyhow::Result<BTreeMap<OsString, Duration>> 
 pub(crate) fn cpu_since(process: u32, before: &BTreeMap<OsString, Duration>) -> anyhow::Result<Duration> {
     let now = cpu(process)?;
     Ok(now.iter().map(|(thread, used)| used.saturating_sub(before.get(thread).copied().unwrap_or_default())).sum())
+}
+
+/// How much CPU time it has used in all, threads that have ended among them, to a hundredth of a second.
+pub(crate) fn whole_cpu(process: u32) -> anyhow::Result<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // What comes before may hold spaces: the program's name, in brackets.
+    let (_, rest) = text.rsplit_once(')').context("the kernel does not tell of the process")?;
+    // Fields 14 and 15 of proc_pid_stat(5), of which the third comes first here; in hundredths, as Linux tells programs.
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    Ok(Duration::from_millis(ticks.sum::<Result<u64, _>>()? * 10))
+}
+
+/// Forgets how much memory it had resident at most until now.
+pub(crate) fn forget_peak(process: u32) -> anyhow::Result<()> {
+    // proc_pid_clear_refs(5): 5 is the peak.
+    Ok(std::fs::write(format!("/proc/{process}/clear_refs"), "5")?)
+}
+
+/// How much memory it had resident at most, in bytes.
+pub(crate) fn peak(process: u32) -> anyhow::Result<u64> {
+    status(process, "VmHWM:")
+}
+
+fn status(process: u32, name: &str) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next());
+    Ok(kilobytes.with_context(|| format!("the kernel does not tell {name}"))?.parse::<u64>()? * 1024)
 }
 
 /// The machine in a line: kernel, processors, and the file system that holds `directory`.
