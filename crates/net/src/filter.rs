@@ -6,23 +6,25 @@
 //!
 //! - packets to a connection id that this process gave out, recognised by a keyed hash in it;
 //! - on the sync endpoint, a version 1 Initial whose connection id is a rostered device's knock;
-//! - on the pairing endpoint, which is open only while a code shows, any version 1 Initial.
+//! - on the pairing endpoint, which is open only while a code shows, any version 1 Initial, as many as the limits let.
 //!
 //! A connection id that this process gave out may be of a connection that is over: then quinn would answer with a stateless reset,
 //! which is not sent ([`crate::resets`]).
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, UdpPoller};
 use rand_core::{OsRng, RngCore as _};
 
+use crate::beginnings::Beginnings;
 use crate::peers::Peers;
 use crate::resets::ResetTokens;
 
@@ -86,8 +88,8 @@ impl ConnectionIdGenerator for OwnIds {
 pub(crate) enum Door {
     /// Rostered devices that knock.
     Knock(Arc<Peers>),
-    /// Anybody.
-    Open,
+    /// Anybody, but not without end.
+    Open(Arc<Beginnings>),
     /// Nobody: an endpoint that only dials.
     Closed,
 }
@@ -117,7 +119,7 @@ impl Filter {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn passes(&self, datagram: &[u8]) -> bool {
+    fn passes(&self, datagram: &[u8], from: IpAddr) -> bool {
         let Some((&first, rest)) = datagram.split_first() else { return false };
         let long_header = first & 0x80 != 0;
         if !long_header {
@@ -139,20 +141,20 @@ impl Filter {
             && datagram.len() >= SMALLEST_INITIAL
             && match &self.door {
                 Door::Knock(peers) => peers.knocker(id).is_some(),
-                Door::Open => true,
+                Door::Open(beginnings) => beginnings.admits(from, Instant::now()),
                 Door::Closed => false,
             }
     }
 
     /// Moves the datagrams that pass to the front of a buffer that holds several of `stride` bytes (the last may be
-    /// shorter), and says how many bytes they are.
-    pub(crate) fn keep(&self, buffer: &mut [u8], length: usize, stride: usize) -> usize {
+    /// shorter), all from one address, and says how many bytes they are.
+    pub(crate) fn keep(&self, buffer: &mut [u8], length: usize, stride: usize, from: IpAddr) -> usize {
         let stride = stride.max(1);
         let length = length.min(buffer.len());
         let (mut kept, mut start) = (0, 0);
         while start < length {
             let end = (start + stride).min(length);
-            if self.passes(&buffer[start..end]) {
+            if self.passes(&buffer[start..end], from) {
                 buffer.copy_within(start..end, kept);
                 kept += end - start;
             } else {
@@ -201,7 +203,7 @@ impl AsyncUdpSocket for FilteredSocket {
         };
         // What was emptied is still reported, so that quinn counts it as work and yields to others under a flood.
         for (buffer, meta) in buffers.iter_mut().zip(metas.iter_mut()).take(received) {
-            meta.len = self.filter.keep(buffer, meta.len, meta.stride);
+            meta.len = self.filter.keep(buffer, meta.len, meta.stride, meta.addr.ip());
         }
         Poll::Ready(Ok(received))
     }
@@ -227,6 +229,8 @@ impl AsyncUdpSocket for FilteredSocket {
 mod tests {
     use super::*;
 
+    const ANYBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn filter(door: Door) -> Filter {
         Filter::new(OwnIds::new(), door)
     }
@@ -245,32 +249,32 @@ mod tests {
         let mut filter = filter(Door::Closed);
         let id = filter.ids.generate_cid();
         let short = [&[0x40], &id[..], &[0; 30]].concat();
-        assert!(filter.passes(&short));
+        assert!(filter.passes(&short, ANYBODY));
         let mut other = short.clone();
         other[8] ^= 1;
-        assert!(!filter.passes(&other));
-        assert!(!filter.passes(&short[..8]));
-        assert!(filter.passes(&long(0xe0, 1, &id, 60)));
-        assert!(!filter.passes(&long(0xe0, 2, &id, 60)));
+        assert!(!filter.passes(&other, ANYBODY));
+        assert!(!filter.passes(&short[..8], ANYBODY));
+        assert!(filter.passes(&long(0xe0, 1, &id, 60), ANYBODY));
+        assert!(!filter.passes(&long(0xe0, 2, &id, 60), ANYBODY));
     }
 
     #[test]
     fn strangers_do_not_pass_the_door_that_wants_a_knock() {
         let filter = filter(Door::Knock(Arc::new(Peers::default())));
-        assert!(!filter.passes(&long(0xc0, 1, &[7; 20], 1200)));
-        assert!(!filter.passes(&long(0xc0, 1, &[7; 8], 1200)));
-        assert!(!filter.passes(&long(0xc0, 0x1a2a_3a4a, &[7; 20], 1200)));
-        assert!(!filter.passes(&long(0xc0, 0, &[7; 20], 1200)));
+        assert!(!filter.passes(&long(0xc0, 1, &[7; 20], 1200), ANYBODY));
+        assert!(!filter.passes(&long(0xc0, 1, &[7; 8], 1200), ANYBODY));
+        assert!(!filter.passes(&long(0xc0, 0x1a2a_3a4a, &[7; 20], 1200), ANYBODY));
+        assert!(!filter.passes(&long(0xc0, 0, &[7; 20], 1200), ANYBODY));
     }
 
     #[test]
     fn the_open_door_admits_whole_initials_of_version_1_only() {
-        let filter = filter(Door::Open);
-        assert!(filter.passes(&long(0xc0, 1, &[7; 20], 1200)));
-        assert!(!filter.passes(&long(0xc0, 1, &[7; 20], 1199)));
-        assert!(!filter.passes(&long(0xc0, 0x1a2a_3a4a, &[7; 20], 1200)));
-        assert!(!filter.passes(&long(0xe0, 1, &[7; 20], 1200)));
-        assert!(!filter.passes(&[0x40; 1200]));
+        let filter = filter(Door::Open(Arc::default()));
+        assert!(filter.passes(&long(0xc0, 1, &[7; 20], 1200), ANYBODY));
+        assert!(!filter.passes(&long(0xc0, 1, &[7; 20], 1199), ANYBODY));
+        assert!(!filter.passes(&long(0xc0, 0x1a2a_3a4a, &[7; 20], 1200), ANYBODY));
+        assert!(!filter.passes(&long(0xe0, 1, &[7; 20], 1200), ANYBODY));
+        assert!(!filter.passes(&[0x40; 1200], ANYBODY));
     }
 
     #[test]
@@ -280,12 +284,12 @@ mod tests {
         let bad = [0x40; 20];
         let mut buffer = [&good[..], &bad, &good, &bad[..3]].concat();
         let length = buffer.len();
-        assert_eq!(filter.keep(&mut buffer, length, 20), 40);
+        assert_eq!(filter.keep(&mut buffer, length, 20, ANYBODY), 40);
         assert_eq!(buffer[..40], [&good[..], &good].concat());
         assert_eq!(filter.dropped(), 2);
-        assert_eq!(filter.keep(&mut buffer, length, 0), 0);
+        assert_eq!(filter.keep(&mut buffer, length, 0, ANYBODY), 0);
         for length in 0..40 {
-            filter.passes(&vec![0xff; length]);
+            filter.passes(&vec![0xff; length], ANYBODY);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What fuzzing reaches of the network's insides: what is made of an advert, and of a datagram before QUIC sees it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use betwixt_model::ids::DeviceId;
@@ -63,6 +63,6 @@ impl DatagramFilter {
     /// How many of these bytes would reach QUIC, if they came in datagrams of `stride` bytes.
     pub fn keep(&self, buffer: &mut [u8], stride: usize) -> usize {
         let length = buffer.len();
-        self.0.keep(buffer, length, stride)
+        self.0.keep(buffer, length, stride, IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 }

@@ -10,6 +10,7 @@
 //! (`tls.rs`). Pairing, where unknown keys must be let in, has an endpoint of its own (`pairing.rs`).
 
 mod advert;
+mod beginnings;
 mod config;
 mod connection;
 mod dial;

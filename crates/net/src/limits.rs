@@ -90,6 +90,12 @@ pub const PAIRING_TIME: Duration = Duration::from_secs(10 * 60);
 /// How long a pairing channel may take to say its first frame; attempts are serial, and a silent one must not block them.
 pub const PAIRING_FIRST_FRAME: Duration = Duration::from_secs(5);
 
+/// First packets of connections that anybody may begin, a second, while a code shows. The rest is dropped unread.
+pub const PAIRING_BEGINNINGS: u32 = 64;
+
+/// The same from one address.
+pub const PAIRING_BEGINNINGS_EACH: u32 = 8;
+
 /// Pairing channels at once on the showing side.
 pub const PAIRING_CHANNELS: usize = 4;
 

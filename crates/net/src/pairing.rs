@@ -112,7 +112,7 @@ fn passing_identity() -> Identity {
 pub(crate) fn open(shared: &Arc<Shared>) -> Result<u16, StartError> {
     let identity = passing_identity();
     let server = endpoint::server(identity.server(Pin::AnyKey, PAIRING_PROTOCOL)?, endpoint::pairing_transport());
-    let filter = Filter::new(shared.ids.clone(), Door::Open);
+    let filter = Filter::new(shared.ids.clone(), Door::Open(Arc::default()));
     let endpoint = endpoint::open(shared.config.bind, 0, filter, Some(server))
         .map_err(|error| StartError::Socket { port: 0, error })?;
     let port = endpoint.port();
