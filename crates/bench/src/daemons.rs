@@ -61,14 +61,7 @@ struct Couple {
 /// Measures figures and floors in turn, one sample of each after the other, so that a busy disk shows in both.
 pub(crate) async fn measure(edits: usize, runs: usize, idle: u64) -> anyhow::Result<Measured> {
     let directory = tempfile::tempdir()?;
-    let (first, second) = couple_on_loopback().await?;
-    in_step(&first, &second, PATIENCE).await?;
-    let mut goals = Vec::with_capacity(GOALS);
-    for number in 0..GOALS {
-        let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
-        goals.push(Goal { id: item.id, seen: item.fields.get("title").map(|field| field.seen.clone()) });
-    }
-    let mut couple = Couple { first, second, goals, said: 0 };
+    let mut couple = Couple::new().await?;
     let process = couple.first.process().context("the daemon runs")?;
     // Once to warm up, and to know how many bytes an edit writes.
     couple.part().await?;
@@ -123,14 +116,7 @@ pub(crate) struct BesideFile {
 
 /// Measures edits alone and then beside a file of so many bytes, which the same device adds and the other fetches.
 pub(crate) async fn beside_file(edits: usize, bytes: usize) -> anyhow::Result<BesideFile> {
-    let (first, second) = couple_on_loopback().await?;
-    in_step(&first, &second, PATIENCE).await?;
-    let mut goals = Vec::with_capacity(GOALS);
-    for number in 0..GOALS {
-        let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
-        goals.push(Goal { id: item.id, seen: item.fields.get("title").map(|field| field.seen.clone()) });
-    }
-    let mut couple = Couple { first, second, goals, said: 0 };
+    let mut couple = Couple::new().await?;
     in_step(&couple.first, &couple.second, PATIENCE).await?;
     let mut events = couple.second.client().events(None, false).await?;
     let (mut idle, mut moving) = (Samples::default(), Samples::default());
@@ -168,6 +154,18 @@ pub(crate) async fn beside_file(edits: usize, bytes: usize) -> anyhow::Result<Be
 }
 
 impl Couple {
+    /// Two paired daemons, and what is edited.
+    async fn new() -> anyhow::Result<Self> {
+        let (first, second) = couple_on_loopback().await?;
+        in_step(&first, &second, PATIENCE).await?;
+        let mut goals = Vec::with_capacity(GOALS);
+        for number in 0..GOALS {
+            let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
+            goals.push(Goal { id: item.id, seen: item.fields.get("title").map(|field| field.seen.clone()) });
+        }
+        Ok(Self { first, second, goals, said: 0 })
+    }
+
     /// The second goes offline.
     async fn part(&self) -> anyhow::Result<()> {
         self.second.client().pause().await?;
