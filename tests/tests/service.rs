@@ -12,10 +12,23 @@ use betwixt_api::SOCKET_NAME;
 use betwixt_testkit::needs::{Need, met};
 use betwixt_tests::home::Home;
 
-/// Waits until the system listens there.
+/// Whether somebody accepts connections at the socket, as the kernel tells (`/proc/net/unix`, whose fourth column has
+/// the flag `__SO_ACCEPTCON`): the file appears with `bind`, and until `listen` whoever connects is refused. Trying to
+/// connect would not do: the first connection is what starts the daemon.
+fn accepts(socket: &Path) -> bool {
+    const ACCEPTS: u32 = 0x1_0000;
+    let path = socket.to_str().unwrap();
+    std::fs::read_to_string("/proc/net/unix").unwrap().lines().any(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        columns.last() == Some(&path) && u32::from_str_radix(columns[3], 16).unwrap() & ACCEPTS != 0
+    })
+}
+
+/// Waits until the system listens there. A test that waited for the file alone was refused once, between `bind` and
+/// `listen`.
 async fn listening(socket: &Path, system: &mut Child) {
     let begun = Instant::now();
-    while !socket.exists() {
+    while !accepts(socket) {
         assert!(system.try_wait().unwrap().is_none(), "it ended, and did not listen at {}", socket.display());
         assert!(begun.elapsed() < Duration::from_secs(20), "nothing listens at {}", socket.display());
         tokio::time::sleep(Duration::from_millis(5)).await;
