@@ -13,6 +13,7 @@ use betwixt_model::document::Scope;
 use rand_core::{OsRng, RngCore};
 
 use crate::attachments::ATTACHMENTS;
+use crate::chunks::CHUNKS;
 use crate::files;
 use crate::home::{ASIDE, DATABASE, Home, HomeError, KEYS, LOCK, SNAPSHOTS, read_capped};
 use crate::keys::file::{KeysFile, MAX_FILE};
@@ -91,10 +92,11 @@ fn sweep(home: &Path, backups: &[PathBuf]) -> Vec<PathBuf> {
         with(home, PLACE, ".new"),
     ];
     let attached = [Scope::Ours, Scope::Mine].map(|scope| home.join(ATTACHMENTS).join(scope.name()));
-    let inside = [home.join(SNAPSHOTS), aside.clone()].into_iter().chain(attached.clone());
-    let inside = inside.flat_map(|directory| entries(&directory));
+    let (snapshots, chunks) = (home.join(SNAPSHOTS), home.join(SNAPSHOTS).join(CHUNKS));
+    let inside = [chunks.clone(), snapshots.clone(), aside.clone()].into_iter().chain(attached.clone());
+    let inside = inside.flat_map(|directory| entries(&directory)).filter(|path| *path != chunks);
     left.extend(named.into_iter().chain(inside).filter(|path| take_away(path).is_err()));
-    let directories = [home.join(SNAPSHOTS), aside].into_iter().chain(attached).chain([home.join(ATTACHMENTS)]);
+    let directories = [chunks.clone(), snapshots, aside].into_iter().chain(attached).chain([home.join(ATTACHMENTS)]);
     let backed_up =
         backups.iter().filter_map(|path| path.parent()).filter(|parent| *parent != home).map(Path::to_owned);
     for directory in directories.chain(backed_up) {

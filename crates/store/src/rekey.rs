@@ -3,6 +3,7 @@
 //! Everything is sealed anew into files beside the present ones. Replacing the keys file is what decides: before it, the
 //! new files are leftovers; after it, the old ones are. [`finish`] clears up after a crash in either case.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::sync::PoisonError;
 use betwixt_model::document::Scope;
 use rand_core::CryptoRngCore;
 
-use crate::archive::{Archive, ArchiveError, Writer};
+use crate::archive::{Archive, ArchiveError, ChunkWriter, records};
+use crate::chunks::{ChunkName, Chunks};
 use crate::error::StoreError;
 use crate::files;
 use crate::home::{DATABASE, Home, HomeError, SNAPSHOTS};
@@ -21,7 +23,7 @@ use crate::open::{OpenError, Plain};
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::seal::ScopeKey;
-use crate::snapshots::RestoreError;
+use crate::snapshots::{RestoreError, sweep};
 use crate::source::Source;
 use crate::store::{Store, StoreOptions};
 use crate::tables::{Area, SCOPES, Span, opened, pack, renamed};
@@ -135,19 +137,9 @@ impl Home {
             }
             Ok::<_, RekeyError>(())
         })?;
+        let mut resealed = BTreeMap::new();
         for snapshot in self.snapshots().map_err(HomeError::file(self.path()))? {
-            let path = self.snapshot_path(&snapshot.name);
-            let failed = |source| ArchiveError::File { path: path.clone(), source };
-            let archive = Archive::open(&path)?;
-            let plain = Plain { keys: resealing.ids(), commits: archive.plain.commits };
-            let file = files::create_new(&with_suffix(&path)).map_err(failed)?;
-            let mut writer = Writer::begin(&file, &plain, &[]).map_err(failed)?;
-            archive.rows(|scope, area, at, sealed| {
-                let (name, sealed) = resealing.row(scope, area, at, sealed)?;
-                writer.table(scope, area).and_then(|()| writer.row(&name, &sealed)).map_err(failed)?;
-                Ok::<_, RekeyError>(())
-            })?;
-            writer.finish().and_then(|()| file.sync_all()).map_err(failed)?;
+            reseal_snapshot(resealing, &self.snapshot_path(&snapshot.name), &mut resealed)?;
         }
         files::sync_parent(&self.path().join(SNAPSHOTS).join(PENDING))
             .or_else(missing)
@@ -160,6 +152,46 @@ impl Home {
         let disk = crate::disk::FileDisk::new(self.path().join(DATABASE));
         Ok((Store::open_in(disk, keys, StoreOptions::default(), crate::aside::Aside::memory())?, ()))
     }
+}
+
+/// What became of a chunk: the name, length and number of rows of the one in its place.
+type Resealed = BTreeMap<ChunkName, (ChunkName, u64, u64)>;
+
+/// Writes a snapshot anew beside itself. What several have in common is sealed once.
+fn reseal_snapshot(resealing: &Resealing, path: &Path, resealed: &mut Resealed) -> Result<(), RekeyError> {
+    let failed = |source| ArchiveError::File { path: path.to_owned(), source };
+    let archive = Archive::open(path)?;
+    let plain = Plain { keys: resealing.ids(), commits: archive.plain.commits };
+    let chunks = Chunks::beside(path);
+    let mut writer = ChunkWriter::new(chunks.clone());
+    let names: Vec<ChunkName> = archive.chunks().iter().map(|(name, _)| *name).collect();
+    for name in &names {
+        if let Some((name, length, rows)) = resealed.get(name) {
+            writer.again(*name, *length, *rows);
+            continue;
+        }
+        let before = writer.rows();
+        records(&mut chunks.read(name)?.as_slice(), path, &mut |scope, area, at, sealed| {
+            let (at, sealed) = resealing.row(scope, area, at, sealed)?;
+            writer.add(scope, area, &at, &sealed);
+            Ok::<_, RekeyError>(())
+        })?;
+        writer.cut()?;
+        let last = writer.names().last();
+        resealed.extend(last.map(|(new, length)| (*name, (*new, *length, writer.rows() - before))));
+    }
+    if names.is_empty() {
+        // One of before there were chunks, with everything in its file.
+        archive.rows(|scope, area, at, sealed| {
+            let (at, sealed) = resealing.row(scope, area, at, sealed)?;
+            writer.row(scope, area, &at, &sealed)?;
+            Ok::<_, RekeyError>(())
+        })?;
+    }
+    let file = files::create_new(&with_suffix(path)).map_err(failed)?;
+    writer.finish(&file, &plain, path)?;
+    file.sync_all().map_err(failed)?;
+    Ok(())
 }
 
 fn with_suffix(path: &Path) -> PathBuf {
@@ -182,6 +214,8 @@ pub(crate) fn finish(home: &Home) -> io::Result<()> {
             fs::rename(&path, &old)?;
             files::sync_parent(&old)?;
         }
+        // Everything that was sealed under the old keys is named by nothing any more.
+        sweep(&home.path().join(SNAPSHOTS));
         fs::remove_file(&pending)?;
         files::sync_parent(&pending)
     } else {
@@ -193,6 +227,7 @@ fn discard(home: &Path) -> io::Result<()> {
     for path in made(home)? {
         fs::remove_file(path)?;
     }
+    sweep(&home.join(SNAPSHOTS));
     fs::remove_file(home.join(PENDING)).or_else(missing)?;
     files::sync_parent(&home.join(PENDING))
 }

@@ -1,14 +1,17 @@
 //! Rolling snapshots of the database, backups, and restoring both.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use betwixt_model::document::Scope;
 use jiff::civil::Date;
 use rand_core::{OsRng, RngCore};
 
-use crate::archive::{self, Archive, ArchiveError};
+use crate::archive::{self, Archive, ArchiveError, ChunkWriter};
+use crate::chunks::{ChunkName, Chunks};
 use crate::error::StoreError;
 use crate::files;
 use crate::home::{DATABASE, Home, HomeError, KEYS, SNAPSHOTS, set_aside, take_lock};
@@ -16,8 +19,10 @@ use crate::keys::file::KeysFile;
 use crate::keys::{DataKeys, KeysError};
 use crate::place;
 use crate::rebuild::rebuild;
+use crate::source::Source;
 use crate::store::Store;
-use crate::verify::verify_archive;
+use crate::tables::{Area, SCOPES, Span};
+use crate::verify::{is_whole, scope_keys, verify_archive};
 
 const SUFFIX: &str = ".snapshot";
 /// What the name of a file ends with that is not verified yet.
@@ -36,7 +41,7 @@ pub struct SnapshotInfo {
     pub date: Date,
     /// Its name: the day.
     pub name: String,
-    /// Its size in bytes.
+    /// How much it holds, in bytes; most of that is what other snapshots hold, too.
     pub bytes: u64,
 }
 
@@ -88,8 +93,12 @@ pub enum RestoreError {
 
 impl Home {
     /// Takes today's snapshot, in the place of an earlier one of the same day, and lets go of those that are older than
-    /// the last [`DAYS`] days with one and are not the newest of one of the last [`WEEKS`] weeks. It is read back and
-    /// verified, row by row as far as keys are there, before it takes a name or anything is let go.
+    /// the last [`DAYS`] days with one and are not the newest of one of the last [`WEEKS`] weeks. Every row of the database is
+    /// decrypted, as far as keys are there, and every part of the snapshot read back, before it takes a name or anything is
+    /// let go.
+    ///
+    /// Only what is new since the snapshots before is written; parts of theirs that are no longer whole are mended. The index
+    /// is left out, since it is built from the rest.
     ///
     /// # Errors
     /// [`SnapshotError`]; all snapshots of before are there then.
@@ -99,13 +108,17 @@ impl Home {
         files::make_directory(&directory).map_err(failed)?;
         let path = directory.join(format!("{today}{SUFFIX}"));
         clear_unfinished(&directory).map_err(failed)?;
-        let new = write_verified(store, keys, &path, &[])?;
-        new.replace(&path).map_err(failed)?;
+        if let Err(error) = write_chunked(store, keys, &path) {
+            // Gives back the room that the attempt took.
+            sweep(&directory);
+            return Err(error);
+        }
         let all = self.snapshots().map_err(failed)?;
         for old in superfluous(&all, today) {
             fs::remove_file(directory.join(format!("{}{SUFFIX}", old.name))).map_err(failed)?;
         }
-        let bytes = fs::metadata(&path).map_err(failed)?.len();
+        sweep(&directory);
+        let bytes = snapshot_bytes(&path)?;
         Ok(SnapshotInfo { date: today, name: today.to_string(), bytes })
     }
 
@@ -114,9 +127,10 @@ impl Home {
     /// # Errors
     /// What reading the directory gives.
     pub fn snapshots(&self) -> std::io::Result<Vec<SnapshotInfo>> {
-        let info = |(name, bytes): (String, u64)| {
+        let info = |(name, length): (String, u64)| {
             let name = name.strip_suffix(SUFFIX)?.to_owned();
             let date = name.parse().ok()?;
+            let bytes = snapshot_bytes(&self.snapshot_path(&name)).unwrap_or(length);
             Some(SnapshotInfo { date, name, bytes })
         };
         let mut all: Vec<_> = files::list(&self.path().join(SNAPSHOTS))?.into_iter().filter_map(info).collect();
@@ -256,6 +270,70 @@ fn clear_unfinished(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How much a snapshot or a backup holds, in bytes.
+///
+/// # Errors
+/// [`ArchiveError`] when the file is not whole. The parts that a snapshot names are not looked at.
+pub fn snapshot_bytes(path: &Path) -> Result<u64, ArchiveError> {
+    let archive = Archive::open_unread(path)?;
+    let own = fs::metadata(path).map_err(|source| ArchiveError::File { path: path.to_owned(), source })?.len();
+    Ok(own + archive.chunks().iter().map(|(_, length)| length).sum::<u64>())
+}
+
+/// What a snapshot leaves out.
+const DERIVED: Area = Area::Rows;
+
+fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), SnapshotError> {
+    let failed = |source| ArchiveError::File { path: path.to_owned(), source };
+    let view = store.read()?;
+    let keys = scope_keys(keys);
+    let mut writer = ChunkWriter::new(Chunks::beside(path));
+    let mut damaged = 0;
+    for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
+        let key = keys[usize::from(scope == Scope::Mine)].as_ref();
+        // A scan is the database's; what a chunk's file says is kept beside it.
+        let mut written = Ok(());
+        view.scan(scope, area, Span::ALL, &mut |at, sealed| {
+            damaged += usize::from(key.is_some_and(|key| !is_whole(key, scope, area, at, sealed)));
+            if area != DERIVED {
+                written = writer.row(scope, area, at, sealed);
+            }
+            Ok(written.is_ok())
+        })?;
+        written?;
+    }
+    if damaged > 0 {
+        return Err(SnapshotError::Damaged(damaged));
+    }
+    let (new, file) = Unnamed::beside(path).map_err(failed)?;
+    writer.finish(&file, &view.plain()?, path)?;
+    file.sync_all().map_err(failed)?;
+    Archive::open_unread(&new.0)?;
+    new.replace(path).map_err(failed)?;
+    Ok(())
+}
+
+/// Lets go of chunks that no snapshot names. Where a snapshot cannot be read none goes: it may be readable tomorrow.
+pub(crate) fn sweep(directory: &Path) {
+    let named = || -> Result<BTreeSet<ChunkName>, ArchiveError> {
+        let failed = |source| ArchiveError::File { path: directory.to_owned(), source };
+        let mut named = BTreeSet::new();
+        for (name, _) in files::list(directory).map_err(failed)? {
+            if name.ends_with(SUFFIX) {
+                let archive = Archive::open_unread(&directory.join(name))?;
+                named.extend(archive.chunks().iter().map(|(name, _)| *name));
+            }
+        }
+        Ok(named)
+    };
+    let swept = named()
+        .map_err(|error| error.to_string())
+        .and_then(|named| Chunks::beside(&directory.join(SUFFIX)).retain(&named).map_err(|error| error.to_string()));
+    if let Err(error) = swept {
+        tracing::warn!(%error, "parts of snapshots that nothing names stay");
+    }
 }
 
 fn write_verified(store: &Store, keys: &DataKeys, path: &Path, keys_file: &[u8]) -> Result<Unnamed, SnapshotError> {

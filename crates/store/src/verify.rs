@@ -1,7 +1,6 @@
 //! Verifying: does every row decrypt, is every document whole, is everything where it belongs.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use betwixt_model::document::{DocumentId, Scope};
 
@@ -92,7 +91,7 @@ impl Store {
     }
 }
 
-fn is_whole(key: &ScopeKey, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> bool {
+pub(crate) fn is_whole(key: &ScopeKey, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> bool {
     let row = opened(key, area.table(scope), at, sealed);
     row.is_ok_and(|row| renamed(key, area, &row, at).is_some_and(|name| name == at))
 }
@@ -108,16 +107,19 @@ pub struct ArchiveReport {
     pub skipped: u64,
 }
 
+/// The keys of both scopes, of the private one if it is there.
+pub(crate) fn scope_keys(keys: &DataKeys) -> [Option<ScopeKey>; 2] {
+    let mine = keys.mine.as_ref().map(|key| ScopeKey::new(Scope::Mine, key));
+    [Some(ScopeKey::new(Scope::Ours, &keys.shared)), mine]
+}
+
 /// Verifies a snapshot or a backup: its checksum, and every row for which there is a key.
 ///
 /// # Errors
 /// [`ArchiveError`] when it is not whole.
 pub fn verify_archive(path: &Path, keys: &DataKeys) -> Result<ArchiveReport, ArchiveError> {
     let archive = Archive::open(path)?;
-    let keys = [
-        Some(Arc::new(ScopeKey::new(Scope::Ours, &keys.shared))),
-        keys.mine.as_ref().map(|key| Arc::new(ScopeKey::new(Scope::Mine, key))),
-    ];
+    let keys = scope_keys(keys);
     let (mut damaged, mut skipped) = (0, 0);
     let rows = archive.rows(|scope, area, at, sealed| {
         match &keys[usize::from(scope == Scope::Mine)] {

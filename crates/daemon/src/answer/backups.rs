@@ -94,7 +94,12 @@ fn listed(directory: &Path) -> io::Result<Vec<Found>> {
 }
 
 fn snapshots(home: &Path) -> io::Result<Vec<Found>> {
-    files(&home.join(SNAPSHOTS), SNAPSHOT_SUFFIX)
+    let mut found = files(&home.join(SNAPSHOTS), SNAPSHOT_SUFFIX)?;
+    for snapshot in &mut found {
+        // One that is damaged is listed all the same.
+        snapshot.bytes = betwixt_store::snapshot_bytes(&snapshot.path).unwrap_or(snapshot.bytes);
+    }
+    Ok(found)
 }
 
 fn files(directory: &Path, suffix: &str) -> io::Result<Vec<Found>> {

@@ -103,6 +103,13 @@ pub(crate) fn content_of(store: &Store) -> String {
     content(store.read().unwrap().reader()).unwrap()
 }
 
+/// The same without the index, which snapshots leave out.
+#[allow(dead_code, reason = "every test binary has this module, and not all take snapshots")]
+pub(crate) fn without_index(content: &str) -> String {
+    let is_of_index = |line: &&str| line.starts_with("rows: ") || line.starts_with("row: ");
+    content.lines().filter(|line| !is_of_index(line)).collect::<Vec<_>>().join("\n")
+}
+
 /// Every file below a directory.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
