@@ -10,7 +10,7 @@ use betwixt_model::index::{self, Effect};
 use super::carrying;
 use super::healing::touched;
 use super::health::CarriedOn;
-use super::{ArriveError, Replica, Stage, StageError, documents};
+use super::{ArriveError, Replica, Stage, StageError};
 
 /// What came of an arrival.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Replica {
         if newest.is_some_and(|newest| newest > id) {
             return Ok(Arrived { superseded: true, ..Arrived::default() });
         }
-        let carried = match documents::load(&mut self.documents, &stage.batch.reader(), id) {
+        let carried = match self.documents.load(&stage.batch.reader(), id) {
             Ok(document) => match gate::admit(document, changes.clone(), &actors) {
                 Ok(admitted) => Ok(admitted),
                 Err(error) if error.divides() => {
@@ -73,7 +73,7 @@ impl Replica {
             }
             Err(Err(error)) => return Err(error),
         };
-        let document = documents::load(&mut self.documents, &stage.batch.reader(), id).map_err(ArriveError::Stage)?;
+        let document = self.documents.load(&stage.batch.reader(), id).map_err(ArriveError::Stage)?;
         let parked = admitted.parked.len();
         if admitted.changes.is_empty() {
             return Ok(Arrived { parked, ..Arrived::default() });
@@ -166,9 +166,9 @@ impl Replica {
 
     /// Loads a document again that Automerge may have left half changed: from the disk, with what this stage has added.
     fn reload(&mut self, stage: &Stage, id: DocumentId) -> Result<(), StageError> {
-        self.documents.remove(&id);
+        self.documents.drop(id);
         // The batch reads its own writes, so what was staged before is there.
-        documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        self.documents.load(&stage.batch.reader(), id)?;
         Ok(())
     }
 }

@@ -9,8 +9,9 @@ use betwixt_store::{Reader, StoreError};
 use betwixt_sync::keys::PairKey;
 use betwixt_sync::session::{shared_heads, state_of};
 
-use super::documents::{newest_heads, read};
-use super::{ArriveError, Arrived, Replica, Stage, StageError, carrying, documents};
+use super::documents::newest_heads;
+use super::loaded::read;
+use super::{ArriveError, Arrived, Replica, Stage, StageError, carrying};
 
 /// What came of changes that a file brought.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ impl Replica {
     ) -> Result<TakenIn, ArriveError> {
         let newest = carrying::newest(&stage.batch.reader(), id.scope, id.year)?;
         if newest.is_none_or(|newest| newest <= id) {
-            match documents::load(&mut self.documents, &stage.batch.reader(), id) {
+            match self.documents.load(&stage.batch.reader(), id) {
                 Ok(document) if base.iter().all(|head| document.holds(head)) => {}
                 Ok(_) => return Ok(TakenIn::Missing),
                 // What the changes say is carried on by itself then.
@@ -135,7 +136,7 @@ impl Replica {
             }
             let known =
                 stage.batch.reader().sync_state(&from, id)?.map(|state| shared_heads(&state)).unwrap_or_default();
-            let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+            let document = self.documents.load(&stage.batch.reader(), id)?;
             let has = heads_of_both(document, heads, known);
             stage.batch.put_sync_state(&from, id, &state_of(has))?;
         }

@@ -14,7 +14,6 @@ use betwixt_model::ids::DeviceId;
 use betwixt_model::index;
 use betwixt_store::Reader;
 
-use super::documents;
 use super::health::CarriedOn;
 use super::{Arrived, Replica, Stage, StageError};
 
@@ -84,7 +83,7 @@ impl Replica {
     pub(super) fn carrier(&mut self, stage: &mut Stage, scope: Scope, year: i16) -> Result<DocumentId, StageError> {
         let first = DocumentId { scope, year, generation: 0 };
         let id = newest(&stage.batch.reader(), scope, year)?.unwrap_or(first);
-        match documents::load(&mut self.documents, &stage.batch.reader(), id) {
+        match self.documents.load(&stage.batch.reader(), id) {
             Ok(_) => Ok(id),
             Err(error) if error.damaged_document().is_some() => {
                 Ok(self.begin_next(stage, id, CarriedOn::Unreadable, Entries::new())?.unwrap_or(id))
@@ -99,7 +98,7 @@ impl Replica {
     /// # Errors
     /// [`StageError`].
     pub fn carry_on_damaged(&mut self, stage: &mut Stage, id: DocumentId) -> Result<(), StageError> {
-        self.documents.remove(&id);
+        self.documents.drop(id);
         self.carrier(stage, id.scope, id.year).map(drop)
     }
 
@@ -129,7 +128,7 @@ impl Replica {
         tracing::warn!(%old, %next, ?why, "a document is carried on");
         self.carry_into(stage, next, entries)?;
         for older in self.older(stage, next)? {
-            self.documents.remove(&older);
+            self.documents.drop(older);
             stage.note_health(older, |health| {
                 health.carried_on.get_or_insert(why);
                 health.to_carry = false;
@@ -158,7 +157,7 @@ impl Replica {
     /// whole. Until then what is on its way would be carried twice.
     pub(super) fn note_newer(&mut self, stage: &mut Stage, next: DocumentId) -> Result<(), StageError> {
         for old in self.older(stage, next)? {
-            self.documents.remove(&old);
+            self.documents.drop(old);
             stage.note_health(old, |health| {
                 health.to_carry |= health.carried_on.is_none();
                 health.carried_on.get_or_insert(CarriedOn::Elsewhere);
@@ -236,7 +235,7 @@ impl Replica {
         id: DocumentId,
         mut entries: Entries,
     ) -> Result<bool, StageError> {
-        let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        let document = self.documents.load(&stage.batch.reader(), id)?;
         let held = document.entries()?;
         entries.retain(|fact, _| !held.contains_key(fact));
         self.carry_all(stage, id, &entries)
@@ -249,7 +248,7 @@ impl Replica {
         id: DocumentId,
         entries: &Entries,
     ) -> Result<bool, StageError> {
-        let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        let document = self.documents.load(&stage.batch.reader(), id)?;
         let carried = document.carry(carry::changes(id, entries)?)?;
         let heads = document.heads();
         for change in &carried {
@@ -333,7 +332,7 @@ impl Replica {
     }
 
     pub(super) fn remove_document(&mut self, stage: &mut Stage, id: DocumentId) -> Result<(), StageError> {
-        self.documents.remove(&id);
+        self.documents.drop(id);
         stage.batch.remove_document(id)?;
         stage.note_health(id, |health| *health = super::health::Health::default())
     }

@@ -1,10 +1,9 @@
-//! The documents in memory: a cache of what is on disk.
+//! The documents that are on disk: their heads, what sessions and compaction make of them.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use automerge::ChangeHash;
-use betwixt_model::document::{Document, DocumentId, GENESIS, Scope, genesis_hash};
+use betwixt_model::document::{Document, DocumentId, Scope, genesis_hash};
 use betwixt_store::{Reader, StoreError};
 
 use super::{COMPACT_AFTER, Replica, StageError};
@@ -19,8 +18,9 @@ impl Replica {
         if self.staged {
             return Ok(None);
         }
+        self.documents.let_go();
         let view = self.store.read()?;
-        Ok(Some(load(&mut self.documents, &view.reader(), id)?))
+        Ok(Some(self.documents.load(&view.reader(), id)?))
     }
 
     /// The durable heads of a scope's documents, of each year's newest generation, without loading any: what sessions
@@ -104,9 +104,10 @@ impl Replica {
     }
 
     fn snapshot(&mut self, id: DocumentId) -> Result<(), StageError> {
+        self.documents.let_go();
         let saved = {
             let view = self.store.read()?;
-            load(&mut self.documents, &view.reader(), id)?.save()
+            self.documents.load(&view.reader(), id)?.save()
         };
         self.store.compact(id, &saved, |read_back| {
             let document = Document::load(id, read_back).map_err(|error| error.to_string())?;
@@ -126,25 +127,4 @@ pub(super) fn newest_heads(
     let newest: BTreeMap<i16, DocumentId> = states.keys().map(|document| (document.year, *document)).collect();
     let spoken_of = states.into_iter().filter(|(document, _)| newest.get(&document.year) == Some(document));
     Ok(spoken_of.map(|(document, state)| (document, state.heads)).collect())
-}
-
-/// A document from the cache, or from what `reader` reads, or from genesis.
-pub(super) fn load<'a>(
-    documents: &'a mut BTreeMap<DocumentId, Document>,
-    reader: &Reader<'_>,
-    id: DocumentId,
-) -> Result<&'a mut Document, StageError> {
-    match documents.entry(id) {
-        Entry::Occupied(entry) => Ok(entry.into_mut()),
-        Entry::Vacant(entry) => Ok(entry.insert(read(reader, id)?)),
-    }
-}
-
-/// A document from what is on disk, or from genesis.
-pub(super) fn read(reader: &Reader<'_>, id: DocumentId) -> Result<Document, StageError> {
-    let Some(stored) = reader.document(id)? else { return Ok(Document::genesis(id)) };
-    if !stored.damaged.is_empty() {
-        return Err(StageError::DamagedDocument { document: id, places: stored.damaged.len() });
-    }
-    Ok(Document::load(id, &stored.bytes(GENESIS))?)
 }

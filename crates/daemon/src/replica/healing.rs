@@ -9,7 +9,7 @@ use betwixt_model::ids::FactId;
 use betwixt_model::index;
 
 use super::health::CarriedOn;
-use super::{Replica, Stage, StageError, carrying, documents};
+use super::{Replica, Stage, StageError, carrying};
 
 /// The most facts that one act puts back, so that nobody can make a word cost much by altering much.
 const MAX_PUT_BACK: usize = 32;
@@ -53,7 +53,7 @@ impl Replica {
                 None => meaningless += 1,
             }
         }
-        let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        let document = self.documents.load(&stage.batch.reader(), id)?;
         let mut whole = BTreeSet::new();
         let mut altered = BTreeSet::new();
         for signed in &looked_at {
@@ -87,7 +87,7 @@ impl Replica {
             for fact in &some {
                 facts.extend(index::fact(&rows, fact)?);
             }
-            let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+            let document = self.documents.load(&stage.batch.reader(), id)?;
             facts.retain(|signed| !document.is_whole(&signed.fact().id(), &Entry::of(signed)));
             if !facts.is_empty() {
                 self.append(stage, id, &facts)?;

@@ -20,6 +20,7 @@ mod error;
 mod healing;
 mod health;
 mod identity;
+mod loaded;
 mod meetings;
 mod membership;
 mod overlay;
@@ -30,7 +31,7 @@ mod seals;
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Change;
-use betwixt_model::document::{Document, DocumentId, Scope};
+use betwixt_model::document::{DocumentId, Scope};
 use betwixt_model::ids::{EpochId, HouseholdId, ItemId};
 use betwixt_model::index::FieldKey;
 use betwixt_store::{Batch, Store, StoreError, View};
@@ -52,6 +53,7 @@ pub use seals::SealedAnswer;
 use betwixt_model::ids::PartnerId;
 use betwixt_model::view::Reader;
 use identity::{IDENTITY, PRIVATE_SPACE, StoredIdentity};
+use loaded::Loaded;
 
 /// How many changes are appended to a document before it is compacted into a snapshot.
 pub const COMPACT_AFTER: u64 = 512;
@@ -78,7 +80,7 @@ pub struct Replica {
     identity: Identity,
     roster: Roster,
     private_space: Option<HouseholdId>,
-    documents: BTreeMap<DocumentId, Document>,
+    documents: Loaded,
     staged: bool,
     progress: Progress,
 }
@@ -230,7 +232,7 @@ impl Replica {
         };
         let roster = membership::stored_roster(&reader, identity.partner)?;
         drop(view);
-        let documents = BTreeMap::new();
+        let documents = Loaded::default();
         let mut replica = Self { store, identity, roster, private_space: None, documents, staged: false, progress };
         replica.read_private_space()?;
         replica.announce_epoch()?;
@@ -246,7 +248,7 @@ impl Replica {
     /// # Errors
     /// [`OpenError`].
     pub fn lock_changed(&mut self) -> Result<(), OpenError> {
-        self.documents.retain(|document, _| document.scope == Scope::Ours);
+        self.documents.drop_scope(Scope::Mine);
         self.read_private_space()?;
         self.rebuild_if_outdated(Scope::Mine)
     }
@@ -312,6 +314,7 @@ impl Replica {
     /// [`OpenError`] when the roster that was committed does not read.
     pub fn committed(&mut self) -> Result<(), OpenError> {
         self.staged = false;
+        self.documents.let_go();
         Ok(())
     }
 

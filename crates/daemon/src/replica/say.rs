@@ -18,7 +18,7 @@ use rand_core::{CryptoRngCore, RngCore};
 use super::acts::{self, Remembered};
 use super::health::CarriedOn;
 use super::overlay::Overlay;
-use super::{ActError, Identity, Replica, Stage, StageError, documents};
+use super::{ActError, Identity, Replica, Stage, StageError};
 
 /// One act of a person: several things said, which become one change.
 pub struct Act<'a> {
@@ -182,7 +182,7 @@ impl Replica {
     }
     /// Puts facts into one document, as one change of this device's.
     pub(super) fn append(&mut self, stage: &mut Stage, id: DocumentId, facts: &[SignedFact]) -> Result<(), StageError> {
-        let document = documents::load(&mut self.documents, &stage.batch.reader(), id)?;
+        let document = self.documents.load(&stage.batch.reader(), id)?;
         let actor = actor_id(&self.identity.device(), &id, &self.identity.epoch);
         let change = document.append(&actor, facts)?;
         let heads = document.heads();
