@@ -18,6 +18,7 @@
 mod checkins;
 mod days;
 mod goals;
+mod homes;
 mod knowledge;
 mod living;
 mod people;
