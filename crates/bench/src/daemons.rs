@@ -51,9 +51,9 @@ struct Goal {
 }
 
 /// Two paired homes and the goals that are edited.
-struct Couple {
-    first: Home,
-    second: Home,
+pub(crate) struct Couple {
+    pub(crate) first: Home,
+    pub(crate) second: Home,
     goals: Vec<Goal>,
     said: usize,
 }
@@ -155,9 +155,14 @@ pub(crate) async fn beside_file(edits: usize, bytes: usize) -> anyhow::Result<Be
 
 impl Couple {
     /// Two paired daemons, and what is edited.
-    async fn new() -> anyhow::Result<Self> {
+    pub(crate) async fn new() -> anyhow::Result<Self> {
         let (first, second) = couple_on_loopback().await?;
         in_step(&first, &second, PATIENCE).await?;
+        Self::of(first, second).await
+    }
+
+    /// Two daemons that are in step, and what is edited.
+    pub(crate) async fn of(first: Home, second: Home) -> anyhow::Result<Self> {
         let mut goals = Vec::with_capacity(GOALS);
         for number in 0..GOALS {
             let item = first.create(Collection::Goals, &format!("bench {number}"), "title", json!("A title")).await?;
@@ -167,7 +172,7 @@ impl Couple {
     }
 
     /// The second goes offline.
-    async fn part(&self) -> anyhow::Result<()> {
+    pub(crate) async fn part(&self) -> anyhow::Result<()> {
         self.second.client().pause().await?;
         let begun = Instant::now();
         while self.first.client().status().await?.peers.iter().any(|peer| peer.connected) {
@@ -178,7 +183,7 @@ impl Couple {
     }
 
     /// The second comes back, and gets everything.
-    async fn meet(&self) -> anyhow::Result<()> {
+    pub(crate) async fn meet(&self) -> anyhow::Result<()> {
         self.second.client().resume().await?;
         self.second.client().sync().await?;
         in_step(&self.first, &self.second, PATIENCE).await?;
@@ -194,7 +199,7 @@ impl Couple {
     }
 
     /// One edit through the API: until it is answered, and so durable.
-    async fn edit(&mut self) -> anyhow::Result<Duration> {
+    pub(crate) async fn edit(&mut self) -> anyhow::Result<Duration> {
         let (at, say) = self.next();
         let begun = Instant::now();
         let said = self.first.client().say(Collection::Goals, &self.goals[at].id, "title", &say).await?;
@@ -205,7 +210,7 @@ impl Couple {
 
     /// From the call here to the value being read there; the other side is told by its event stream that there is something
     /// to read, as a frontend is.
-    async fn edit_until_visible(&mut self, events: &mut betwixt_api::Events) -> anyhow::Result<Duration> {
+    pub(crate) async fn edit_until_visible(&mut self, events: &mut betwixt_api::Events) -> anyhow::Result<Duration> {
         let (at, say) = self.next();
         let goal = &self.goals[at].id;
         let begun = Instant::now();

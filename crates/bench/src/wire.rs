@@ -30,20 +30,36 @@ pub(crate) async fn measure(times: usize) -> anyhow::Result<Reconnected> {
     first.found("Robin").await?;
     second.found("Kim").await?;
     pair(&first, &second, true).await?;
+    let relay = between(&first, &second).await?;
+    meet_again(&first, &second, &relay, times).await
+}
+
+/// From now on what the two send each other goes through a relay; they are in step.
+pub(crate) async fn between(first: &Home, second: &Home) -> anyhow::Result<Relay> {
     let target = first.client().status().await?.addresses;
     let target = target.first().ok_or_else(|| anyhow::anyhow!("the first device listens nowhere"))?;
     let relay = Relay::before(target.parse()?)?;
     let way = AddressRequest { address: relay.address().to_string() };
     second.client().address_add(&way).await?;
-    in_step(&first, &second, PATIENCE).await?;
-    for home in [&first, &second] {
+    in_step(first, second, PATIENCE).await?;
+    for home in [first, second] {
         home.client().pause().await?;
         for known in home.client().addresses().await?.into_iter().filter(|known| known.address != way.address) {
             home.client().address_remove(&AddressRequest { address: known.address }).await?;
         }
         home.client().resume().await?;
     }
-    in_step(&first, &second, PATIENCE).await?;
+    in_step(first, second, PATIENCE).await?;
+    Ok(relay)
+}
+
+/// Lets the two part and meet again so many times.
+pub(crate) async fn meet_again(
+    first: &Home,
+    second: &Home,
+    relay: &Relay,
+    times: usize,
+) -> anyhow::Result<Reconnected> {
     let (mut taken, mut bytes, mut datagrams) = (Samples::default(), Vec::new(), Vec::new());
     for _ in 0..times {
         second.client().pause().await?;
@@ -54,7 +70,7 @@ pub(crate) async fn measure(times: usize) -> anyhow::Result<Reconnected> {
         relay.take();
         let begun = Instant::now();
         second.client().resume().await?;
-        in_step(&first, &second, PATIENCE).await?;
+        in_step(first, second, PATIENCE).await?;
         taken.push(begun.elapsed());
         tokio::time::sleep(QUIET).await;
         let (counted, length) = relay.take();

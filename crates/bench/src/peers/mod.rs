@@ -1,6 +1,7 @@
 //! Other engines over Automerge, measured in the same run.
 
 mod automerge_repo;
+pub(crate) mod npm;
 #[cfg(feature = "peers")]
 mod samod;
 
