@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod api;
+mod compare;
 mod daemons;
 mod floor;
 mod peers;
@@ -29,8 +30,10 @@ use samples::{Samples, milliseconds};
 
 /// Measures speed and memory beside the floor of this machine.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(name = "cargo xtask bench", args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    part: Option<compare::Part>,
     /// How many edits of each kind in each run.
     #[arg(long, default_value_t = 200)]
     edits: usize,
@@ -78,6 +81,9 @@ const PHOTO: usize = 20_000_000;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(part) = &arguments.part {
+        return part.run();
+    }
     if let Some(socket) = &arguments.serve_constants {
         return api::serve(socket);
     }
