@@ -35,15 +35,16 @@ pub(crate) fn binary(profile: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds `betwixt` and the benchmarks in release mode and answers their paths. In one go: apart, they would have
+/// Builds `betwixt` and the benchmarks in this profile and answers their paths. In one go: apart, they would have
 /// dependencies with different features, and everything would be built twice.
-pub(crate) fn benchmarks() -> anyhow::Result<(PathBuf, PathBuf)> {
-    let arguments = ["build", "--locked", "--release", "--package", "betwixt-cli", "--package", "betwixt-bench"];
+pub(crate) fn benchmarks(profile: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let packages = ["--package", "betwixt-cli", "--package", "betwixt-bench"];
+    let arguments = [["build", "--locked", "--profile", profile].as_slice(), &packages].concat();
     let mut command = command(&arguments);
     let status = command.args(["--features", "betwixt-bench/peers"]).status().context("cargo does not start")?;
     ensure!(status.success(), "the benchmarks do not build");
     let built = |name: &str| {
-        let path = programs("release").join(name);
+        let path = programs(profile).join(name);
         ensure!(path.exists(), "cargo built `{name}`, but not as {}", path.display());
         Ok(path)
     };

@@ -32,6 +32,9 @@ enum Task {
     Test(test::Options),
     /// Measure speed and memory against the floor of this machine, in release mode.
     Bench {
+        /// Builds without optimisation: to see that it works. Its figures mean nothing.
+        #[arg(long)]
+        debug: bool,
         /// Handed to the benchmarks; `--help` lists what they understand.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -51,7 +54,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
-        Task::Bench { arguments } => bench(&arguments),
+        Task::Bench { debug, arguments } => bench(debug, &arguments),
         Task::Openapi => openapi(),
         Task::Soak(options) => soak::run(&options),
         Task::Fuzz(options) => fuzz::run(&options, 0).map(|total| {
@@ -71,8 +74,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(arguments: &[String]) -> anyhow::Result<bool> {
-    let (daemon, bench) = cargo::benchmarks()?;
+fn bench(debug: bool, arguments: &[String]) -> anyhow::Result<bool> {
+    let (daemon, bench) = cargo::benchmarks(if debug { "dev" } else { "release" })?;
     let mut command = std::process::Command::new(bench);
     Ok(command.args(arguments).env("BETWIXT_BIN", daemon).status()?.success())
 }
