@@ -271,6 +271,14 @@ impl Home {
     /// # Errors
     /// When it does not within ten seconds.
     pub async fn down(&mut self) -> anyhow::Result<ExitStatus> {
+        self.down_within(Duration::from_secs(10)).await
+    }
+
+    /// The same, for a daemon that has much to write down or a machine that is busy.
+    ///
+    /// # Errors
+    /// When it does not end within `patience`; it is killed then.
+    pub async fn down_within(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
         self.client.down().await?;
         let mut daemon = self.daemon.take().context("no daemon runs")?;
         let begun = Instant::now();
@@ -278,7 +286,7 @@ impl Home {
             if let Some(status) = daemon.try_wait()? {
                 return Ok(status);
             }
-            if begun.elapsed() > Duration::from_secs(10) {
+            if begun.elapsed() > patience {
                 daemon.kill()?;
                 daemon.wait()?;
                 bail!("the daemon did not end when asked to");

@@ -62,7 +62,11 @@ pub(super) struct Content {
 impl Content {
     /// Lives so many years and writes them down.
     pub(super) fn of(years: usize) -> anyhow::Result<Self> {
-        let life = Lifetime::of(&Plan { apart: APART, ..Plan::until(PRESENT, years) });
+        Self::planned(&Plan { apart: APART, ..Plan::until(PRESENT, years) })
+    }
+
+    fn planned(plan: &Plan) -> anyhow::Result<Self> {
+        let (life, years) = (Lifetime::of(plan), plan.years);
         let end = life.facts.last().context("a life has facts")?.fact().header().date;
         let parted: Date = end.last_of_year().checked_sub(i64::try_from(APART)?.days())?;
         let left_out = |fact: &SignedFact| LEFT_OUT.contains(&fact.fact().header().kind.as_str());
@@ -182,4 +186,34 @@ fn seldom(before: &[(Page, SignedFact)]) -> Option<String> {
     let entry = before[from..].iter().find(|(_, fact)| fact.fact().header().kind == "thanks")?;
     let letters = |word: &str| word.chars().all(|letter| letter.is_ascii_lowercase());
     text(&entry.1).split_whitespace().filter(|word| letters(word)).max_by_key(|word| word.len()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_documents_say_the_same_and_a_month_is_new() {
+        let plan = Plan { apart: APART, facts_a_year: 400, words: 500, ..Plan::until(PRESENT, 2) };
+        let content = Content::planned(&plan).expect("it is written");
+        let keys = |path: &Path| -> BTreeSet<String> {
+            let lines = std::fs::read_to_string(path).expect("it is there");
+            let line = |line: &str| serde_json::from_str::<Value>(line).expect("it is JSON");
+            lines.lines().map(|text| line(text)["key"].as_str().expect("it has a key").to_owned()).collect()
+        };
+        assert_eq!(content.entries.keys().collect::<Vec<_>>(), ["2025", "2026"]);
+        for (year, path) in &content.documents {
+            let document = Automerge::load(&std::fs::read(path).expect("it is there")).expect("it is a document");
+            let (_, entries) = document.get(ROOT, "entries").expect("it reads").expect("it has entries");
+            assert_eq!(document.length(&entries), content.entries[year]);
+        }
+        let new: BTreeSet<_> = content.months.iter().flat_map(|month| keys(month)).collect();
+        let before = keys(&content.lines);
+        assert!(new.iter().any(|key| !before.contains(key)));
+        let (end, start) = (content.entries_in_the_end["2026"], content.entries["2026"]);
+        assert!(start < end && end <= start + new.len(), "{start} and {end}, with {} new", new.len());
+        assert!(content.before.iter().any(|(_, fact)| text(fact).contains(&content.word)));
+        assert!(content.before.iter().all(|(page, _)| *page != Page::Private(1)), "the other's own pages are not here");
+        assert!(content.month_zstd < content.month_facts_zstd, "signatures do not compress");
+    }
 }

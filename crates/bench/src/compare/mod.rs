@@ -30,15 +30,15 @@ use table::Report;
 
 use crate::process;
 
-/// After how many years the month apart is.
-const DECADE: usize = 10;
-
 /// Measures Betwixt beside other sync engines, with the same life.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// How many years were lived.
     #[arg(long, default_value_t = 30)]
     years: usize,
+    /// After how many years the two were apart for a month; of a shorter life, at its end.
+    #[arg(long, default_value_t = 10)]
+    month_after: usize,
     /// Measures this one alone; may be given again.
     #[arg(long, value_enum)]
     only: Vec<Peer>,
@@ -108,7 +108,8 @@ fn one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::ensure!((1..=100).contains(&arguments.years), "a life has 1 to 100 years");
+    let counts = [arguments.years, arguments.month_after];
+    anyhow::ensure!(counts.iter().all(|years| (1..=100).contains(years)), "a life has 1 to 100 years");
     let options = if arguments.quick {
         Options { edits: 20, meetings: 2, patience: Duration::from_secs(180) }
     } else {
@@ -116,7 +117,7 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     };
     eprintln!("living {} ...", column::years(arguments.years));
     let life = Content::of(arguments.years)?;
-    let decade = (arguments.years > DECADE).then(|| Content::of(DECADE)).transpose()?;
+    let decade = (arguments.years > arguments.month_after).then(|| Content::of(arguments.month_after)).transpose()?;
     let asked = |peer: Peer| arguments.only.is_empty() || arguments.only.contains(&peer);
     let (mut columns, mut floor): (Vec<Column>, Floor) = (Vec::new(), Floor::default());
     for peer in <Peer as clap::ValueEnum>::value_variants().iter().copied().filter(|peer| asked(*peer)) {

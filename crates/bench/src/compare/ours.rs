@@ -50,17 +50,17 @@ async fn ask(
     let (mut first, mut second) = couple_on_loopback().await?;
     let mut said = fill(&mut first, &mut second, life).await?;
     column.bytes(Figure::Disk, directory_bytes(first.path())?);
-    starts(&mut first, column).await?;
+    starts(&mut first, column).await.context("a cold start")?;
     column.words(Figure::Search, "not there on this branch", None);
 
     second.up_and_unlock().await?;
     in_step(&first, &second, options.patience).await?;
     let last = life.before.iter().rev().find(|(page, fact)| *page == Page::Shared && is_goal(fact));
     let last = last.and_then(|(_, fact)| said.item(fact)).context("a life has goals")?.to_owned();
-    new_device(&first, &last, options, column).await?;
+    new_device(&first, &last, options, column).await.context("a new device")?;
 
     let mut couple = Couple::of(first, second).await?;
-    edits(&mut couple, options, column, floor).await?;
+    edits(&mut couple, options, column, floor).await.context("edits")?;
     column.words(Figure::Saved, "the same: readable there is durable on both", column.cells[&Figure::Visible].number);
     let processes = [&couple.first, &couple.second].map(Home::process);
     let mut resident = processes.into_iter().flatten().map(process::resident);
@@ -76,7 +76,7 @@ async fn ask(
     column.words(Figure::Reconnect, words, Some(frames.bytes as f64));
     column.spread(Figure::ReconnectTime, &met.taken);
 
-    match decade {
+    let apart = match decade {
         None => month(first, second, relay, life, &mut said, options, column).await,
         Some(decade) => {
             drop((first, second, relay));
@@ -88,7 +88,8 @@ async fn ask(
             let relay = wire::between(&first, &second).await?;
             month(first, second, relay, decade, &mut said, options, column).await
         }
-    }
+    };
+    apart.context("a month apart")
 }
 
 fn is_goal(fact: &SignedFact) -> bool {
@@ -98,8 +99,8 @@ fn is_goal(fact: &SignedFact) -> bool {
 /// The first home holds the life, and both daemons are down.
 async fn fill(first: &mut Home, second: &mut Home, life: &Content) -> anyhow::Result<Said> {
     in_step(first, second, PATIENCE).await?;
-    second.down().await?;
-    first.down().await?;
+    second.down_within(PATIENCE).await?;
+    first.down_within(PATIENCE).await?;
     let mut said = Said::default();
     let facts = life.before.iter().map(|(page, fact)| {
         let scope = if *page == Page::Shared { Scope::Ours } else { Scope::Mine };
@@ -146,7 +147,7 @@ async fn new_device(first: &Home, last: &str, options: &Options, column: &mut Co
     column.time(Figure::NewPresent, begun.elapsed());
     in_step(first, &new, options.patience).await?;
     column.time(Figure::NewAll, begun.elapsed());
-    new.down().await?;
+    new.down_within(PATIENCE).await?;
     Ok(())
 }
 
@@ -213,8 +214,8 @@ async fn month(
     for home in [&first, &second] {
         home.client().pause().await?;
     }
-    first.down().await?;
-    second.down().await?;
+    first.down_within(PATIENCE).await?;
+    second.down_within(PATIENCE).await?;
     for (home, month) in [&first, &second].into_iter().zip(&content.apart) {
         let facts = month.iter().map(|fact| (Scope::Ours, fact));
         said.say(home.path(), PASSPHRASE, facts).context("the month is not said")?;

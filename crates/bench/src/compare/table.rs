@@ -79,7 +79,9 @@ impl Report<'_> {
             let mut row = vec![figure.words(self.life.years, self.month.years), bound, kept.to_owned()];
             for column in self.columns {
                 let cell = column.cells.get(&figure).map(|cell| cell.shown.clone());
-                row.push(cell.unwrap_or_else(|| if column.ended.is_some() { "see below" } else { "-" }.into()));
+                row.push(
+                    cell.unwrap_or_else(|| if column.ended.is_some() { "stopped, see below" } else { "-" }.into()),
+                );
             }
             rows.push(row);
         }
