@@ -3,7 +3,8 @@
 //! What they say is meant to be like what people say: a journal every day, each for themselves; two rituals a day; thanks,
 //! check-ins whose answers are sealed, reflections, photos; eight goals a year, with milestones and progress; the vision and the
 //! values reworded and now and then agreed; what was said before, said anew. Every fifth ten days one of them is away, so a few
-//! things differ afterwards, and most of these are settled. Text comes from [`Vocabulary`].
+//! things differ afterwards, and most of these are settled. Text comes from
+//! [`Vocabulary`](crate::vocabulary::Vocabulary).
 //!
 //! Whoever speaks has read first, as through the API: `seen` names what is live there on their device, and a draft is worked
 //! on as it reads ([`Before::Read`]). So every fact is folded here, too, and this is no oracle. [`Before::Taken`] is the worst
@@ -34,9 +35,6 @@ use betwixt_model::membership::Membership;
 
 pub use people::People;
 pub use photos::Photo;
-
-#[allow(unused_imports, reason = "the documentation names it")]
-use crate::vocabulary::Vocabulary;
 
 /// What people do before they speak.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
