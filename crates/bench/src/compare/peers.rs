@@ -81,7 +81,8 @@ impl Peer {
             }
             Self::Yjs => {
                 "a document a year; LevelDB without fsync, written after the edit is told; no history is kept of what was \
-                 replaced; one side is a server that sees everything"
+                 replaced; its server lets go of a document when the last client leaves, and answers the next before it has loaded \
+                 it again, so all of it goes over anew; one side is a server that sees everything"
             }
             Self::Pouchdb => {
                 "a document an entry; LevelDB without fsync, told after it is written; a new device gets the oldest first; of two edits \

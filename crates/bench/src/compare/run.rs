@@ -109,11 +109,12 @@ async fn ask(
 
 /// Two of a peer, in directories of their own, and a relay between them.
 struct Couple {
+    // Before the directory: what still runs would write into it while it goes.
+    first: Option<Side>,
+    second: Option<Side>,
     directory: TempDir,
     installed: Installed,
     patience: Duration,
-    first: Option<Side>,
-    second: Option<Side>,
     relay: Option<Relay>,
     /// What the second needs to find what the first has.
     state: Value,
