@@ -329,12 +329,16 @@ impl std::ops::Deref for Held {
 }
 
 impl Held {
-    /// Closes the store when an outcome says that it has to be reopened, unless it was since the transaction began.
+    /// Closes the store when an outcome says that it has to be reopened, unless it was since the transaction began. What merely met
+    /// a store that was closed already is told why it was: redb itself says no more than that it is.
     pub(crate) fn watch<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &outcome
             && error.closes()
         {
             let mut state = lock(&self.inner.state);
+            if let (StoreError::Closed { .. }, State::Failed { cause, .. }) = (error, &*state) {
+                return Err(StoreError::Closed { cause: cause.clone() });
+            }
             if matches!(*state, State::Open(_, opening) if opening == self.opening) {
                 tracing::warn!(error = %error, "the store closes itself");
                 let openings = self.opening + 1;
