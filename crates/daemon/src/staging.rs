@@ -176,9 +176,14 @@ impl Open {
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Pair(..) => self.pairing_failed(&problem),
-                // The next arrival of the session, and the next start, come by there again; a frontend is used again.
+                // Looked for below; a frontend is used again.
                 Write::OpenAnswers(_) | Write::Frontends(_, None) => {}
             }
+        }
+        // Answers may have been about to be opened, and nothing else would come by there before the next start. Not where the
+        // store is open: then the disk was not what refused, and the same could be refused over and over.
+        if self.engine.is_recovering() {
+            self.engine.write(Write::OpenAnswers(None));
         }
     }
 

@@ -31,6 +31,8 @@ struct Crashing {
     /// Counts crashes: what was opened before one is dead after it.
     life: u64,
     syncs: u64,
+    /// It says that it has made durable what it has not.
+    lies: bool,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,12 @@ impl CrashDisk {
         state.live.clone_from(&bytes);
         state.durable = bytes;
         crash
+    }
+
+    /// From now on it answers that it has made things durable and has not, as disks with a write-back cache and no battery do;
+    /// or it is honest again, and makes durable what is asked for from then on.
+    pub fn set_lying(&self, lies: bool) {
+        self.lock().lies = lies;
     }
 
     /// Another disk with what a reader of this one sees now.
@@ -169,13 +177,16 @@ impl StorageBackend for CrashBackend {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.alive()?;
         let state = &mut *state;
+        state.syncs += 1;
+        if state.lies {
+            return Ok(());
+        }
         for operation in state.unsynced.drain(..) {
             match operation {
                 Operation::Length(length) => state.durable.resize(length, 0),
                 Operation::Write { offset, data } => overlay(&mut state.durable, offset, &data),
             }
         }
-        state.syncs += 1;
         debug_assert_eq!(state.durable.len(), state.live.len());
         Ok(())
     }
@@ -202,6 +213,10 @@ pub enum Failure {
     Full,
     /// Everything but reading fails (EROFS).
     ReadOnly,
+    /// Of a write the first half is done, and then it fails (a short write of a full disk); growing fails, reading works.
+    Short,
+    /// Making durable fails (EIO of fdatasync); everything else works.
+    NotSynced,
 }
 
 /// A disk that fails after a number of operations, until it is healed. Clones are the same disk.
@@ -214,9 +229,26 @@ pub struct FailingDisk {
 #[derive(Debug, Default)]
 struct Failing {
     operations: u64,
-    /// Fails from this operation on.
-    from: Option<(u64, Failure)>,
+    /// Of them, those that change what is on the disk.
+    writes: u64,
+    /// Fails from this operation on, counted so.
+    from: Option<(Counted, u64, Failure)>,
     failed: u64,
+}
+
+/// What is counted until a disk fails.
+#[derive(Debug, Clone, Copy)]
+enum Counted {
+    Operations,
+    Writes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Read,
+    Write,
+    Grow,
+    Sync,
 }
 
 impl FailingDisk {
@@ -228,7 +260,13 @@ impl FailingDisk {
     /// Lets everything fail after so many more operations (reads, writes, syncs, changes of the length).
     pub fn fail_after(&self, operations: u64, failure: Failure) {
         let mut state = self.lock();
-        state.from = Some((state.operations + operations, failure));
+        state.from = Some((Counted::Operations, state.operations + operations, failure));
+    }
+
+    /// The same after so many more operations that change what is on the disk (writes, syncs, changes of the length).
+    pub fn fail_after_writes(&self, writes: u64, failure: Failure) {
+        let mut state = self.lock();
+        state.from = Some((Counted::Writes, state.writes + writes, failure));
     }
 
     /// Mends the disk.
@@ -250,27 +288,35 @@ impl FailingDisk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn step(&self, reads: bool, grows: bool) -> io::Result<()> {
+    /// Counts an operation, and fails it if it is to fail.
+    fn step(&self, step: Step) -> io::Result<()> {
         let mut state = self.lock();
         state.operations += 1;
+        state.writes += u64::from(step != Step::Read);
         let failure = match state.from {
-            Some((from, failure)) if state.operations > from => failure,
+            Some((Counted::Operations, from, failure)) if state.operations > from => failure,
+            Some((Counted::Writes, from, failure)) if state.writes > from => failure,
             _ => return Ok(()),
         };
-        let error = match failure {
-            Failure::Broken => io::Error::other("input/output error"),
-            Failure::Full if grows => io::ErrorKind::StorageFull.into(),
-            Failure::ReadOnly if !reads => io::ErrorKind::ReadOnlyFilesystem.into(),
-            Failure::Full | Failure::ReadOnly => return Ok(()),
+        let error = match (failure, step) {
+            (Failure::Broken, _) | (Failure::NotSynced, Step::Sync) => io::Error::other("input/output error"),
+            (Failure::Full | Failure::Short, Step::Write | Step::Grow) => io::ErrorKind::StorageFull.into(),
+            (Failure::ReadOnly, Step::Write | Step::Grow | Step::Sync) => io::ErrorKind::ReadOnlyFilesystem.into(),
+            (Failure::Full | Failure::Short | Failure::ReadOnly | Failure::NotSynced, _) => return Ok(()),
         };
         state.failed += 1;
         Err(error)
+    }
+
+    /// Whether a write that fails is done by half.
+    fn cuts_short(&self) -> bool {
+        matches!(self.lock().from, Some((_, _, Failure::Short)))
     }
 }
 
 impl Disk for FailingDisk {
     fn open(&self, create: bool) -> io::Result<Box<dyn StorageBackend>> {
-        self.step(true, false)?;
+        self.step(Step::Read)?;
         Ok(Box::new(FailingBackend { disk: self.clone(), inner: self.inner.open(create)? }))
     }
 }
@@ -283,27 +329,32 @@ struct FailingBackend {
 
 impl StorageBackend for FailingBackend {
     fn len(&self) -> io::Result<u64> {
-        self.disk.step(true, false)?;
+        self.disk.step(Step::Read)?;
         self.inner.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.disk.step(true, false)?;
+        self.disk.step(Step::Read)?;
         self.inner.read(offset, out)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.disk.step(false, true)?;
+        self.disk.step(Step::Grow)?;
         self.inner.set_len(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.step(false, false)?;
+        self.disk.step(Step::Sync)?;
         self.inner.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.step(false, true)?;
+        if let Err(error) = self.disk.step(Step::Write) {
+            if self.disk.cuts_short() {
+                self.inner.write(offset, &data[..data.len() / 2])?;
+            }
+            return Err(error);
+        }
         self.inner.write(offset, data)
     }
 

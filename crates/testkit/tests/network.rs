@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use betwixt_testkit::disk::Failure;
 use betwixt_testkit::network::{Counts, DeviceName, Network};
 use betwixt_testkit::seeds;
 use serde_json::json;
 
-/// A household of two partners with two to four devices, the others added once the first two have met or not.
+/// A household of two partners with two to five devices, the others added once the first two have met or not.
 fn household(network: &mut Network) -> Vec<DeviceName> {
     let (first, second) = network.couple();
     let mut devices = vec![first, second];
-    for of in [first, second] {
+    for of in [first, second, first] {
         if network.draw(2) == 0 {
             let pause = network.draw(2_000);
             network.run_for(Duration::from_millis(u64::from(pause)));
@@ -25,15 +26,17 @@ fn any(network: &mut Network, devices: &[DeviceName]) -> DeviceName {
     devices[at as usize]
 }
 
+const FAILURES: [Failure; 5] = [Failure::Broken, Failure::Full, Failure::ReadOnly, Failure::Short, Failure::NotSynced];
+
 /// A run: two partners say things on their devices while the network is cut and mended, devices lose power and sleep, their
-/// clocks are set wrong and run fast or slow, somebody uses a patched program, documents are compacted; and then all is well
-/// again.
+/// disks fail and work again, their clocks are set wrong and run fast or slow, somebody uses a patched program, documents are
+/// compacted; and then all is well again.
 fn troubled_run(seed: u64) -> Counts {
     let mut network = Network::seeded(seed);
     let devices = household(&mut network);
     for _ in 0..40 {
         let (at, other) = (any(&mut network, &devices), any(&mut network, &devices));
-        match network.draw(34) {
+        match network.draw(37) {
             0..=11 => network.say_anything(at),
             12 => network.say_dishonestly(at),
             13 => network.say_privately(at),
@@ -62,6 +65,15 @@ fn troubled_run(seed: u64) -> Counts {
             }
             25..=27 => network.seal_something(at),
             28..=30 => network.say_of_a_chapter(at),
+            31..=32 => {
+                let (writes, kind) = (network.draw(40), network.draw(5));
+                let time = Duration::from_millis(u64::from(network.draw(20_000)));
+                network.fail_at_write(at, u64::from(writes), FAILURES[kind as usize], time);
+            }
+            33 => {
+                let writes = network.draw(40);
+                network.crash_at_write(at, u64::from(writes));
+            }
             _ => network.run_for(Duration::from_secs(20)),
         }
         let pause = network.draw(400);
@@ -69,6 +81,8 @@ fn troubled_run(seed: u64) -> Counts {
     }
     // At least one of each in every run.
     let (first, second) = (devices[0], devices[1]);
+    network.cancel_planned();
+    network.run_for(Duration::from_secs(60));
     devices.iter().for_each(|device| network.restart(*device));
     network.partition(first, second);
     network.say_anything(first);
@@ -95,7 +109,7 @@ fn no_silent_winner_and_same_facts_same_view_over_partitions_and_crashes() {
     let total = std::cell::RefCell::new(&mut sum);
     seeds::each(40, |seed| **total.borrow_mut() += troubled_run(seed));
     println!("{sum:?}");
-    let all = [sum.crashes, sum.in_commit, sum.compacted, sum.said, sum.erased, sum.opened];
+    let all = [sum.crashes, sum.in_commit, sum.compacted, sum.said, sum.erased, sum.opened, sum.refused_by_disk];
     assert!(all.iter().all(|count| *count > 0) || std::env::var(seeds::SEED).is_ok(), "the runs are troubled: {sum:?}");
 }
 

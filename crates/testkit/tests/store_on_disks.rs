@@ -1,6 +1,11 @@
 //! The real store on disks that crash, fail and fill up.
 
-#![allow(clippy::unwrap_used, reason = "a failing test panics, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failing test panics, in its helpers too"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,8 +16,9 @@ use betwixt_model::ids::DeviceId;
 use betwixt_model::index::rows::{ReadRows, Table, WriteRows};
 use betwixt_store::disk::{Disk, MemoryDisk};
 use betwixt_store::keys::DataKeys;
-use betwixt_store::{Batch, Recovery, Store, StoreError, StoreOptions};
+use betwixt_store::{Batch, OpenError, Recovery, Store, StoreError, StoreOptions};
 use betwixt_testkit::disk::{CrashDisk, FailingDisk, Failure};
+use betwixt_testkit::survived::{Ground, Survived, record};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -120,6 +126,8 @@ fn durable_before_told_no_crash_loses_an_acknowledged_batch_or_keeps_half_of_one
             acknowledged = found;
             assert_holds(&store, acknowledged);
             assert!(store.verify(&mut |_, _| Ok(())).unwrap().is_whole());
+            let kind = if crash.unsynced > 0 { "power failed inside a commit" } else { "power failed between commits" };
+            record(Ground::Disks, &Survived::one(acknowledged, acknowledged).with(kind, 1));
         }
     }
     assert!(in_commit > 0, "no crash fell where something was unsynced");
@@ -158,9 +166,57 @@ fn a_crash_while_compacting_leaves_the_document_whole() {
     }
 }
 
+/// A disk that answers that things are durable when they are not, and then the power fails. What was acknowledged since is lost
+/// with it, and no program could help that; but the store is whole as it was at some earlier commit, or names what is damaged,
+/// and never shows half of a batch as if it were all.
+#[test]
+fn a_disk_that_lies_about_being_durable_is_never_taken_for_whole_where_it_is_not() {
+    let mut seen = BTreeMap::new();
+    for seed in 0..runs(60) {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let disk = CrashDisk::new();
+        let store = Store::create(disk.clone(), &keys(), StoreOptions::default()).unwrap();
+        let write = |store: &Store, number: u64, rng: &mut ChaCha20Rng| {
+            let mut batch = store.begin().unwrap();
+            stage(&mut batch, number, rng).unwrap();
+            batch.commit().unwrap();
+        };
+        let honest = 1 + u64::from(rng.next_u32() % 8);
+        (0..honest).for_each(|number| write(&store, number, &mut rng));
+        disk.set_lying(true);
+        let lied = honest + 1 + u64::from(rng.next_u32() % 8);
+        (honest..lied).for_each(|number| write(&store, number, &mut rng));
+        let crash = disk.crash(rng.next_u64());
+        disk.set_lying(false);
+        drop(store);
+        let outcome = match Store::open(disk.clone(), &keys(), StoreOptions::default()) {
+            Err(OpenError::Damaged { .. } | OpenError::Missing(_)) => "refused",
+            Err(error) => panic!("seed {seed}: {error:?} does not say that the disk is damaged"),
+            Ok(store) => match store.verify(&mut |_, _| Ok(())) {
+                Ok(report) if report.is_whole() => {
+                    let last = store.read().unwrap().reader().setting::<u64>(Scope::Ours, "last").unwrap();
+                    let found = last.map_or(0, |last| last + 1);
+                    assert!(found <= lied, "seed {seed}");
+                    assert_holds(&store, found);
+                    write(&store, found, &mut rng);
+                    assert_holds(&store, found + 1);
+                    if found < honest { "older" } else { "whole" }
+                }
+                Ok(_) | Err(_) => "named",
+            },
+        };
+        *seen.entry(outcome).or_insert(0_u64) += 1;
+        let survived =
+            Survived::one(lied, lied).with("disk that lied about being durable", u64::from(crash.unsynced > 0));
+        record(Ground::Disks, &survived);
+    }
+    println!("{seen:?}");
+    assert!(seen.contains_key("whole"), "{seen:?}");
+}
+
 #[test]
 fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gone() {
-    for failure in [Failure::Broken, Failure::Full, Failure::ReadOnly] {
+    for failure in [Failure::Broken, Failure::Full, Failure::ReadOnly, Failure::Short, Failure::NotSynced] {
         for after in 0..runs(60) {
             let mut rng = ChaCha20Rng::seed_from_u64(after);
             let failing = FailingDisk::new(MemoryDisk::new());
@@ -182,8 +238,8 @@ fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gon
                 }
             };
             match failure {
-                Failure::Broken => assert!(matches!(error, StoreError::Disk(_)), "{error:?}"),
-                Failure::Full => assert!(matches!(error, StoreError::DiskFull(_)), "{error:?}"),
+                Failure::Broken | Failure::NotSynced => assert!(matches!(error, StoreError::Disk(_)), "{error:?}"),
+                Failure::Full | Failure::Short => assert!(matches!(error, StoreError::DiskFull(_)), "{error:?}"),
                 Failure::ReadOnly => assert!(matches!(error, StoreError::ReadOnly(_)), "{error:?}"),
             }
             assert!(!store.is_open());
@@ -212,6 +268,7 @@ fn a_storage_failure_is_an_answer_and_the_next_write_works_once_the_cause_is_gon
             assert_holds(&store, last + 1);
             write(last + 1).unwrap();
             assert_holds(&store, last + 2);
+            record(Ground::Disks, &Survived::one(last + 2, last + 2).with("disk failed", 1));
         }
     }
 }

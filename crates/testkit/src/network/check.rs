@@ -91,6 +91,7 @@ impl Network {
         for (name, device) in self.devices.iter().enumerate() {
             let Some(replica) = device.replica() else { continue };
             let faults = faults(&oracle, replica);
+            self.survived.judged(oracle.len(), faults.len());
             let words: Vec<String> = faults.iter().map(Fault::to_string).collect();
             assert!(faults.is_empty(), "seed {}, device {name}:\n{}", self.seed, words.join("\n"));
         }

@@ -63,12 +63,14 @@ impl Network {
     /// Somebody sets the calendar of a device to so many days off, ahead or behind.
     pub fn set_calendar(&mut self, device: DeviceName, days_off: i32) {
         self.devices[device.0].skew = days_off;
+        self.survived.fault("calendar wrong");
     }
 
     /// A device's monotonic clock runs at so many thousandths of the true one from now on: from half to double.
     pub fn set_pace(&mut self, device: DeviceName, thousandths: u32) {
         let now = self.queue.now();
         self.devices[device.0].clock.run_at(now, thousandths);
+        self.survived.fault("clock fast or slow");
         self.rearm(device.0);
     }
 
@@ -80,6 +82,7 @@ impl Network {
             return;
         }
         at.asleep_until = Some(now + time);
+        self.survived.fault("machine suspended or stopped");
         if !clock_goes_on {
             at.clock.stand_still(now, now + time);
         }
@@ -104,6 +107,8 @@ impl Network {
         | Happening::Written { at, .. }
         | Happening::Commit { at, .. }
         | Happening::Timer { at, .. }
+        | Happening::DiskHeals { at }
+        | Happening::Starts { at }
         | Happening::Dial { from: at, .. }) = happening;
         self.devices[*at].asleep_until.filter(|until| *until > self.queue.now())
     }

@@ -15,6 +15,8 @@ pub struct Counts {
     pub in_commit: u64,
     /// Facts that a crash left durable although nobody was told.
     pub untold: u64,
+    /// Stages that the disk refused.
+    pub refused_by_disk: u64,
     /// Compactions.
     pub compacted: u64,
     /// Homes that were put back to an earlier copy.
@@ -40,6 +42,7 @@ impl std::ops::AddAssign for Counts {
             crashes,
             in_commit,
             untold,
+            refused_by_disk,
             compacted,
             restored,
             broken,
@@ -54,6 +57,7 @@ impl std::ops::AddAssign for Counts {
         self.crashes += crashes;
         self.in_commit += in_commit;
         self.untold += untold;
+        self.refused_by_disk += refused_by_disk;
         self.compacted += compacted;
         self.restored += restored;
         self.broken += broken;

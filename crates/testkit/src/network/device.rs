@@ -13,7 +13,7 @@ use betwixt_model::fact::Fact;
 use betwixt_model::ids::{DeviceId, EpochId, ItemId, PartnerId};
 use betwixt_model::{index, seal};
 use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
-use betwixt_store::Batch;
+use betwixt_store::{Batch, StoreError};
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
@@ -94,12 +94,21 @@ struct Running {
     epoch_renewed: bool,
 }
 
+impl Running {
+    /// Whether the store is open.
+    fn has_disk(&self) -> bool {
+        !self.engine.is_recovering() && !matches!(self.flying, Some((Flight::Failed(_), _)))
+    }
+}
+
 /// How far a commit has come.
 enum Flight {
     /// Nothing of it is sure to be on the disk.
     Staged(Box<Stage>),
     /// It is on the disk, and the engine has yet to be told.
     Written(Committed),
+    /// The disk failed: whether it is there shows when the store is opened again. The engine has yet to be told.
+    Failed(StoreError),
 }
 
 /// The one network in which all devices are; what they call it never leaves them.
@@ -128,10 +137,10 @@ pub(super) struct Device {
     pub(super) asleep_until: Option<Instant>,
     /// Whether everybody it talks with is what they seem to be: then nothing may ever be refused.
     pub(super) trusting: bool,
-    power: Power,
+    pub(super) power: Power,
     backup: Option<Power>,
     rng: ChaCha20Rng,
-    /// What was said in commits that a crash broke off.
+    /// What was said in commits that a crash or the disk broke off.
     doubtful: Vec<Word>,
     running: Option<Running>,
 }
@@ -205,9 +214,9 @@ impl Device {
         self.running.is_some()
     }
 
-    /// The replica, to look at; `None` while the device is down.
+    /// The replica, to look at; `None` while the device is down, or its disk is in the way.
     pub(super) fn replica(&self) -> Option<&Replica> {
-        self.running.as_ref().map(|running| &running.replica)
+        self.running.as_ref().filter(|running| running.has_disk()).map(|running| &running.replica)
     }
 
     /// The power fails: what is not durable is gone, and of what was written but not yet synced the disk keeps what the
@@ -235,16 +244,21 @@ impl Device {
             return Vec::new();
         }
         let replica = Replica::open(self.power.open()).expect("what a crash leaves is a whole home");
+        let untold = self.found_durable(&replica);
+        self.run(replica);
+        self.meet(now);
+        untold
+    }
+
+    /// Of what was in doubt, what the store holds.
+    fn found_durable(&mut self, replica: &Replica) -> Vec<Word> {
         let view = replica.read().expect("the store is open");
         let durable = |(scope, fact): &Word| {
             let rows = view.reader().rows(*scope);
             index::fact(&rows, &fact.id()).expect("the index can be read").is_some()
         };
         let untold: Vec<Word> = self.doubtful.drain(..).filter(durable).collect();
-        drop(view);
         self.counts.untold += untold.len() as u64;
-        self.run(replica);
-        self.meet(now);
         untold
     }
 
@@ -287,9 +301,8 @@ impl Device {
     /// Changes what is on the disk behind the replica's back, durably and at once. Not while it writes itself; answers
     /// whether anything was changed.
     pub(super) fn rewrite(&mut self, change: impl FnOnce(&mut Batch) -> bool) -> bool {
-        let Some(running) = self.running.as_mut().filter(|running| !running.engine.is_committing()) else {
-            return false;
-        };
+        let free = |running: &&mut Running| !running.engine.is_committing() && running.has_disk();
+        let Some(running) = self.running.as_mut().filter(free) else { return false };
         let mut stage = running.replica.begin().expect("the store is open");
         let changed = change(stage.batch());
         stage.commit().expect("a disk in memory does not fail");
@@ -308,13 +321,16 @@ impl Device {
             Input::Advert { peer, address } => engine.handle_advert(peer, &[address], now),
             Input::NetworkChanged => engine.dialer().handle_network_changed(now),
             // The daemon does so between two stages, too.
-            Input::Compact if !engine.is_committing() => {
-                replica.compact_beyond(1).expect("a disk in memory does not fail");
-                self.counts.compacted += 1;
-            }
+            Input::Compact if !engine.is_committing() && !engine.is_recovering() => match replica.compact_beyond(1) {
+                Ok(_) => self.counts.compacted += 1,
+                Err(error) => {
+                    assert!(self.power.has_failed(), "compacting failed: {error}");
+                    engine.recover(replica, now);
+                }
+            },
             Input::Compact => {}
             // The daemon locks between two stages, too.
-            Input::Lock(locked) if !engine.is_committing() => {
+            Input::Lock(locked) if !engine.is_committing() && !engine.is_recovering() => {
                 self.power.lock(replica.store(), locked);
                 replica.lock_changed().expect("a disk in memory does not fail");
             }
@@ -364,6 +380,16 @@ impl Device {
                 break;
             }
         }
+        self.end_doubt(effects);
+    }
+
+    /// Once the store is open again, what was being written when the disk failed turns out to be there or not.
+    fn end_doubt(&mut self, effects: &mut Vec<Effect>) {
+        let Some(running) = self.running.take() else { return };
+        if !self.doubtful.is_empty() && running.has_disk() {
+            effects.extend(self.found_durable(&running.replica).into_iter().map(Effect::Acknowledged));
+        }
+        self.running = Some(running);
     }
 
     fn stage(&mut self, moment: Moment) -> Option<(Stage, Vec<Word>)> {
@@ -397,22 +423,36 @@ impl Device {
         Some((stage, said))
     }
 
-    /// What was staged is on the disk from now on. The engine learns of it at [`Device::end_commit`].
+    /// What was staged is on the disk from now on, or the disk failed. The engine learns of it at [`Device::end_commit`].
     pub(super) fn write(&mut self) {
         let Some((flight, said)) = self.running.as_mut().and_then(|running| running.flying.take()) else { return };
-        let written = match flight {
-            Flight::Staged(stage) => stage.commit().expect("a disk in memory does not fail"),
-            Flight::Written(committed) => committed,
+        let flight = match flight {
+            Flight::Staged(stage) => match stage.commit() {
+                Ok(committed) => Flight::Written(committed),
+                Err(error) => {
+                    assert!(self.power.has_failed(), "a disk that works refused a stage: {error}");
+                    Flight::Failed(error)
+                }
+            },
+            written => written,
         };
-        self.running.as_mut().expect("it was running").flying = Some((Flight::Written(written), said));
+        self.running.as_mut().expect("it was running").flying = Some((flight, said));
     }
 
     /// The commit that was begun ends.
     pub(super) fn end_commit(&mut self, now: Instant) {
         let Some(Running { replica, engine, flying, .. }) = &mut self.running else { return };
-        let Some((Flight::Written(committed), _)) = flying.take() else { return };
-        engine.handle_committed(replica, Ok(committed), now);
-        self.counts.commits += 1;
+        match flying.take() {
+            Some((Flight::Written(committed), _)) => {
+                engine.handle_committed(replica, Ok(committed), now);
+                self.counts.commits += 1;
+            }
+            Some((Flight::Failed(error), said)) => {
+                engine.handle_committed(replica, Err(error), now);
+                self.doubtful.extend(said);
+            }
+            _ => {}
+        }
     }
 
     /// Answers whether there was anything.
@@ -460,7 +500,13 @@ impl Device {
                         running.engine.write(Wish::OpenAnswers(Some(sessions)));
                     }
                 }
-                Output::Lost { error, .. } => panic!("a stage failed: {error}"),
+                // Whoever waits is told; whether what was being written is there shows when the store is open again.
+                Output::Lost { error, .. } => {
+                    assert!(self.power.has_failed(), "a stage failed: {error}");
+                    counts.refused_by_disk += 1;
+                    // Answers may be due to be opened, as the daemon looks for them again.
+                    running.engine.write(Wish::OpenAnswers(None));
+                }
                 Output::ResumeAttachment { .. }
                 | Output::ReadChunk(_)
                 | Output::StoreChunk { .. }

@@ -57,6 +57,7 @@ impl Network {
             }
             _ => json!(["We rest.", "A calm home"][draw(&mut self.rng, 2) as usize]),
         };
+        self.survived.fault("dishonest word");
         let wish = move |_: &_, _: &mut _| Some(Said::Dishonestly { place, value, seen });
         self.give(device.0, Input::Say(Box::new(wish)));
     }
@@ -68,6 +69,7 @@ impl Network {
         if hello || !self.hostile.contains(&from) || draw(&mut self.rng, ALTERED) > 0 {
             return bytes;
         }
+        self.survived.fault("frame altered");
         match draw(&mut self.rng, 4) {
             // Rubbish in its place.
             0 => {
@@ -94,6 +96,7 @@ impl Network {
         self.trust_nobody();
         let connections: Vec<ConnectionId> = self.wires.of(to.0);
         for connection in connections {
+            self.survived.fault("rubbish");
             let mut bytes = vec![0; draw(&mut self.rng, 300) as usize];
             self.rng.fill_bytes(&mut bytes);
             let stream = betwixt_sync::wire::IncomingStream(1_000_000 + u64::from(draw(&mut self.rng, 1000)));

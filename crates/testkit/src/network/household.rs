@@ -76,6 +76,7 @@ impl Network {
         let name = self.add(copy);
         self.trust_nobody();
         self.rolled_back = true;
+        self.survived.fault("home copied, both running");
         let now = self.now(name.0);
         self.devices[name.0].meet(now);
         self.work(name.0);

@@ -2,7 +2,7 @@
 //!
 //! The devices run the daemon's own engine and replica, and with them its sessions, dialler and fold, over the real store,
 //! with no trait between; what is simulated is time, the wire, the disk and what is found in the network. The same seed
-//! gives the same run.
+//! gives the same run. What a run went through is said when its network is dropped (see [`crate::survived`]).
 //!
 //! ```no_run
 //! use betwixt_testkit::network::Network;
@@ -23,6 +23,7 @@ mod check;
 mod clock;
 mod counts;
 mod device;
+mod faults;
 mod hostile;
 mod household;
 mod in_step;
@@ -40,6 +41,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_model::document::Scope;
 use betwixt_model::fact::Fact;
+use betwixt_model::ids::FactId;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
 use betwixt_sync::wire::OutgoingStream;
 use jiff::civil::{Date, date};
@@ -89,6 +91,10 @@ enum Happening {
     Frame { connection: ConnectionId, to: usize, stream: u64, bytes: Vec<u8> },
     /// One end of a connection notices that it is gone.
     Lost { connection: ConnectionId, to: usize },
+    /// A disk works again.
+    DiskHeals { at: usize },
+    /// Somebody starts a device that crashed.
+    Starts { at: usize },
 }
 
 /// Devices, and the network between them.
@@ -110,8 +116,12 @@ pub struct Network {
     private: Vec<(usize, Fact)>,
     /// Who says to be in step with whom.
     in_step: BTreeSet<(usize, usize)>,
+    /// What devices were found to hold.
+    held: BTreeSet<(usize, Scope, FactId)>,
     /// Whether some disk holds less than it did, or some home was copied.
     rolled_back: bool,
+    planned: faults::Planned,
+    survived: faults::Record,
 }
 
 /// How much simulated time [`Network::run_until_idle`] gives the devices to come into step. The longest wait of an honest
@@ -149,7 +159,10 @@ impl Network {
             hostile: BTreeSet::new(),
             private: Vec::new(),
             in_step: BTreeSet::new(),
+            held: BTreeSet::new(),
             rolled_back: false,
+            planned: faults::Planned::default(),
+            survived: faults::Record::default(),
         }
     }
 
@@ -171,6 +184,7 @@ impl Network {
     /// Cuts the connection between two devices: what is under way is lost, and neither is told before a time-out.
     pub fn partition(&mut self, left: DeviceName, right: DeviceName) {
         self.cut.insert(pair(left.0, right.0));
+        self.survived.fault("network cut");
         for connection in self.wires.between(left.0, right.0) {
             self.lose(connection);
         }
@@ -195,6 +209,8 @@ impl Network {
     /// The power of a device fails, at once: what is not durable is lost.
     pub fn crash(&mut self, device: DeviceName) {
         self.devices[device.0].crash();
+        self.planned.forget(device.0);
+        self.forget_held(device.0);
         self.timers[device.0] = None;
         for connection in self.wires.of(device.0) {
             self.lose(connection);
@@ -249,6 +265,7 @@ impl Network {
             Happening::Timer { .. } | Happening::Lost { .. } | Happening::Dial { .. } => false,
             Happening::Give { to, incarnation, .. } => self.devices[*to].incarnation == *incarnation,
             Happening::Written { .. } | Happening::Commit { .. } => true,
+            Happening::DiskHeals { .. } | Happening::Starts { .. } => true,
             Happening::Frame { connection, .. } => self.wires.is_alive(*connection),
         };
         self.devices.iter().all(Device::is_idle)
@@ -280,6 +297,7 @@ impl Network {
     /// The next thing happens; false when nothing is planned.
     fn step(&mut self) -> bool {
         let Some(happening) = self.queue.next() else { return false };
+        self.survived.steps += 1;
         if let Some(until) = self.asleep(&happening) {
             self.queue.plan(until, happening);
             return true;
@@ -294,6 +312,9 @@ impl Network {
             Happening::Written { at, incarnation } => {
                 if current(&self.devices, at, incarnation) {
                     self.devices[at].write();
+                    if self.disk_failed(at) {
+                        return true;
+                    }
                     self.judge_in_step(at, true);
                     let wait = Duration::from_micros(u64::from(draw(&mut self.rng, LONGEST_WAKE)));
                     self.queue.plan_in(wait, Happening::Commit { at, incarnation });
@@ -328,6 +349,8 @@ impl Network {
                 }
             }
             Happening::Lost { connection, to } => self.give(to, Input::Lost { connection }),
+            Happening::DiskHeals { at } => self.devices[at].power.heal(),
+            Happening::Starts { at } => self.restart(DeviceName(at)),
         }
         true
     }
@@ -339,7 +362,9 @@ impl Network {
         }
         let now = self.now(to);
         self.devices[to].give(now, input);
-        self.work(to);
+        if !self.disk_failed(to) {
+            self.work(to);
+        }
     }
 
     fn give_in(&mut self, wait: Duration, to: usize, input: Input) {
@@ -422,6 +447,9 @@ impl Network {
         }
         // The one who dialled may learn later that the connection stands, and gets no frame before.
         let wait = self.latency();
+        if !self.wires.between(from, to).is_empty() {
+            self.survived.fault("second connection");
+        }
         let connection = self.wires.connect(from, to, self.queue.now() + wait);
         let peer = self.devices[to].id;
         self.give_in(wait, from, Input::Connected { connection, peer, direction: Direction::Outgoing(attempt) });
@@ -436,7 +464,9 @@ impl Network {
         let bytes = self.altered(from, bytes);
         let latency = self.latency();
         let Some(sent) = self.wires.send(connection, from, stream, self.queue.now() + latency) else { return };
-        if self.weather.lost_at_frame > 0 && draw(&mut self.rng, self.weather.lost_at_frame) == 0 {
+        let by_chance = self.weather.lost_at_frame > 0 && draw(&mut self.rng, self.weather.lost_at_frame) == 0;
+        if by_chance || self.is_planned_frame() {
+            self.survived.fault("connection lost at a frame");
             self.lose(connection);
             return;
         }

@@ -36,6 +36,26 @@ impl Power {
         Self { keys: self.keys.clone(), platters, disk }
     }
 
+    /// After so many more writes the disk fails like this, until [`Power::heal`].
+    pub(super) fn break_after(&self, writes: u64, failure: Failure) {
+        self.disk.fail_after_writes(writes, failure);
+    }
+
+    /// The disk works again.
+    pub(super) fn heal(&self) {
+        self.disk.heal();
+    }
+
+    /// Whether some operation on the disk has ever failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.disk.failed() > 0
+    }
+
+    /// How many did.
+    pub(super) fn failed(&self) -> u64 {
+        self.disk.failed()
+    }
+
     /// Pulls the plug, before the commit of this stage began or after some of its operations on the disk. A commit that
     /// came to its end is durable although nobody was told, and so may be one that failed at its last operations.
     pub(super) fn fail(&mut self, stage: Option<Stage>, rng: &mut ChaCha20Rng) {

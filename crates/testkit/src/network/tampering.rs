@@ -90,6 +90,9 @@ impl Network {
             true
         });
         self.meet_again(device);
+        if done {
+            self.survived.fault("document tampered with");
+        }
         done
     }
 
@@ -103,6 +106,9 @@ impl Network {
             known
         });
         self.meet_again(device);
+        if done {
+            self.survived.fault("document ruined");
+        }
         done
     }
 
