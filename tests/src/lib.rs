@@ -7,6 +7,7 @@ pub mod binary;
 pub mod bridge;
 pub mod capture;
 pub mod constants;
+pub mod damage;
 pub mod faults;
 pub mod files;
 pub mod home;

@@ -1,7 +1,10 @@
 //! Everything that can happen to the daemon. The loop takes one at a time; nothing else changes its state.
 
+use std::collections::BTreeSet;
+
 use betwixt_api as api;
 use betwixt_api::Problem;
+use betwixt_model::document::DocumentId;
 use betwixt_net::NetEvent;
 use betwixt_store::StoreError;
 use betwixt_store::keys::{DataKey, DataKeys};
@@ -57,6 +60,8 @@ pub(crate) enum Finished {
     TakenIn(TakenIn, oneshot::Sender<Answer>),
     /// A chunk of an attached file was read or written.
     Moved(Moved),
+    /// Everything on the disk was read, and these documents were damaged.
+    FoundDamaged(BTreeSet<DocumentId>),
     /// A piece of a file that was carried here, to be taken in, and who is told what came of it.
     Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
     /// A home was closed and a backup put in its place.

@@ -11,6 +11,7 @@ use betwixt_store::attachments::{AttachmentError, Attachments};
 use betwixt_sync::session::ChunkStored;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::answer::verify::Verified;
 use crate::engine::ChunkPlace;
 use crate::event::Finished;
 
@@ -63,11 +64,14 @@ impl Porter {
         Self { jobs, finished }
     }
 
-    /// Tells the loop of files that are damaged: they are fetched anew.
-    pub(crate) fn tell_damaged(&self, files: &[(Scope, AttachmentId)]) {
-        if !files.is_empty() {
-            // The loop is gone only when the process ends.
-            let _ = self.finished.send(Finished::Moved(Moved::Damaged(files.to_vec())));
+    /// Tells the loop what was found damaged: files are fetched anew, and documents carried on.
+    pub(crate) fn tell_damaged(&self, found: &Verified) {
+        // The loop is gone only when the process ends.
+        if !found.damaged_files.is_empty() {
+            let _ = self.finished.send(Finished::Moved(Moved::Damaged(found.damaged_files.clone())));
+        }
+        if !found.damaged_documents.is_empty() {
+            let _ = self.finished.send(Finished::FoundDamaged(found.damaged_documents.clone()));
         }
     }
 

@@ -8,7 +8,7 @@ use betwixt_model::attachment;
 use betwixt_model::document::{Arrival, Document, DocumentId, GENESIS, Scope, arrivals};
 use betwixt_model::ids::{AttachmentId, FactId, HouseholdId};
 use betwixt_store::attachments::{AttachmentError, Attachments};
-use betwixt_store::{StoredDocument, verify_archive};
+use betwixt_store::{Damage, StoredDocument, verify_archive};
 
 use crate::answer::backups::backup_files;
 use crate::answer::healing;
@@ -18,11 +18,12 @@ use crate::house::Handle;
 /// The spaces of the scopes that can be read.
 pub(crate) type Spaces = Vec<(Scope, HouseholdId)>;
 
-/// What was checked, and which attached files are to be fetched anew.
+/// What was checked, which attached files are to be fetched anew, and which documents are to be carried on.
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) report: api::VerifyReport,
     pub(crate) damaged_files: Vec<(Scope, AttachmentId)>,
+    pub(crate) damaged_documents: BTreeSet<DocumentId>,
 }
 
 /// Reads everything that is on disk: every row, every document with the signatures of its facts, every attached file, every
@@ -43,6 +44,11 @@ pub(crate) fn verify(handle: &Handle, spaces: &Spaces) -> Result<Verified, Probl
         Ok(())
     };
     let report = handle.store.verify(&mut check).map_err(|error| storage_problem(&error))?;
+    let in_pieces = report.damaged.iter().filter_map(|damage| match damage {
+        Damage::Change { document, .. } | Damage::Snapshot { document } => Some(*document),
+        Damage::Row { .. } | Damage::File(_) => None,
+    });
+    let damaged_documents = in_pieces.chain(report.unloadable.iter().map(|(document, _)| *document)).collect();
     let aside = handle.home.path().join("aside");
     let heals = format!(
         "What can be read of it is kept in {}. Shared pages heal when your devices meet; otherwise restore a backup with \
@@ -89,7 +95,7 @@ pub(crate) fn verify(handle: &Handle, spaces: &Spaces) -> Result<Verified, Probl
         attachments_missing: files.missing,
         damaged,
     };
-    Ok(Verified { report, damaged_files: files.damaged })
+    Ok(Verified { report, damaged_files: files.damaged, damaged_documents })
 }
 
 /// What was found of attached files.

@@ -169,6 +169,11 @@ impl Daemon {
                     open.handle_moved(moved, now);
                 }
             }
+            Finished::FoundDamaged(documents) => {
+                if let State::Open(open) = &mut self.state {
+                    documents.into_iter().for_each(|document| open.engine.found_damaged(document));
+                }
+            }
             Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
             Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
             Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),

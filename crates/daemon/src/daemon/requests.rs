@@ -129,7 +129,7 @@ impl Open {
                 tokio::task::spawn_blocking(move || {
                     let verified = verify::verify(&handle, &spaces);
                     if let Ok(verified) = &verified {
-                        porter.tell_damaged(&verified.damaged_files);
+                        porter.tell_damaged(verified);
                     }
                     // Whoever asked may be gone.
                     let _ = answer.send(verified.map(|verified| Response::Verified(verified.report)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use betwixt_model::document::Scope;
+use betwixt_model::document::{DocumentId, Scope};
 use betwixt_net::CloseCode;
 use betwixt_store::{Recovery, StoreError};
 use betwixt_sync::roster::SignedStatement;
@@ -181,6 +181,8 @@ impl<W, A> Engine<W, A> {
                     }
                 }
             }
+            // Locked meanwhile: it is found again.
+            Write::CarryOn(document) if replica.space(document.scope).is_none() => {}
             Write::CarryOn(document) => replica.carry_on_damaged(stage, document)?,
             // Only what was on the disk when they came into step is held by both: not what this stage begins.
             Write::Held(peer, scope) if !stage.is_empty() => self.queue.push_back(Write::Held(peer, scope)),
@@ -250,6 +252,12 @@ impl<W, A> Engine<W, A> {
             }
         }
         Ok(())
+    }
+
+    /// A document was found damaged by somebody who read the disk: its next generation begins, if it is the newest of its year and
+    /// still so. Nobody may have asked for it in a session, because what both have of it is the same by its heads.
+    pub fn found_damaged(&mut self, document: DocumentId) {
+        self.queue.push_back(Write::CarryOn(document));
     }
 
     /// Whoever found that a document cannot be read has its next generation begun; other errors stay errors.
