@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use betwixt_api::{Collection, NewItem};
+use betwixt_testkit::survived::{Ground, Survived, record};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
 use betwixt_tests::slow_disk::{Moment, SlowDisk};
 use rand_chacha::ChaCha20Rng;
@@ -104,13 +105,16 @@ async fn durable_before_told_every_acknowledged_write_survives_kill_9_and_both_c
     let all = first.client().items(Collection::Thanks, None).await.unwrap();
     let counts = told.map(|told| told.into_inner().unwrap());
     let acknowledged: usize = counts.iter().map(|told| told.facts.len()).sum();
-    for (id, _) in counts.iter().flat_map(|told| &told.facts) {
-        assert!(all.iter().any(|item| item.id == *id), "seed {seed}: {id} did not reach the other device");
-    }
+    let arrived = |id: &String| all.iter().any(|item| item.id == *id);
+    let missing = counts.iter().flat_map(|told| &told.facts).filter(|(id, _)| !arrived(id)).count();
+    let unanswered: usize = counts.iter().map(|told| told.unanswered).sum();
+    let mut survived = Survived::one((acknowledged + unanswered) as u64, acknowledged as u64).with("kill -9", kills);
+    survived.lost = missing as u64;
+    record(Ground::Processes, &survived);
+    assert_eq!(missing, 0, "seed {seed}: of {acknowledged} acknowledged writes did not reach the other device");
     let count = |moment: Moment| moments.get(&moment).copied().unwrap_or(0);
     let (among, sync) = (count(Moment::AmongWrites), count(Moment::InSync));
     let inside = among + sync;
-    let unanswered: usize = counts.iter().map(|told| told.unanswered).sum();
     eprintln!(
         "{kills} kills, {inside} of them inside a commit ({among} among its writes, {sync} in its sync); \
          {acknowledged} writes acknowledged, {unanswered} cut off, {} kept",

@@ -1,10 +1,11 @@
 //! Thousands of random lives of two partners on two to four devices, with nothing but the model on them, judged by the
 //! oracle; 300 by default, 5,000 in continuous integration (`BETWIXT_LIVES`): partitions, crashes, copies put back, homes copied, removed devices, stale and dishonest `seen`, pasts that never come.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use betwixt_testkit::lives::{Happened, Life};
 use betwixt_testkit::seeds;
+use betwixt_testkit::survived::{Ground, Survived, record};
 
 fn life(seed: u64) -> Happened {
     let mut life = Life::seeded(seed);
@@ -43,14 +44,27 @@ fn no_silent_winner_in_the_fourth_share_of_lives() {
 
 #[allow(clippy::print_stdout, reason = "what happened, for whoever asks to see it")]
 fn share(of: u64) {
-    let sum = RefCell::new(Happened::default());
+    let (sum, lived) = (RefCell::new(Happened::default()), Cell::new(0));
     seeds::each_by(seeds::LIVES, 300, |seed| {
         if seed % SHARES == of {
             *sum.borrow_mut() += life(seed);
+            lived.set(lived.get() + 1);
         }
     });
     let sum = sum.into_inner();
     println!("{sum:?}");
+    // Everything that was said is looked for at the end, by the oracle; a life that loses anything fails.
+    let survived = Survived { runs: lived.get(), ..Survived::one(sum.said + sum.refused, sum.said) };
+    let faults = [
+        ("word with a stale page", sum.stale),
+        ("dishonest word", sum.dishonest),
+        ("meeting broken off or out of order", sum.partly),
+        ("power failed, something unwritten", sum.crashed),
+        ("home put back to an earlier copy", sum.restored),
+        ("home copied, both running", sum.copied),
+        ("device removed", sum.removed),
+    ];
+    record(Ground::Lives, &faults.into_iter().fold(survived, |survived, (fault, count)| survived.with(fault, count)));
     // The lives were of the kind that this test is about; one alone, for its seed, need not be.
     if sum.said < 3_000 / SHARES {
         return;

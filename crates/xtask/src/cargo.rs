@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// The directory of this profile's programs.
-fn programs(profile: &str) -> PathBuf {
+pub(crate) fn programs(profile: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target).join(if profile == "dev" { "debug" } else { profile })
 }

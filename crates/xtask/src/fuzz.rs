@@ -18,6 +18,8 @@ const MEMORY: &str = "-rss_limit_mb=2048";
 const PATIENCE: &str = "-timeout=30";
 
 #[derive(Args)]
+// Its own name, since soak's options have these among theirs.
+#[group(id = "fuzzing")]
 pub(crate) struct Options {
     /// How long each target runs under libFuzzer, in seconds; 0 not at all.
     #[arg(long = "fuzz", value_name = "SECONDS", default_value_t = 60)]

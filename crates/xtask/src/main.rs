@@ -7,11 +7,15 @@
 
 mod advisories;
 mod cargo;
+mod figures;
 mod fuzz;
 #[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests, which use the other half
 #[path = "../../testkit/src/needs.rs"]
 mod needs;
 mod soak;
+#[allow(dead_code, unreachable_pub, missing_docs)] // shared with the tests, which use the other half
+#[path = "../../testkit/src/survived.rs"]
+mod survived;
 mod tally;
 mod test;
 
@@ -41,7 +45,8 @@ enum Task {
     },
     /// Write the OpenAPI document and the page that is rendered from it anew, into docs.
     Openapi,
-    /// Run the seeded and crashing tests for long: thousands of simulated networks, hundreds of kill -9, fuzzing.
+    /// Run the seeded and crashing tests for long: thousands of simulated networks, years of simulated days, hundreds of kill -9, fuzzing;
+    /// and say in figures what was survived.
     Soak(soak::Options),
     /// Fuzz alone, as `soak` does.
     Fuzz(fuzz::Options),
@@ -84,4 +89,16 @@ fn bench(debug: bool, arguments: &[String]) -> anyhow::Result<bool> {
 fn openapi() -> anyhow::Result<bool> {
     let mut command = cargo::command(&["test", "--locked", "--quiet", "--package", "betwixt-api", "--test", "openapi"]);
     Ok(command.env("BETWIXT_RENEW", "1").status()?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_task_can_be_started() {
+        Arguments::command().debug_assert();
+    }
 }
