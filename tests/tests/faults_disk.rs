@@ -150,7 +150,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_merge_and_freed_loses_nothing() 
     told.thank_often(&second, "Before", 5, 200).await.unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
     second.client().pause().await.unwrap();
-    told.thank_often(&first, "Of the whole year", 1_200, 4_000).await.unwrap();
+    told.thank_often(&first, "Of the whole year", 120, 4_000).await.unwrap();
     let ballast = disk.join("ballast");
     fill(&ballast, 1 << 20);
     second.client().resume().await.unwrap();
@@ -169,6 +169,9 @@ async fn a_disk_that_is_full_in_the_middle_of_a_merge_and_freed_loses_nothing() 
     }
     told.thank_often(&first, "While Kim's disk was full", 5, 200).await.unwrap();
     assert_eq!(told.missing(&first).await, 0);
+    // Whoever hangs up because the disk is full is not taken for somebody who breaks the rules.
+    let troubles = first.client().status().await.unwrap().troubles;
+    assert!(!troubles.iter().any(|words| words.contains("no message of Betwixt's")), "{troubles:?}");
     std::fs::remove_file(&ballast).unwrap();
     told.survived(&first, &second, PATIENCE, &[("disk full in a merge", 1)]).await;
     second.kill().unwrap();

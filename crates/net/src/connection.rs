@@ -188,11 +188,17 @@ async fn write(connection: Arc<Connection>, priority: i32, mut frames: mpsc::Unb
     let _ = stream.set_priority(priority);
     while let Some(frame) = frames.recv().await {
         let length = frame.len();
-        if write_frame(&mut stream, frame).await.is_err() {
-            // Nobody stops a stream in this protocol, so this is the connection's end or a peer that breaks the rules;
-            // to go on with a stream missing would leave the session waiting for ever.
-            connection.abort(LostReason::Violation, CloseCode::Violation);
-            return;
+        match write_frame(&mut stream, frame).await {
+            Ok(()) => {}
+            // The connection's end, which is told with its own reason: a peer that hangs up while much is on its way to it (its disk
+            // is full, say) breaks no rule.
+            Err(quinn::WriteError::ConnectionLost(_)) => return,
+            Err(_) => {
+                // Nobody stops a stream in this protocol, so this is a peer that breaks the rules; to go on with a stream missing
+                // would leave the session waiting for ever.
+                connection.abort(LostReason::Violation, CloseCode::Violation);
+                return;
+            }
         }
         let before = connection.queued.fetch_sub(length, Ordering::Relaxed);
         if before > limits::OUTGOING_LOW_WATER && before - length <= limits::OUTGOING_LOW_WATER {
