@@ -2,7 +2,7 @@
 //!
 //! `keys` holds the wrapped data keys, `betwixt.redb` the database, `lock` who uses them, `place` where the home was
 //! last, `snapshots/` rolling copies of the database, `aside/` what could not be read,
-//! `attachments/` attached files. Directories can be entered, and
+//! `attachments/` attached files, `search/` the search indexes. Directories can be entered, and
 //! files read and written, by their owner only.
 
 use std::fs::{self, File, TryLockError};

@@ -19,6 +19,7 @@ use crate::home::{ASIDE, DATABASE, Home, HomeError, KEYS, LOCK, SNAPSHOTS, read_
 use crate::keys::file::{KeysFile, MAX_FILE};
 use crate::place::PLACE;
 use crate::rekey::{PENDING, SUFFIX as REKEYED};
+use crate::searching::{SEARCH, search_path};
 
 /// Says that the keys are being destroyed on purpose.
 const LEAVING: &str = "leaving";
@@ -92,11 +93,14 @@ fn sweep(home: &Path, backups: &[PathBuf]) -> Vec<PathBuf> {
         with(home, PLACE, ".new"),
     ];
     let attached = [Scope::Ours, Scope::Mine].map(|scope| home.join(ATTACHMENTS).join(scope.name()));
+    let searched = [Scope::Ours, Scope::Mine].map(|scope| search_path(home, scope));
     let (snapshots, chunks) = (home.join(SNAPSHOTS), home.join(SNAPSHOTS).join(CHUNKS));
-    let inside = [chunks.clone(), snapshots.clone(), aside.clone()].into_iter().chain(attached.clone());
+    let inside = [chunks.clone(), snapshots.clone(), aside.clone()].into_iter();
+    let inside = inside.chain(attached.clone()).chain(searched.clone());
     let inside = inside.flat_map(|directory| entries(&directory)).filter(|path| *path != chunks);
     left.extend(named.into_iter().chain(inside).filter(|path| take_away(path).is_err()));
-    let directories = [chunks.clone(), snapshots, aside].into_iter().chain(attached).chain([home.join(ATTACHMENTS)]);
+    let above = [home.join(ATTACHMENTS), home.join(SEARCH)];
+    let directories = [chunks.clone(), snapshots, aside].into_iter().chain(attached).chain(searched).chain(above);
     let backed_up =
         backups.iter().filter_map(|path| path.parent()).filter(|parent| *parent != home).map(Path::to_owned);
     for directory in directories.chain(backed_up) {

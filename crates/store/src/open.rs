@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, TableHandle};
 
 use crate::disk::{AnyBackend, Disk};
 use crate::error::{Damage, StoreError};
@@ -88,6 +88,7 @@ pub(crate) fn load(disk: &dyn Disk, options: &StoreOptions) -> Result<(Database,
         return Err(OpenError::Missing(path));
     }
     let database = build(backend, options).map_err(|error| opening(&path, error))?;
+    guarded(|| make_later_tables(&database)).map_err(|error| opening(&path, error))?;
     let (format, plain) = guarded(|| read_plain(&database)).map_err(|error| opening(&path, error))?;
     let plain = plain.ok_or(OpenError::Newer { path, format })?;
     Ok((database, plain))
@@ -111,6 +112,27 @@ pub(crate) fn opening(path: &Option<PathBuf>, error: StoreError) -> OpenError {
     }
 }
 
+/// Makes the tables that homes of before have not got.
+fn make_later_tables(database: &Database) -> Result<(), StoreError> {
+    let read = database.begin_read()?;
+    let names: Vec<String> = read.list_tables()?.map(|table| table.name().to_owned()).collect();
+    let missing = |area: Area| SCOPES.iter().any(|scope| !names.iter().any(|name| name == area.table(*scope)));
+    // A file that holds nothing of ours, or what a newer version made, is told as such, and left as it is.
+    if !names.iter().any(|name| name == PLAIN.name()) || !Area::LATER.iter().any(|area| missing(*area)) {
+        return Ok(());
+    }
+    let format = read.open_table(PLAIN)?.get(PLAIN_FORMAT)?.map(|format| format.value().to_vec());
+    if format.as_deref() != Some(&FORMAT.to_le_bytes()) {
+        return Ok(());
+    }
+    drop(read);
+    let write = database.begin_write()?;
+    for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::LATER.iter().map(move |area| (scope, area))) {
+        write.open_table(area.definition(scope))?;
+    }
+    Ok(write.commit()?)
+}
+
 fn read_plain(database: &Database) -> Result<(u32, Option<Plain>), StoreError> {
     read_plain_of(&database.begin_read()?)
 }
@@ -131,7 +153,7 @@ pub(crate) fn read_plain_of(transaction: &redb::ReadTransaction) -> Result<(u32,
     let commits: [u8; 8] = get(PLAIN_COMMITS)?.try_into().map_err(|_| damaged())?;
     let id = |half: &[u8]| KeyId::from_bytes(half.try_into().unwrap_or_default());
     let plain = Plain { keys: [id(&keys[..16]), id(&keys[16..])], commits: u64::from_le_bytes(commits) };
-    // Every table was made at the beginning, so a missing one is damage and never emptiness.
+    // Every table was made at the beginning, or just now, so a missing one is damage and never emptiness.
     let names: std::collections::BTreeSet<String> =
         transaction.list_tables()?.map(|table| redb::TableHandle::name(&table).to_owned()).collect();
     for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, area))) {

@@ -23,6 +23,7 @@ use crate::open::{OpenError, Plain};
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::seal::ScopeKey;
+use crate::searching;
 use crate::snapshots::{RestoreError, sweep};
 use crate::source::Source;
 use crate::store::{Store, StoreOptions};
@@ -216,6 +217,8 @@ pub(crate) fn finish(home: &Home) -> io::Result<()> {
         }
         // Everything that was sealed under the old keys is named by nothing any more.
         sweep(&home.path().join(SNAPSHOTS));
+        // Sealed under the keys of before: built anew.
+        searching::remove_indexes(home.path())?;
         fs::remove_file(&pending)?;
         files::sync_parent(&pending)
     } else {

@@ -28,6 +28,7 @@ pub(crate) struct ScopeKey {
     id: KeyId,
     sealing: [u8; 32],
     naming: [u8; 32],
+    searching: [u8; 32],
 }
 
 impl std::fmt::Debug for ScopeKey {
@@ -43,11 +44,17 @@ impl ScopeKey {
             id: key.id(),
             sealing: blake3::derive_key("betwixt 1 store sealing", key.secret()),
             naming: blake3::derive_key("betwixt 1 store naming", key.secret()),
+            searching: blake3::derive_key("betwixt 1 store searching", key.secret()),
         }
     }
 
     pub(crate) fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// What the scope's search index is sealed under, and nothing else.
+    pub(crate) fn search_secret(&self) -> [u8; 32] {
+        self.searching
     }
 
     /// Seals a value for one place: `table` and `row` are authenticated, so that it opens nowhere else.

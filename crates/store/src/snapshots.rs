@@ -19,6 +19,7 @@ use crate::keys::file::KeysFile;
 use crate::keys::{DataKeys, KeysError};
 use crate::place;
 use crate::rebuild::rebuild;
+use crate::searching;
 use crate::source::Source;
 use crate::store::Store;
 use crate::tables::{Area, SCOPES, Span};
@@ -219,6 +220,8 @@ fn put_database(home: &Path, archive: Archive) -> Result<(), RestoreError> {
     place::forget(home).map_err(HomeError::file(home))?;
     set_aside(home, &path)?;
     fs::rename(&new, &path).and_then(|()| files::sync_parent(&path)).map_err(HomeError::file(&path))?;
+    // It was built of what was there before.
+    searching::remove_indexes(home).map_err(HomeError::file(home))?;
     Ok(())
 }
 

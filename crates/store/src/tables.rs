@@ -72,6 +72,8 @@ areas! {
     Meetings = "meetings",
     /// What came at a meeting. Group: peer and counter; in order.
     Came = "came",
+    /// Facts that a search index has yet to take in, in order; and how far it has come.
+    Searching = "searching",
 }
 
 /// How the rows of an area are named.
@@ -86,6 +88,9 @@ pub(crate) enum Shape {
 }
 
 impl Area {
+    /// Those that came after the first homes were made: what they hold can be built anew, and an older home has none.
+    pub(crate) const LATER: &'static [Self] = &[Self::Searching];
+
     pub(crate) const fn shape(self) -> Shape {
         match self {
             Self::Documents
@@ -95,9 +100,13 @@ impl Area {
             | Self::Peers
             | Self::Arrivals => Shape::Single,
             Self::Rows | Self::SyncStates => Shape::Member,
-            Self::Changes | Self::Snapshots | Self::Statements | Self::ResponseOrder | Self::Meetings | Self::Came => {
-                Shape::Numbered
-            }
+            Self::Changes
+            | Self::Snapshots
+            | Self::Statements
+            | Self::ResponseOrder
+            | Self::Meetings
+            | Self::Came
+            | Self::Searching => Shape::Numbered,
         }
     }
 

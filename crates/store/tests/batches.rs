@@ -9,7 +9,7 @@ use betwixt_model::ids::{DeviceId, EpochId, FactId};
 use betwixt_model::index::rows::{MemoryRows, ReadRows, Table, WriteRows};
 use betwixt_store::disk::MemoryDisk;
 use betwixt_store::keys::{DataKey, DataKeys};
-use betwixt_store::{ArrivalRecord, CompactError, Damage, OpenError, Store, StoreError, StoreOptions};
+use betwixt_store::{ArrivalRecord, CompactError, Damage, OpenError, SearchState, Store, StoreError, StoreOptions};
 use common::{MINE, OURS, PEER, content, content_of, fill, fill_and_commit};
 use proptest::prelude::*;
 use rand_core::OsRng;
@@ -341,4 +341,53 @@ proptest! {
             prop_assert!(batch.rows(scope).unwrap().group(table, &name(group)).unwrap().is_empty());
         }
     }
+}
+
+#[test]
+fn what_a_search_index_has_to_take_in_is_queued_until_it_has() {
+    let keys = DataKeys::random(&mut OsRng);
+    let store = Store::in_memory(&keys).unwrap();
+    let fact = |number: u8| FactId::from_bytes([number; 32]);
+    let queue = |facts: &[FactId]| {
+        let mut batch = store.begin().unwrap();
+        batch.queue_for_search(Scope::Ours, facts).unwrap();
+        batch.commit().unwrap();
+    };
+    let queued = |most| store.read().unwrap().reader().queued_for_search(Scope::Ours, most).unwrap();
+    queue(&[fact(1), fact(2)]);
+    queue(&[fact(3)]);
+    let first = queued(1);
+    assert_eq!((first.facts.as_slice(), first.more), ([fact(1), fact(2)].as_slice(), true));
+    assert_eq!((queued(100).facts.len(), queued(100).more), (3, false));
+    assert_eq!(store.read().unwrap().reader().queued_for_search(Scope::Mine, 100).unwrap().facts, []);
+    // The index has taken in the first row, and no more.
+    let mut state = SearchState::begin([1; 16]);
+    state.parts = 7;
+    let mut batch = store.begin().unwrap();
+    assert!(batch.put_search_state(Scope::Ours, None, &state, Some(first.until)).unwrap());
+    batch.commit().unwrap();
+    assert_eq!(queued(100).facts, [fact(3)]);
+    // Another index says nothing about this one.
+    let mut batch = store.begin().unwrap();
+    assert!(!batch.put_search_state(Scope::Ours, Some([2; 16]), &state, Some(queued(100).until)).unwrap());
+    assert!(batch.put_search_state(Scope::Ours, Some([1; 16]), &state, Some(queued(100).until)).unwrap());
+    batch.commit().unwrap();
+    assert_eq!(queued(100).facts, []);
+    // Numbers are never given twice, so that what was taken in late takes nothing newer off.
+    queue(&[fact(4)]);
+    let mut batch = store.begin().unwrap();
+    assert!(batch.put_search_state(Scope::Ours, Some([1; 16]), &state, Some(first.until)).unwrap());
+    batch.commit().unwrap();
+    assert_eq!(queued(100).facts, [fact(4)]);
+    let known = store.read().unwrap().reader().search_state(Scope::Ours).unwrap().unwrap();
+    assert_eq!((known.index, known.parts), ([1; 16], 7));
+    let mut batch = store.begin().unwrap();
+    batch.forget_search(Scope::Ours).unwrap();
+    batch.commit().unwrap();
+    assert_eq!(store.read().unwrap().reader().search_state(Scope::Ours).unwrap(), None);
+    assert_eq!(queued(100).facts, []);
+    let secret = |scope| store.read().unwrap().reader().search_secret(scope);
+    assert_ne!(secret(Scope::Ours).unwrap(), secret(Scope::Mine).unwrap());
+    store.lock_mine();
+    assert!(matches!(secret(Scope::Mine), Err(StoreError::Locked(Scope::Mine))));
 }

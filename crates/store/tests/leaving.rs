@@ -7,8 +7,9 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use betwixt_model::document::Scope;
 use betwixt_store::keys::KeysError;
-use betwixt_store::{Home, HomeError, StoreOptions, finish_leaving};
+use betwixt_store::{Home, HomeError, StoreOptions, finish_leaving, search_path};
 use common::{PASSPHRASE, copy, files, fill_and_commit, home, secret};
 use jiff::civil::date;
 use rand_core::OsRng;
@@ -19,6 +20,10 @@ fn lived_in(path: &Path) -> PathBuf {
     let (store, _) = home.open_store(&keys, StoreOptions::default()).unwrap();
     fill_and_commit(&store);
     store.keep_frame(b"frame").unwrap();
+    for scope in [Scope::Ours, Scope::Mine] {
+        fs::create_dir_all(search_path(path, scope)).unwrap();
+        fs::write(search_path(path, scope).join("index"), "sealed").unwrap();
+    }
     home.take_snapshot(&store, &keys, date(2026, 3, 1)).unwrap();
     home.add_recovery_code(&keys, &mut OsRng).unwrap();
     fs::create_dir(path.join("backups")).unwrap();
