@@ -21,5 +21,6 @@ pub mod ritual;
 pub mod say;
 pub mod schema;
 pub mod seal;
+pub mod searching;
 pub mod settle;
 pub mod view;

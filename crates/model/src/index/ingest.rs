@@ -63,6 +63,7 @@ fn enter_all<R: WriteRows>(
         }
     }
     work.fill(&filled)?;
+    effect.filled = filled.keys().copied().collect();
     effect.added = new.iter().map(|(id, _)| *id).collect();
     let anew = enter(&mut work, membership, &new, &mut effect)?;
     if anew {

@@ -82,19 +82,29 @@ pub fn holds<R: ReadRows>(rows: &R, id: &FactId) -> Answer<bool, R> {
     Ok(rows.get(Table::Facts, &fact_group(id), id.as_bytes())?.is_some())
 }
 
+/// How many parts the facts of a scope are spread over.
+pub const PARTS: u16 = 256;
+
+/// The facts of one of [`PARTS`] parts, as they came: for going over all of them a part at a time. None beyond the last.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn part_of_facts<R: ReadRows>(rows: &R, part: u16) -> Answer<Vec<SignedFact>, R> {
+    let Ok(part) = u8::try_from(part) else { return Ok(Vec::new()) };
+    let part = rows.group(Table::Facts, &[part])?;
+    let signed = part.into_iter().map(|(_, bytes)| {
+        decode::<FactRow, R::Error>(Table::Facts, &bytes)?.signed().ok_or(IndexError::Damaged(Table::Facts))
+    });
+    signed.collect()
+}
+
 /// Every fact of the scope by id, as it came: for carrying a document's facts on. Reads the whole index, one of 256 parts at
 /// a time.
 ///
 /// # Errors
 /// The outer [`IndexError`] of a part that cannot be read.
 pub fn all_facts<R: ReadRows>(rows: &R) -> impl Iterator<Item = Answer<Vec<SignedFact>, R>> {
-    super::ingest::fact_groups().map(|group| {
-        let part = rows.group(Table::Facts, &group)?;
-        let signed = part.into_iter().map(|(_, bytes)| {
-            decode::<FactRow, R::Error>(Table::Facts, &bytes)?.signed().ok_or(IndexError::Damaged(Table::Facts))
-        });
-        signed.collect()
-    })
+    (0..PARTS).map(|part| part_of_facts(rows, part))
 }
 
 /// The ends of a device's chain: several where it forks, or where part of it is still arriving.
@@ -413,6 +423,20 @@ pub enum Standing {
     Arriving,
     /// By a removed device, beyond what is accepted.
     Void,
+}
+
+/// How a fact counts; `None` for one that is not here. Reads what stands in its field, whatever that field's history.
+///
+/// # Errors
+/// [`IndexError`].
+pub fn standing<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<Standing>, R> {
+    let Some(row) = row(rows, id)? else { return Ok(None) };
+    Ok(Some(match row.place() {
+        Place::Void => Standing::Void,
+        Place::Arriving => Standing::Arriving,
+        Place::Placed { .. } if live(rows, &row.field(id))?.live().any(|entry| entry.id == *id) => Standing::Live,
+        Place::Placed { .. } => Standing::Replaced,
+    }))
 }
 
 /// A fact of an item's history.

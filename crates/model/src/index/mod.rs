@@ -38,9 +38,9 @@ pub(crate) use fold::FieldReader;
 pub use ingest::{ingest, note_newer, rebuild};
 pub use listing::{Position, Window, each_item};
 pub use lookup::{
-    HistoryEntry, ItemEntry, Newer, Standing, agreements, all_facts, bases, claims, entry, erased, fact, field,
+    HistoryEntry, ItemEntry, Newer, PARTS, Standing, agreements, all_facts, bases, claims, entry, erased, fact, field,
     fields_of_item, forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live,
-    live_of_item, may_be_unsettled, newer, owner, tip, tips, year,
+    live_of_item, may_be_unsettled, newer, owner, part_of_facts, standing, tip, tips, year,
 };
 pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
 
@@ -70,6 +70,8 @@ impl fmt::Display for FieldKey {
 pub struct Effect {
     /// The facts that were not here before, in the order of ingestion; void and waiting ones included.
     pub added: Vec<FactId>,
+    /// The facts that were here without their values, and have them now.
+    pub filled: Vec<FactId>,
     /// The facts that waited for something missing and no longer do.
     pub completed: Vec<FactId>,
     /// The fields whose facts, or whose facts' standing, changed.
