@@ -309,6 +309,7 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
         "then",
         "compare",
         "since",
+        "search",
         "events",
     ] {
         performer.perform(&first, id).await;

@@ -1,10 +1,13 @@
 //! A new chapter between two daemons, through the command line: nothing is erased unless both say so.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use betwixt_api::Collection;
+use betwixt_api::{Collection, SearchRequest};
 use betwixt_tests::home::{Home, couple_on_loopback, in_step, shared};
+use betwixt_tests::people::until;
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,6 +24,17 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
         serde_json::to_string(&history).unwrap().contains("regretted")
     };
     assert!(told(&first).await && told(&second).await);
+    let found = async |home: &Home| {
+        let request = SearchRequest { words: "regretted".into(), earlier: true, ..SearchRequest::default() };
+        home.client().search(&request).await.unwrap().items.len()
+    };
+    assert_eq!((found(&first).await, found(&second).await), (1, 1));
+    let index = |home: &Home| -> BTreeSet<PathBuf> {
+        let entries = std::fs::read_dir(home.path().join("search/ours")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    until("an index that holds it", async || index(&first).len() > 4).await;
+    let held = index(&first);
 
     first.json(&["chapter", "propose", "--erase", &regretted.fact]).unwrap();
     in_step(&first, &second, PATIENCE).await.unwrap();
@@ -38,6 +52,7 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
     for home in [&first, &second] {
         assert_eq!(home.client().chapters().await.unwrap().made, 1);
         assert!(!told(home).await, "it is gone from both");
+        assert_eq!(found(home).await, 0, "and is found by neither");
         let shown = home.client().item(Collection::Goals, &goal.id).await.unwrap();
         let held = |name: &str| shown.fields[name].held().cloned();
         assert_eq!(held("area"), Some(json!("outside")), "what replaced it still does");
@@ -46,4 +61,6 @@ async fn nothing_deleted_but_what_both_erase_and_both_go_on_in_the_same_document
         assert!(verified.damaged.is_empty(), "{verified:?}");
         assert_eq!(home.client().status().await.unwrap().troubles, Vec::<String>::new());
     }
+    // The words that were erased leave the disk with the files that held them.
+    until("an index without it", async || index(&first).is_disjoint(&held)).await;
 }

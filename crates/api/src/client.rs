@@ -10,6 +10,7 @@ mod past;
 mod query;
 mod rituals;
 mod seals;
+mod search;
 mod ways;
 
 use std::path::{Path, PathBuf};

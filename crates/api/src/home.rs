@@ -67,6 +67,9 @@ pub struct Status {
     /// How far its index is that has to be built anew before it is open, as after an update; `None` when none has to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuilding: Option<Rebuilding>,
+    /// How far the search index is that is being built beside everything else; `None` when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexing: Option<Rebuilding>,
     /// How far a file has come that is being taken in, which was carried here; `None` when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrying: Option<Carrying>,
@@ -87,7 +90,7 @@ pub struct Status {
     pub troubles: Vec<String>,
 }
 
-/// How many documents an index was built from already.
+/// How far an index is: documents that it was built from already, or parts of what is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rebuilding {
     /// So many are done.

@@ -29,6 +29,7 @@ pub mod permission;
 pub mod problem;
 pub mod ritual;
 pub mod seal;
+pub mod search;
 pub mod secret;
 pub mod settle;
 pub mod upkeep;
@@ -70,6 +71,9 @@ pub use ritual::{
     Calendar, CalendarRequest, Leader, NextOccurrence, Occurrence, OccurrenceStatus, RitualCalendar, When,
 };
 pub use seal::{SealAnswer, SealState, SealedAnswer, SealedSession};
+pub use search::{
+    FoundItem, FoundText, MAX_QUERY, MAX_QUERY_WORDS, SearchOrder, SearchPage, SearchRequest, SnippetPiece,
+};
 pub use secret::Secret;
 pub use settle::{Differently, Park, SaidBack, SayDifferently, SettleThread, ToSettle, WaitingField};
 pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};

@@ -7,6 +7,7 @@ mod frontend;
 mod home;
 pub(crate) mod ritual;
 pub(crate) mod seal;
+mod search;
 mod service;
 mod settle;
 mod statements;
@@ -21,6 +22,7 @@ pub(crate) use carry::{Carry, CarryExport};
 pub(crate) use entries::{Bring, Journal, Reflect, Thanks};
 pub(crate) use frontend::{Frontend, Listen, Open};
 pub(crate) use home::{Devices, Init, Lock, Pair, Passphrase, Peer, Up};
+pub(crate) use search::{By, Search};
 pub(crate) use service::{Completions, Logs, Manual, Service};
 pub(crate) use settle::{Settle, Which};
 pub(crate) use statements::{Agreement, AnswerNotYet, Goal, Review, Statement, Value, Vision};
@@ -196,6 +198,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  betwixt bring            see what there is\n  betwixt bring k3j4 x9p2   bring these\n  betwixt bring --all      bring everything but the journal"
     )]
     Bring(Bring),
+    /// Look for words in everything that you both wrote, and in your private pages while they are open.
+    ///
+    /// Neither capitals nor accents matter. Nothing leaves this device for it.
+    #[command(
+        after_help = "Examples:\n  betwixt search oak river               all words, in whatever order\n  betwixt search \"by the old mill\"        as it stands\n  betwixt search birth --kind journal    also birthday\n  betwixt search sea --year 2027 --latest\n  betwixt search sea --earlier           also what was replaced since"
+    )]
+    Search(Search),
     /// Show where you said different things, and what waits for an answer.
     Differences,
     /// What waits for you two, and ways to settle it.

@@ -15,6 +15,7 @@ mod pairing;
 mod past;
 mod rituals;
 mod seals;
+mod search;
 mod service;
 mod settle;
 mod settling;
@@ -80,6 +81,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Attach(attach) => attachments::attach(&opened, attach).await,
         Command::Attachments { command } => attachments::attachments(&opened, command).await,
         Command::Bring(bring) => settling::bring(&opened, bring).await,
+        Command::Search(arguments) => search::search(&opened, arguments).await,
         Command::Differences => settling::differences(&opened).await,
         Command::Settle(settle) => settle::settle(&opened, settle).await,
         Command::History(history) => past::history(&opened, &history).await,

@@ -10,6 +10,7 @@ pub(crate) mod item;
 pub(crate) mod past;
 pub(crate) mod ritual;
 pub(crate) mod seal;
+pub(crate) mod search;
 pub(crate) mod settle;
 pub(crate) mod statement;
 pub(crate) mod upkeep;

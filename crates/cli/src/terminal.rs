@@ -209,6 +209,11 @@ impl Style {
         self.wrap("2", text)
     }
 
+    /// Words that were looked for.
+    pub(crate) fn found(self, text: &str) -> String {
+        if self.colour { self.wrap("1;33", text) } else { format!("[{text}]") }
+    }
+
     /// Words that went.
     pub(crate) fn removed(self, text: &str) -> String {
         if self.colour { self.wrap("31;9", text) } else { format!("[-{text}-]") }

@@ -131,6 +131,7 @@ fn status(phase: Phase) -> api::Status {
         addresses: vec![],
         documents: vec![],
         rebuilding: None,
+        indexing: None,
         carrying: None,
         differences: 0,
         arriving: 0,

@@ -197,6 +197,7 @@ impl Daemon {
     /// Carries out what the state machines want, and sends what waits to the disk.
     fn go_on(&mut self, now: Instant) {
         let State::Open(open) = &mut self.state else { return };
+        open.search_if_due(now);
         loop {
             open.engine.progress(&mut open.house.replica, now);
             let told = open.carry_out(now) | open.bridge_progress();

@@ -17,6 +17,7 @@ use crate::house::{House, Opened};
 use crate::http::{Answer, BridgeEvent, Call, Sees};
 use crate::porter::Moved;
 use crate::replica::Committed;
+use crate::searching::{Change, Slice};
 
 /// What the loop is woken by.
 #[derive(Debug)]
@@ -64,6 +65,10 @@ pub(crate) enum Finished {
     FoundDamaged(BTreeSet<DocumentId>),
     /// A piece of a file that was carried here, to be taken in, and who is told what came of it.
     Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
+    /// A slice of the search indexes has ended.
+    Searched(Slice),
+    /// Search indexes were found damaged.
+    SearchDamaged(Vec<Change>),
     /// A home was closed and a backup put in its place.
     Restored(Answer, oneshot::Sender<Answer>),
 }

@@ -25,6 +25,7 @@ mod parse;
 mod past;
 mod request;
 mod routes;
+mod search;
 mod server;
 pub mod shown;
 mod socket;
@@ -45,6 +46,7 @@ pub use lists::{
 };
 pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, DeviceChange, Request, Response, Target};
+pub use search::SearchAsked;
 pub use socket::{Alive, BindError, Socket};
 pub(crate) use tcp::Listening;
 pub use ways::{WayRequest, WayResponse};

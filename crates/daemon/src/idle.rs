@@ -83,6 +83,7 @@ pub(crate) fn is_use(request: &Request) -> bool {
             | Request::Say { .. }
             | Request::Progress { .. }
             | Request::Past(_)
+            | Request::Search(_)
             | Request::Undo
             | Request::Calendar { .. }
             | Request::SayOccurrence { .. }

@@ -24,6 +24,7 @@ mod options;
 mod pairing;
 mod porter;
 pub mod replica;
+mod searching;
 mod staging;
 mod telling;
 mod words;

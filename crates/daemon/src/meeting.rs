@@ -102,6 +102,9 @@ impl Open {
                     self.bridge_committed(&committed);
                     self.look_at_seals(&committed);
                     self.look_at_attachments(&committed);
+                    if !committed.fields.is_empty() {
+                        self.searching.may_be_due(now);
+                    }
                 }
                 Output::ResumeAttachment { .. }
                 | Output::ReadChunk(_)

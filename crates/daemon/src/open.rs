@@ -32,6 +32,7 @@ use crate::idle::Idle;
 use crate::notices::Notices;
 use crate::pairing::Pairing;
 use crate::porter::Porter;
+use crate::searching::{self, Searching};
 use crate::telling::{self, Differing};
 use crate::writes::{After, Write};
 
@@ -93,6 +94,9 @@ pub(crate) struct Open {
     /// Whether a passphrase is being tried on the private part.
     pub(crate) unlocking: bool,
     pub(crate) idle: Idle,
+    pub(crate) searching: Searching,
+    /// Where work beside the loop tells that it has ended.
+    pub(crate) finished: mpsc::UnboundedSender<Finished>,
     pub(crate) here_until: Option<Instant>,
     pub(crate) home_networks: BTreeSet<NetworkId>,
     pub(crate) discovery: bool,
@@ -140,7 +144,7 @@ impl Open {
         let home_networks = networks.unwrap_or_default().into_iter().map(NetworkId::from_bytes).collect();
         let engine = Engine::new(dialer, net.networks(), knocks);
         let attachments = Attachments::of(house.home.path());
-        let porter = Porter::begin(attachments.clone(), house.home.path().to_owned(), finished);
+        let porter = Porter::begin(attachments.clone(), house.home.path().to_owned(), finished.clone());
         let mut open = Self {
             house,
             keys,
@@ -163,6 +167,8 @@ impl Open {
             paused,
             unlocking: false,
             idle,
+            searching: Searching::default(),
+            finished,
             here_until: None,
             home_networks,
             discovery: options.discovery,
@@ -228,6 +234,7 @@ impl Open {
             self.told.poll_timeout(),
             self.bridge.poll_timeout(),
             self.here_until,
+            self.searching.poll_timeout().filter(|_| !self.engine.is_recovering()),
             self.idle.poll_timeout().filter(|_| self.house.store.mine_is_open()),
         ];
         own.into_iter().flatten().chain(self.waiters.iter().map(|waiter| waiter.until)).min()
@@ -244,6 +251,29 @@ impl Open {
         self.bridge.handle_timeout(now);
         if self.requests.poll_timeout().is_some_and(|until| until <= now) {
             self.end_logins(now);
+        }
+    }
+
+    /// Takes in what was said, when its time has come: beside the loop.
+    pub(crate) fn search_if_due(&mut self, now: Instant) {
+        if self.engine.is_recovering() {
+            return;
+        }
+        let Some(working) = self.searching.begin(now) else { return };
+        let scopes: Vec<Scope> = self.house.spaces().into_iter().map(|(scope, _)| scope).collect();
+        let (home, store) = (self.house.home.path().to_owned(), self.house.store.clone());
+        let finished = self.finished.clone();
+        tokio::task::spawn_blocking(move || {
+            let slice = searching::take_in(&home, store, &scopes, &working);
+            // The loop is gone only when the process ends.
+            let _ = finished.send(Finished::Searched(slice));
+        });
+    }
+
+    /// Search indexes that were found damaged are begun anew.
+    pub(crate) fn search_anew(&mut self, changes: Vec<searching::Change>) {
+        for change in changes {
+            self.engine.write(Write::Searched(change, None));
         }
     }
 

@@ -25,6 +25,7 @@ use crate::http::{Answer, Request, Response, Sees};
 use crate::idle::Idle;
 use crate::open::{LISTEN, Open, PAUSED, PeerNames, mark_home, names_setting};
 use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
+use crate::searching::{self, Then};
 use crate::writes::{After, Write};
 
 impl Open {
@@ -77,6 +78,13 @@ impl Open {
                 self.engine.roster_changed(&self.house.replica, now)
             }
             After::NewEpoch => self.engine.roster_changed(&self.house.replica, now),
+            After::Searched(then) => {
+                match then {
+                    Some(then) => self.searching.ended(then, now),
+                    None => self.searching.may_be_due(now),
+                }
+                Ok(())
+            }
             After::Nothing => Ok(()),
             After::Paired(peer) => {
                 let outcome = self.engine.roster_changed(&self.house.replica, now);
@@ -147,6 +155,7 @@ impl Open {
                 After::Unsigned(place, _) => self.bridge.answered(&place, &Err(problem.clone())),
                 // Whoever read the file may be gone.
                 After::Carried(sender, _) => drop(sender.send(Err(problem.clone()))),
+                After::Searched(then) => self.search_later(then),
                 // It needs no disk.
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
@@ -173,6 +182,7 @@ impl Open {
                     // Whoever asked may be gone.
                     let _ = sender.send(*answer);
                 }
+                Write::Searched(_, then) => self.search_later(then),
                 Write::Lock(sender) => self.lock(sender),
                 Write::NewEpoch => self.epoch_renewed = false,
                 Write::Pair(..) => self.pairing_failed(&problem),
@@ -184,6 +194,13 @@ impl Open {
         // store is open: then the disk was not what refused, and the same could be refused over and over.
         if self.engine.is_recovering() {
             self.engine.write(Write::OpenAnswers(None));
+        }
+    }
+
+    /// How far a search index has come could not be written down: it is taken in once more.
+    fn search_later(&mut self, then: Option<Then>) {
+        if then.is_some() {
+            self.searching.ended(Then::Later, Instant::now());
         }
     }
 
@@ -234,6 +251,7 @@ impl Open {
     pub(crate) fn private_opened(&mut self, now: Instant) {
         self.idle.used(now, Timestamp::now());
         self.bridge.opened();
+        self.searching.may_be_due(now);
         self.engine.write(Write::OpenAnswers(None));
     }
 }
@@ -330,6 +348,10 @@ impl Own<'_> {
                     Err(error)
                 }
             },
+            Write::Searched(change, then) => {
+                searching::write_down(replica, stage, change)?;
+                Ok(After::Searched(then))
+            }
             Write::NewEpoch => {
                 let mut epoch = [0; 32];
                 self.rng.fill_bytes(&mut epoch);

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use crate::answer::attachments::StoredFile;
 use crate::answer::carry::{Carried, Took};
 use crate::bridge::{Place, SaidFact, Unsigned};
-use crate::http::access::Change;
+use crate::http::access;
 use crate::http::{Answer, DeviceChange, Request, Sees};
+use crate::searching::{Change, Then};
 
 /// Something to be staged.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) enum Write {
         unsigned: Box<Unsigned>,
     },
     /// A change of the frontends that are let in, and who is answered what.
-    Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
+    Frontends(access::Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// Where frontends reach the daemon is to be remembered, and who is answered what.
     Listen(Option<SocketAddr>, oneshot::Sender<Answer>, Box<Answer>),
     /// Whether the home pauses is to be remembered, and who is answered what.
@@ -53,6 +54,8 @@ pub(crate) enum Write {
     Carried(Box<Carried>, oneshot::Sender<Result<Took, Problem>>),
     /// Sealed answers may be due to be opened: in these sessions, or in any.
     OpenAnswers(Option<Vec<ItemId>>),
+    /// How far a search index has come, and how it goes on; `None` where no slice has ended.
+    Searched(Change, Option<Then>),
 }
 
 /// What follows once it is durable.
@@ -67,11 +70,13 @@ pub(crate) enum After {
     /// The choice when the private part locks by itself counts.
     IdleLimit(Option<u32>, oneshot::Sender<Answer>),
     /// A change of the frontends counts.
-    Frontends(Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
+    Frontends(access::Change, Option<(oneshot::Sender<Answer>, Box<Answer>)>),
     /// The key of the recovery code is told, and who asked for the code is answered.
     RecoveryKey(oneshot::Sender<Answer>, Box<Answer>),
     /// The new epoch has begun.
     NewEpoch,
+    /// A slice of a search index is written down, and it goes on like this.
+    Searched(Option<Then>),
     /// Nothing.
     Nothing,
     /// The pairing is done.

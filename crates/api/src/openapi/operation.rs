@@ -129,6 +129,11 @@ impl Operation {
         Self { needs: if self.needs == WRITE { WRITE_PRIVATE } else { PRIVATE }, ..self }
     }
 
+    /// Reads, though it takes a body.
+    pub(super) fn reads(self) -> Self {
+        Self { needs: READ, ..self }
+    }
+
     /// Opens or locks what is private, and says nothing.
     pub(super) fn opens(self) -> Self {
         Self { needs: PRIVATE, ..self }

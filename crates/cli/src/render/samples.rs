@@ -150,6 +150,7 @@ pub(crate) fn status() -> Status {
         addresses: vec!["192.168.1.20:4711".into()],
         documents: vec![],
         rebuilding: None,
+        indexing: None,
         carrying: None,
         differences: 2,
         arriving: 0,

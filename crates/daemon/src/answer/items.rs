@@ -110,6 +110,20 @@ pub(super) struct Found<'o, 'a> {
     pub(super) view: ItemView,
 }
 
+/// Whose views can be read now by whoever asks: of both scopes, or of the one that is named.
+///
+/// # Errors
+/// [`Problem`] that says why there is none.
+pub(crate) fn readers(
+    replica: &Replica,
+    sees: Sees,
+    scope: Option<api::Scope>,
+) -> Result<Vec<(Scope, Reader)>, Problem> {
+    let view = replica.read().map_err(|error| storage_problem(&error))?;
+    let open = Open::new(replica, sees, &view.reader());
+    Ok(open.wanted(scope)?.into_iter().map(|open| (open.scope, open.reader)).collect())
+}
+
 /// What the API calls a scope.
 pub(super) const fn shown_scope(scope: Scope) -> api::Scope {
     match scope {

@@ -21,6 +21,7 @@ mod remembered;
 mod rituals;
 pub(crate) mod says;
 pub(crate) mod seals;
+pub(crate) mod search;
 pub(crate) mod settle;
 pub(crate) mod status;
 pub(crate) mod unsigned;

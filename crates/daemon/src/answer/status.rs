@@ -6,7 +6,7 @@ use betwixt_api::{self as api, Phase, Problem};
 use betwixt_model::document::Scope;
 use betwixt_model::fact;
 use betwixt_model::ids::{DeviceId, PartnerId};
-use betwixt_model::index::{self, Counts, FieldKey};
+use betwixt_model::index::{self, Counts, FieldKey, PARTS};
 use betwixt_model::schema::Kind;
 use betwixt_store::{Reader, StoreError};
 use betwixt_sync::wire::VERSIONS;
@@ -38,6 +38,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         addresses: Vec::new(),
         documents: Vec::new(),
         rebuilding: None,
+        indexing: None,
         carrying: None,
         differences: 0,
         arriving: 0,
@@ -107,6 +108,16 @@ impl Open {
                 Err(error) => tracing::error!(%error, "the index cannot be read"),
             }
         }
+        for scope in scopes.clone() {
+            if replica.space(scope).is_none() {
+                continue;
+            }
+            let Some(state) = reader.search_state(scope)? else { continue };
+            let building = status.indexing.get_or_insert(api::Rebuilding { done: 0, of: 0 });
+            building.done += u64::from(state.parts.min(PARTS));
+            building.of += u64::from(PARTS);
+        }
+        status.indexing = status.indexing.filter(|building| building.done < building.of);
         status.troubles.clone_from(&self.troubles);
         for scope in scopes {
             status.troubles.extend(healing::troubles(&replica.health(scope)?));

@@ -8,12 +8,13 @@ use betwixt_model::attachment;
 use betwixt_model::document::{Arrival, Document, DocumentId, GENESIS, Scope, arrivals};
 use betwixt_model::ids::{AttachmentId, FactId, HouseholdId};
 use betwixt_store::attachments::{AttachmentError, Attachments};
-use betwixt_store::{Damage, StoredDocument, verify_archive};
+use betwixt_store::{Damage, StoreError, StoredDocument, search_path, verify_archive};
 
 use crate::answer::backups::backup_files;
 use crate::answer::healing;
 use crate::answer::problem::{file_problem, sentence, storage_problem};
 use crate::house::Handle;
+use crate::searching::{self, Change};
 
 /// The spaces of the scopes that can be read.
 pub(crate) type Spaces = Vec<(Scope, HouseholdId)>;
@@ -24,10 +25,12 @@ pub(crate) struct Verified {
     pub(crate) report: api::VerifyReport,
     pub(crate) damaged_files: Vec<(Scope, AttachmentId)>,
     pub(crate) damaged_documents: BTreeSet<DocumentId>,
+    /// Search indexes that are to be built anew.
+    pub(crate) damaged_search: Vec<Change>,
 }
 
 /// Reads everything that is on disk: every row, every document with the signatures of its facts, every attached file, every
-/// snapshot.
+/// snapshot, the search indexes.
 ///
 /// While the private part is locked only the shared one is read, and the report says so. Entries of a document that are no
 /// facts of anybody have no effect, and are no damage of this disk: they are not counted. Facts whose keys another program
@@ -86,6 +89,19 @@ pub(crate) fn verify(handle: &Handle, spaces: &Spaces) -> Result<Verified, Probl
         what: format!("An attached file is damaged ({}).", files.attachments.path(*scope, id).display()),
         advice: "It comes again when a device is met that has it.".into(),
     }));
+    let mut damaged_search = Vec::new();
+    for (scope, _) in spaces {
+        match searching::check(handle.home.path(), &handle.store, *scope) {
+            Ok(change) => damaged_search.extend(change),
+            // One that was locked meanwhile is told of among the rows.
+            Err(StoreError::Locked(_)) => {}
+            Err(error) => return Err(storage_problem(&error)),
+        }
+    }
+    damaged.extend(damaged_search.iter().map(|change| api::Damage {
+        what: format!("The search index is damaged ({}).", search_path(handle.home.path(), change.scope).display()),
+        advice: "It is built anew by itself; nothing that you wrote is touched.".into(),
+    }));
     let report = api::VerifyReport {
         private_locked,
         documents: report.documents,
@@ -95,7 +111,7 @@ pub(crate) fn verify(handle: &Handle, spaces: &Spaces) -> Result<Verified, Probl
         attachments_missing: files.missing,
         damaged,
     };
-    Ok(Verified { report, damaged_files: files.damaged, damaged_documents })
+    Ok(Verified { report, damaged_files: files.damaged, damaged_documents, damaged_search })
 }
 
 /// What was found of attached files.

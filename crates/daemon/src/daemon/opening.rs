@@ -15,6 +15,7 @@ use crate::http::{Answer, Response, Sees};
 use crate::open::Open;
 use crate::staging::moment;
 use crate::telling;
+use crate::writes::Write;
 
 /// Ends the network of a home that is to be opened again, and waits until the port that was asked for is free: connections and dials
 /// that are on their way hold it for a while. Blocks, and belongs beside the loop.
@@ -95,15 +96,16 @@ impl Daemon {
                 open.engine.end_all(Instant::now());
                 open.carry_out(Instant::now());
                 self.net = None;
-                let Open { net, house, .. } = *open;
-                Some((net, house))
+                let Open { net, house, searching, .. } = *open;
+                Some((net, house, searching.working()))
             }
             _ => None,
         };
         let home = self.options.home.clone();
         let (bind, port) = (self.options.bind(), self.options.fixed_port());
         self.beside(move || {
-            let house = house.map(|(net, house)| {
+            let house = house.map(|(net, house, searching)| {
+                searching.end();
                 let_go(net, bind, port);
                 house
             });
@@ -177,6 +179,19 @@ impl Daemon {
             Finished::MayLeave(proven, answer) => self.may_leave(proven, answer),
             Finished::MayRenew(keys, new, answer) => self.may_renew(keys, new, answer, now),
             Finished::Renewed(renewed, answer) => self.renewed(*renewed, answer, now),
+            Finished::Searched(slice) => {
+                if let State::Open(open) = &mut self.state {
+                    match slice.change {
+                        Some(change) => open.engine.write(Write::Searched(change, Some(slice.then))),
+                        None => open.searching.ended(slice.then, now),
+                    }
+                }
+            }
+            Finished::SearchDamaged(changes) => {
+                if let State::Open(open) = &mut self.state {
+                    open.search_anew(changes);
+                }
+            }
             // Where the home is no longer open, whoever reads the file hears that the daemon goes down.
             Finished::Carried(carried, sender) => {
                 if let State::Open(open) = &mut self.state {
@@ -232,7 +247,10 @@ impl Daemon {
         {
             tracing::warn!(%error, "what may be lost was lost");
         }
-        let Open { net, house, notices, waiters, .. } = *open;
+        let Open { net, house, notices, waiters, searching, .. } = *open;
+        let working = searching.working();
+        // It ends in no other way.
+        let _ = tokio::task::spawn_blocking(move || working.end()).await;
         let store = house.store.clone();
         let kept = tokio::task::spawn_blocking(move || telling::keep(&store, &notices)).await;
         if let Ok(Err(error)) = kept {

@@ -8,7 +8,8 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
-use crate::answer::{attachments, backups, chapter, documents, export, items, past, problem, settle, verify};
+use crate::answer::{attachments, backups, chapter, documents, export, items, past, problem, search, settle, verify};
+use crate::event::Finished;
 use crate::http::{Answer, AttachmentResponse, Request, Response, Sees, pieces};
 use crate::idle;
 use crate::open::{HERE, Open, Waiter};
@@ -123,13 +124,40 @@ impl Open {
                 });
                 return None;
             }
+            Request::Search(asked) => {
+                let (home, store) = (self.house.home.path().to_owned(), self.house.store.clone());
+                let readers = match items::readers(replica, sees, asked.scope) {
+                    Ok(readers) => readers,
+                    Err(problem) => return Some((answer, Err(problem))),
+                };
+                let finished = self.finished.clone();
+                tokio::task::spawn_blocking(move || {
+                    let found = search::search(&home, &store, &readers, &asked);
+                    drop(store);
+                    let found = found.map(|found| {
+                        if !found.damaged.is_empty() {
+                            // The loop is gone only when the process ends.
+                            let _ = finished.send(Finished::SearchDamaged(found.damaged));
+                        }
+                        Response::Search(found.page)
+                    });
+                    // Whoever asked may be gone.
+                    let _ = answer.send(found);
+                });
+                return None;
+            }
             Request::CarryExport { device, request } => return self.carry_export(&device, request, answer),
             Request::Verify => {
                 let (handle, spaces, porter) = (self.house.handle(), self.house.spaces(), self.porter.clone());
+                let finished = self.finished.clone();
                 tokio::task::spawn_blocking(move || {
                     let verified = verify::verify(&handle, &spaces);
                     if let Ok(verified) = &verified {
                         porter.tell_damaged(verified);
+                        if !verified.damaged_search.is_empty() {
+                            // The loop is gone only when the process ends.
+                            let _ = finished.send(Finished::SearchDamaged(verified.damaged_search.clone()));
+                        }
                     }
                     // Whoever asked may be gone.
                     let _ = answer.send(verified.map(|verified| Response::Verified(verified.report)));

@@ -131,8 +131,10 @@ impl Daemon {
         self.net = None;
         let (bind, port) = (self.options.bind(), self.options.fixed_port());
         let progress = self.progress();
-        let Open { net, house, notices, troubles, .. } = *open;
+        let Open { net, house, notices, troubles, searching, .. } = *open;
+        let working = searching.working();
         self.beside(move || {
+            working.end();
             if let Err(error) = telling::keep(&house.store, &notices) {
                 tracing::warn!(%error, "readers of events will have to read everything again");
             }

@@ -32,6 +32,7 @@ const CAPABILITIES: &[&str] = &[
     "items",
     "pairing",
     "seals",
+    "search",
     "settle",
     "since",
     "undo",

@@ -110,6 +110,7 @@ pub(crate) mod names {
     pub(crate) const SINCE: &str = "since";
     pub(crate) const SETTLE: &str = "settle";
     pub(crate) const BRING: &str = "bring";
+    pub(crate) const SEARCH: &str = "search";
 }
 
 /// The parameters of a query, each of which is known where it is asked for.
@@ -259,6 +260,6 @@ pub(super) fn bring(uri: &Uri) -> Result<Paging<BringPlace>, Problem> {
 }
 
 /// A problem of the path as one of a parameter.
-fn about(problem: Problem, parameter: &str) -> Problem {
+pub(super) fn about(problem: Problem, parameter: &str) -> Problem {
     Problem::new(ProblemKind::Invalid, problem.detail).about(parameter)
 }

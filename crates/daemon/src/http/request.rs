@@ -13,6 +13,7 @@ use super::export::Pieces;
 use super::frontends::{FrontendRequest, FrontendResponse};
 use super::lists::{BringPlace, ItemPlace, ItemsList, Paging, SettleList};
 use super::past::{PastRequest, PastResponse};
+use super::search::SearchAsked;
 use super::ways::{WayRequest, WayResponse};
 
 /// What the loop gives back.
@@ -153,6 +154,8 @@ pub enum Request {
     Ways(WayRequest),
     /// `GET` of what was: [`Response::Past`].
     Past(PastRequest),
+    /// `POST /v1/search`: [`Response::Search`].
+    Search(Box<SearchAsked>),
     /// `POST /v1/undo`: [`Response::Past`].
     Undo,
     /// `GET /v1/calendar`, `GET /v1/rituals/{id}/calendar`: [`Response::Calendar`].
@@ -293,6 +296,8 @@ pub enum Response {
     Item(Box<api::Item>),
     /// Something was said.
     Saying(Box<api::Saying>),
+    /// What was found.
+    Search(api::SearchPage),
     /// What was.
     Past(PastResponse),
     /// Frontends.

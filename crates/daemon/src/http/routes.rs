@@ -19,6 +19,7 @@ use super::lists::{self, ItemsList, Query, SettleList, names};
 use super::parse;
 use super::past;
 use super::request::{Call, DeviceChange, Request, Response, Target};
+use super::search;
 use super::{about, attachments, chapter, ways};
 
 pub(super) type Calls = mpsc::Sender<Call>;
@@ -74,6 +75,7 @@ pub(super) fn routes() -> Routes {
         .put("/v1/vision/{field}", WRITE, say_vision)
         .merge(attachments::routes())
         .merge(past::routes())
+        .merge(search::routes())
         .get("/v1/seals", READ, seals::all)
         .get("/v1/seals/{id}", READ, seals::one)
         .put("/v1/seals/{id}/answer", WRITE_PRIVATE, seals::answer)
@@ -327,6 +329,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Items(body) => json(status, &body),
         Response::Item(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
+        Response::Search(body) => json(status, &body),
         Response::Past(body) => past::write(status, body),
         Response::Frontend(body) => frontends::write(status, body),
         Response::Ways(body) => ways::write(status, body),

@@ -160,6 +160,8 @@ impl Replica {
         }
         arrived.effect = index::ingest(&mut rows, &household, &membership, facts)?;
         drop(rows);
+        stage.batch.queue_for_search(scope, &arrived.effect.added)?;
+        stage.batch.queue_for_search(scope, &arrived.effect.filled)?;
         stage.fields.extend(arrived.effect.fields.iter().map(|field| (scope, field.clone())));
         Ok(arrived)
     }

@@ -17,7 +17,7 @@ use super::{ArriveError, Arrived, Replica, Stage, StageError, carrying};
 #[derive(Debug)]
 pub enum TakenIn {
     /// They went where those of a session go.
-    Arrived(Arrived),
+    Arrived(Box<Arrived>),
     /// They build on something that is not here. Nothing was taken.
     Missing,
 }
@@ -115,7 +115,7 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.arrive(stage, from, at, id, changes).map(TakenIn::Arrived)
+        self.arrive(stage, from, at, id, changes).map(|arrived| TakenIn::Arrived(Box::new(arrived)))
     }
 
     /// A file of `from` was taken in to its end. Notes what that device has of these documents, for the next file to it, and

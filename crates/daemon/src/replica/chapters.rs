@@ -44,6 +44,8 @@ impl Replica {
             let new = DocumentId { scope: Scope::Ours, year, generation: base };
             self.begin_year(stage, new, &ids, &erased)?;
         }
+        // Its words go with the values: the search index is built anew of what is left.
+        stage.batch.forget_search(Scope::Ours)?;
         stage.batch.put_setting(Scope::Ours, CHAPTERS, &number)?;
         Ok(())
     }

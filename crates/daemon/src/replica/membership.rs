@@ -188,6 +188,8 @@ impl Replica {
             self.enter(stage, scope, facts)?;
             tracing::info!(%id, done = done + 1, of, "the index is built anew from the documents");
         }
+        // What is searched of a fact may have changed with the index's version.
+        stage.batch.forget_search(scope)?;
         if scope == Scope::Ours {
             self.begin_chapters(stage)?;
         }

@@ -157,8 +157,9 @@ impl Replica {
             self.begin_chapters(stage)?;
         }
         stage.fields.extend(fields.into_iter().map(|field| (scope, field)));
-        acts::remember(&mut stage.batch, scope, remembered, facts.iter().map(|fact| fact.fact().id()).collect())
-            .map_err(StageError::from)?;
+        let said: Vec<FactId> = facts.iter().map(|fact| fact.fact().id()).collect();
+        stage.batch.queue_for_search(scope, &said).map_err(StageError::from)?;
+        acts::remember(&mut stage.batch, scope, remembered, said).map_err(StageError::from)?;
         Ok(answer)
     }
 

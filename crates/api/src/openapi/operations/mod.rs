@@ -27,6 +27,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
         ("Bringing over", together::bring()),
         ("Chapters", together::chapter()),
         ("The documents themselves", past::documents()),
+        ("Searching", past::search()),
         ("The past", past::past()),
         ("Events", past::events()),
     ]

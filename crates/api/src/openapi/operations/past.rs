@@ -1,5 +1,7 @@
 //! What was, and what happens now.
 
+use serde_json::json;
+
 use super::Operation;
 use crate::openapi::examples::{FACT, GOAL, LATER_FACT, YEAR};
 use crate::*;
@@ -14,6 +16,19 @@ pub(super) fn documents() -> Vec<Operation> {
             .at("scope", "ours")
             .at("year", YEAR)
             .gives(AUTOMERGE),
+    ]
+}
+
+pub(super) fn search() -> Vec<Operation> {
+    vec![
+        Operation::post("search", "/v1/search", "Looks for words in everything that was said.")
+            .more(
+                "The words stand in the body, because addresses are kept in logs. Private texts are searched while they are \
+                 unlocked, for who has the permission `private`.",
+            )
+            .reads()
+            .body::<SearchRequest>(json!({ "words": "cycle coast", "collection": "goals", "order": "latest", "limit": 20 }))
+            .answers::<SearchPage>(),
     ]
 }
 
