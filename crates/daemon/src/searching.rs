@@ -29,7 +29,7 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// Between two slices.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Until it is tried again, where the disk was in the way or an index was found damaged.
+/// Until it is tried again, where the disk was in the way.
 const LATER: Duration = Duration::from_secs(60);
 
 /// How many facts a slice takes in, about.
@@ -48,6 +48,8 @@ pub(crate) struct Searching {
     /// Since when something waits.
     since: Option<Instant>,
     busy: bool,
+    /// How often an index was begun anew since nothing waited.
+    rebuilt: u32,
     working: Arc<Working>,
 }
 
@@ -95,8 +97,15 @@ impl Searching {
     pub(crate) fn ended(&mut self, then: Then, now: Instant) {
         self.busy = false;
         let next = match then {
-            Then::Rest => return,
+            Then::Rest => {
+                self.rebuilt = 0;
+                return;
+            }
             Then::GoOn => now + BREATH,
+            Then::Anew => {
+                self.rebuilt = self.rebuilt.saturating_add(1);
+                now + BREATH.saturating_mul(4_u32.saturating_pow(self.rebuilt)).min(LATER)
+            }
             Then::Later => now + LATER,
         };
         // What was said meanwhile is taken in with the rest.
@@ -117,7 +126,9 @@ pub(crate) enum Then {
     Rest,
     /// There is more, or there may be.
     GoOn,
-    /// The disk is in the way, or an index was found damaged just after it was begun anew.
+    /// An index is to be begun anew: soon, and less soon each time that the one begun is damaged again.
+    Anew,
+    /// The disk is in the way.
     Later,
 }
 
@@ -152,7 +163,10 @@ pub(crate) fn take_in(home: &Path, store: Store, scopes: &[Scope], working: &Wor
         }
         match take_in_of(home, &store, *scope, working) {
             Ok(None) => {}
-            Ok(Some(change)) => return Slice { change: Some(change), then: Then::GoOn },
+            Ok(Some(change)) => {
+                let then = if change.state.is_some() { Then::GoOn } else { Then::Anew };
+                return Slice { change: Some(change), then };
+            }
             // It was locked meanwhile; or the store is closed, and what comes when it opens again looks anew.
             Err(Failed::Store(StoreError::Locked(_))) => {}
             Err(failed) => {
@@ -365,4 +379,57 @@ pub(crate) fn ready(home: &Path, reader: &Reader<'_>, scope: Scope) -> Result<Re
 /// That an index is to be begun anew.
 pub(crate) fn anew(scope: Scope, index: [u8; 16]) -> Change {
     Change { scope, before: Some(index), state: None, until: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_taken_in_when_nobody_has_said_anything_for_a_moment_and_at_last_in_any_case() {
+        let (mut searching, begun) = (Searching::default(), Instant::now());
+        assert_eq!(searching.poll_timeout(), None);
+        let mut now = begun;
+        while now < begun + LONGEST_REST {
+            assert!(searching.begin(now).is_none());
+            searching.may_be_due(now);
+            assert!(searching.poll_timeout().is_some_and(|due| due > now));
+            now += REST / 2;
+        }
+        searching.may_be_due(now);
+        assert!(searching.begin(begun + LONGEST_REST).is_some());
+        // One at a time, also when something is said meanwhile.
+        searching.may_be_due(now);
+        assert_eq!((searching.poll_timeout(), searching.begin(now + LATER).is_some()), (None, false));
+        searching.ended(Then::Rest, now);
+        assert!(searching.poll_timeout().is_some(), "what was said meanwhile waits");
+    }
+
+    #[test]
+    fn an_index_that_is_damaged_again_and_again_is_begun_anew_ever_less_often() {
+        let (mut searching, mut now) = (Searching::default(), Instant::now());
+        searching.may_be_due(now);
+        let mut waited = Vec::new();
+        for _ in 0..12 {
+            now = searching.poll_timeout().expect("is due").max(now);
+            assert!(searching.begin(now).is_some());
+            searching.ended(Then::Anew, now);
+            waited.push(searching.poll_timeout().expect("is tried again") - now);
+        }
+        assert!(waited[0] < Duration::from_secs(1));
+        assert!(waited.windows(2).all(|pair| pair[0] <= pair[1]) && waited[11] == LATER, "{waited:?}");
+    }
+
+    #[test]
+    fn nothing_is_begun_once_it_was_ended() {
+        let store = Store::in_memory(&betwixt_store::keys::DataKeys::random(&mut OsRng)).expect("memory does not fail");
+        let home = tempfile::tempdir().expect("makes a directory");
+        let working = Working::default();
+        let scopes = [Scope::Ours, Scope::Mine];
+        let begun = take_in(home.path(), store.clone(), &scopes, &working);
+        assert!(begun.change.is_some_and(|change| change.scope == Scope::Ours && change.before.is_none()));
+        working.end();
+        let ended = take_in(home.path(), store, &scopes, &working);
+        assert_eq!((ended.change, ended.then), (None, Then::Rest));
+    }
 }

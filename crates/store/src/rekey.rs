@@ -218,7 +218,7 @@ pub(crate) fn finish(home: &Home) -> io::Result<()> {
         // Everything that was sealed under the old keys is named by nothing any more.
         sweep(&home.path().join(SNAPSHOTS));
         // Sealed under the keys of before: built anew.
-        searching::remove_indexes(home.path())?;
+        searching::remove_indexes(home.path());
         fs::remove_file(&pending)?;
         files::sync_parent(&pending)
     } else {

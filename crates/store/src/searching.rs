@@ -181,21 +181,22 @@ pub fn search_path(home: &Path, scope: Scope) -> PathBuf {
     home.join(SEARCH).join(scope.name())
 }
 
-/// Takes away both indexes, files first: what they were made of is not what the home holds now.
-pub(crate) fn remove_indexes(home: &Path) -> io::Result<()> {
+/// Takes away both indexes, files first: what they were made of is not what the home holds now. What cannot be taken away keeps
+/// nobody from a home: it is not taken for the index of what is there, and goes when that one is begun.
+pub(crate) fn remove_indexes(home: &Path) {
     for scope in [Scope::Ours, Scope::Mine] {
         let directory = search_path(home, scope);
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            other => other?,
+        let removed = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(mut entries) => {
+                entries.try_for_each(|entry| fs::remove_file(entry?.path())).and_then(|()| fs::remove_dir(&directory))
+            }
         };
-        for entry in entries {
-            fs::remove_file(entry?.path())?;
+        if let Err(error) = removed {
+            tracing::warn!(%error, scope = scope.name(), "a search index could not be taken away");
         }
-        fs::remove_dir(directory)?;
     }
-    match fs::remove_dir(home.join(SEARCH)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    // Gone already, or not empty, which was told.
+    let _ = fs::remove_dir(home.join(SEARCH));
 }

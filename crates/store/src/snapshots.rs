@@ -221,7 +221,7 @@ fn put_database(home: &Path, archive: Archive) -> Result<(), RestoreError> {
     set_aside(home, &path)?;
     fs::rename(&new, &path).and_then(|()| files::sync_parent(&path)).map_err(HomeError::file(&path))?;
     // It was built of what was there before.
-    searching::remove_indexes(home).map_err(HomeError::file(home))?;
+    searching::remove_indexes(home);
     Ok(())
 }
 
