@@ -1,6 +1,8 @@
 //! One small life, with a fault at every single place where there can be one: at each write of a device's disk its power fails, or
 //! its disk does; at each frame the connection goes down. Not at random: all of them.
 
+#![allow(clippy::print_stdout, reason = "what was survived, for soak, which counts it")]
+
 use std::time::Duration;
 
 use betwixt_testkit::disk::Failure;
