@@ -354,6 +354,9 @@ impl House {
         // The store before the home, whose lock says that nobody else has the database open.
         drop(replica);
         drop(store);
+        if let Err(error) = home.closed(&keys) {
+            tracing::warn!(%error, "the next start reads the whole database");
+        }
         drop(home);
         compacted.map_err(|error| replica_problem(&error.into()))
     }

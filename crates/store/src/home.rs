@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use rand_core::{CryptoRngCore, OsRng};
 
 use crate::aside::Aside;
+use crate::closed;
 use crate::disk::FileDisk;
 use crate::files;
 use crate::keys::file::{KeysFile, MAX_FILE};
@@ -150,7 +151,8 @@ impl Home {
         &self.path
     }
 
-    /// Opens the database. The answer says whether this is still the home that it was (see [`Continuity`]).
+    /// Opens the database. The answer says whether this is still the home that it was (see [`Continuity`]). Every page is verified
+    /// first, where the options say so, unless the file is as [`Home::closed`] left it.
     ///
     /// # Errors
     /// [`OpenError`]; for a damaged one with the name of the newest snapshot.
@@ -159,6 +161,8 @@ impl Home {
         let in_the_way = |error: io::Error| OpenError::Disk { path: Some(path.clone()), source: error.into() };
         crate::rekey::finish(self).map_err(in_the_way)?;
         let aside = Aside::Directory(self.path.join(ASIDE));
+        let options =
+            StoreOptions { check: options.check && !closed::is_unchanged(&self.path, &keys.shared), ..options };
         let store = Store::open_in(FileDisk::new(&path), keys, options, aside);
         let store = store.map_err(|error| match error {
             OpenError::Damaged { path, what, .. } => {
@@ -191,6 +195,18 @@ impl Home {
     /// [`HomeError::File`], [`HomeError::ReadOnly`].
     pub fn settle(&self, keys: &DataKeys, store: &Store) -> Result<(), HomeError> {
         place::write(&self.path, &keys.shared, store).map_err(HomeError::file(&self.path))
+    }
+
+    /// Notes how the database's file is, so that the next opening is quick. Once nothing uses the store any more; while something
+    /// does, this notes nothing.
+    ///
+    /// # Errors
+    /// [`HomeError::File`], [`HomeError::ReadOnly`]. The next opening then verifies every page.
+    pub fn closed(&self, keys: &DataKeys) -> Result<(), HomeError> {
+        if self.opened().is_some() {
+            return Ok(());
+        }
+        closed::write(&self.path, &keys.shared).map_err(HomeError::file(&self.path))
     }
 
     pub(crate) fn keys_file(&self) -> MutexGuard<'_, KeysFile> {

@@ -14,6 +14,7 @@ use rand_core::{OsRng, RngCore};
 
 use crate::attachments::ATTACHMENTS;
 use crate::chunks::CHUNKS;
+use crate::closed::CLOSED;
 use crate::files;
 use crate::home::{ASIDE, DATABASE, Home, HomeError, KEYS, LOCK, SNAPSHOTS, read_capped};
 use crate::keys::file::{KeysFile, MAX_FILE};
@@ -91,6 +92,8 @@ fn sweep(home: &Path, backups: &[PathBuf]) -> Vec<PathBuf> {
         with(home, PENDING, ".new"),
         home.join(PLACE),
         with(home, PLACE, ".new"),
+        home.join(CLOSED),
+        with(home, CLOSED, ".new"),
     ];
     let attached = [Scope::Ours, Scope::Mine].map(|scope| home.join(ATTACHMENTS).join(scope.name()));
     let searched = [Scope::Ours, Scope::Mine].map(|scope| search_path(home, scope));

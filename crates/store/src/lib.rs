@@ -10,6 +10,7 @@ mod aside;
 pub mod attachments;
 mod batch;
 mod chunks;
+mod closed;
 pub mod disk;
 mod documents;
 mod error;

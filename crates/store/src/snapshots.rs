@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use betwixt_model::document::Scope;
 use jiff::civil::Date;
 use rand_core::{OsRng, RngCore};
+use redb::ReadableTableMetadata;
 
 use crate::archive::{self, Archive, ArchiveError, ChunkWriter};
 use crate::chunks::{ChunkName, Chunks};
@@ -20,9 +21,9 @@ use crate::keys::{DataKeys, KeysError};
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::searching;
-use crate::source::Source;
+use crate::source::{Source, Transaction};
 use crate::store::Store;
-use crate::tables::{Area, SCOPES, Span};
+use crate::tables::{Area, SCOPES, Span, guarded};
 use crate::verify::{is_whole, scope_keys, verify_archive};
 
 const SUFFIX: &str = ".snapshot";
@@ -298,7 +299,9 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), Snap
         let key = keys[usize::from(scope == Scope::Mine)].as_ref();
         // A scan is the database's; what a chunk's file says is kept beside it.
         let mut written = Ok(());
+        let mut scanned = 0;
         view.scan(scope, area, Span::ALL, &mut |at, sealed| {
+            scanned += 1;
             damaged += usize::from(key.is_some_and(|key| !is_whole(key, scope, area, at, sealed)));
             if area != DERIVED {
                 written = writer.row(scope, area, at, sealed);
@@ -306,6 +309,9 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), Snap
             Ok(written.is_ok())
         })?;
         written?;
+        // A page that leads elsewhere loses rows without a sign.
+        let counted = view.held().watch(guarded(|| view.with_table(scope, area, |table| Ok(table.len()?))))?;
+        damaged += usize::from(counted != scanned);
     }
     if damaged > 0 {
         return Err(SnapshotError::Damaged(damaged));

@@ -29,7 +29,8 @@ pub struct StoreOptions {
     /// How much of the database is kept in memory, in bytes.
     pub cache: usize,
     /// Whether the checksum of every page is verified on opening. It reads the whole file once; without it a file that
-    /// something else altered is noticed only where it is read, and may be taken for a smaller one.
+    /// something else altered is noticed only where it is read, and may be taken for a smaller one. A home does without where
+    /// nobody has written to its file ([`crate::Home::open_store`]).
     pub check: bool,
     /// How many remembered responses are kept in each scope.
     pub responses: usize,

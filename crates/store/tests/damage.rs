@@ -215,6 +215,45 @@ fn a_damaged_database_names_itself_and_the_snapshot_to_restore() {
     assert_eq!(without_index(&restored), without_index(&before));
 }
 
+/// A disk that alters what lies on it leaves no time stamp; then opening does not read the file whole. What it altered is not taken
+/// for whole all the same: reading fails, or the day's snapshot, which looks at everything, is refused. (That nothing is found
+/// where a page of the tree leads elsewhere, and nothing else is wrong, is why the snapshot counts.)
+#[test]
+fn what_a_disk_altered_without_a_trace_is_found_by_reading_or_by_the_days_snapshot() {
+    let directory = tempfile::tempdir().unwrap();
+    let (home, keys) = home(&directory.path().join("home"));
+    let (store, _) = home.open_store(&keys, StoreOptions::default()).unwrap();
+    fill_and_commit(&store);
+    let before = content_of(&store);
+    drop(store);
+    home.closed(&keys).unwrap();
+    let database = home.path().join("betwixt.redb");
+    let whole = fs::read(&database).unwrap();
+    let mut rng = rand_core_rng();
+    let (mut opened, mut refused) = (0, 0);
+    for _ in 0..runs(300) {
+        let (mut altered, position) = (whole.clone(), rng.next_u64() as usize % whole.len());
+        altered[position] ^= 1 << (rng.next_u32() % 8);
+        fs::write(&database, &altered).unwrap();
+        // As if nobody had written.
+        home.closed(&keys).unwrap();
+        let Ok((store, _)) = home.open_store(&keys, StoreOptions::default()) else {
+            refused += 1;
+            continue;
+        };
+        opened += 1;
+        let found = content(store.read().unwrap().reader());
+        if found.is_ok_and(|found| found != before) {
+            let snapshot = home.take_snapshot(&store, &keys, date(2026, 3, 1));
+            assert!(snapshot.is_err(), "the bit at {position} is taken for whole");
+        }
+    }
+    assert!(opened > 0, "{refused} were refused: every page was verified");
+    fs::write(&database, &whole).unwrap();
+    let (store, _) = home.open_store(&keys, StoreOptions::default()).unwrap();
+    assert_eq!(content_of(&store), before);
+}
+
 /// Alters one sealed row of a closed database through redb itself, so that its pages stay whole.
 fn alter_row(disk: &MemoryDisk, table: &str, position: usize, alter: impl FnOnce(&mut Vec<u8>) -> bool) {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();

@@ -32,6 +32,9 @@ fn lived_in(path: &Path) -> PathBuf {
     // As a backup that was restored over another home leaves it.
     fs::copy(path.join("keys"), path.join("aside/keys-former")).unwrap();
     fs::write(path.join("letter.txt"), "not of Betwixt").unwrap();
+    drop(store);
+    home.closed(&keys).unwrap();
+    assert!(path.join("closed").exists());
     backup
 }
 
