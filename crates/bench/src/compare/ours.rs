@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use betwixt_api::{Collection, ItemsRequest, Phase, Secret, UnlockRequest};
+use betwixt_api::{Collection, ItemsRequest, Phase, SearchRequest, Secret, UnlockRequest};
 use betwixt_model::document::Scope;
 use betwixt_model::fact::SignedFact;
 use betwixt_testkit::lifetime::Page;
@@ -51,7 +51,7 @@ async fn ask(
     let mut said = fill(&mut first, &mut second, life).await?;
     column.bytes(Figure::Disk, directory_bytes(first.path())?);
     starts(&mut first, column).await.context("a cold start")?;
-    column.words(Figure::Search, "not there on this branch", None);
+    search(&first, life, options, column).await.context("searching")?;
 
     second.up_and_unlock().await?;
     in_step(&first, &second, options.patience).await?;
@@ -130,6 +130,26 @@ async fn starts(home: &mut Home, column: &mut Column) -> anyhow::Result<()> {
             home.kill()?;
         }
     }
+    Ok(())
+}
+
+/// Twice, once the index has taken everything in: it is built beside everything else.
+async fn search(home: &Home, life: &Content, options: &Options, column: &mut Column) -> anyhow::Result<()> {
+    let request = SearchRequest { words: life.word.clone(), ..SearchRequest::default() };
+    let begun = Instant::now();
+    while !home.client().search(&request).await?.complete || home.client().status().await?.indexing.is_some() {
+        anyhow::ensure!(begun.elapsed() < options.patience, "the search index is not built");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut taken = [Duration::ZERO; 2];
+    for taken in &mut taken {
+        let begun = Instant::now();
+        let found = home.client().search(&request).await?;
+        *taken = begun.elapsed();
+        anyhow::ensure!(!found.items.is_empty(), "a word that was said is not found");
+    }
+    let shown = format!("{}, {}", time(taken[0]), time(taken[1]));
+    column.words(Figure::Search, shown, Some(taken[0].as_secs_f64() * 1e3));
     Ok(())
 }
 
