@@ -9,7 +9,7 @@ use betwixt_model::fact::SignedFact;
 use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use betwixt_store::keys::{Cost, Secret};
-use betwixt_store::{Home, StoreOptions};
+use betwixt_store::{Home, Store, StoreOptions};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -26,11 +26,22 @@ impl Lifetime {
     /// # Errors
     /// Whatever keeps a home from being written.
     pub fn write_home(&self, who: usize, path: &Path, passphrase: &str) -> Result<(), Failure> {
-        let people = &self.people;
         // As cheap as may be: what a passphrase costs is not what is measured with these.
         let secret = Secret::Passphrase(passphrase, Cost::FLOOR);
         let (home, keys) = Home::init(path, &secret, &mut ChaCha20Rng::seed_from_u64(who as u64))?;
         let (store, _) = home.open_store(&keys, StoreOptions::default())?;
+        drop(self.write_into(who, store.clone())?);
+        home.settle(&keys, &store)?;
+        drop(store);
+        Ok(home.closed(&keys)?)
+    }
+
+    /// The same into a new store, wherever its bytes lie.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written.
+    pub fn write_into(&self, who: usize, store: Store) -> Result<Replica, Failure> {
+        let people = &self.people;
         let belonging = Belonging {
             partner: people.partners[who],
             name: ["Alex", "Kim"][who].to_owned(),
@@ -38,7 +49,7 @@ impl Lifetime {
             space: people.spaces[who],
             statements: people.statements.clone(),
         };
-        let mut replica = Replica::join(store.clone(), &people.keys[who * 2], &belonging, "laptop")?;
+        let mut replica = Replica::join(store, &people.keys[who * 2], &belonging, "laptop")?;
         for (scope, facts) in [(Scope::Ours, &self.facts), (Scope::Mine, &self.private[who])] {
             let year = |fact: &SignedFact| fact.fact().header().date.year();
             for facts in facts.chunk_by(|left, right| year(left) == year(right)) {
@@ -49,8 +60,7 @@ impl Lifetime {
                 replica.compact_beyond(1)?;
             }
         }
-        home.settle(&keys, &store)?;
-        Ok(())
+        Ok(replica)
     }
 
     fn write_year(&self, who: usize, scope: Scope, stage: &mut Stage, facts: &[SignedFact]) -> Result<(), Failure> {
