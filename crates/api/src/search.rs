@@ -73,7 +73,8 @@ pub struct SearchPage {
     /// To be handed back as `after` for the next page; absent on the last one. Opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Whether everything was searched. Otherwise the index is still being built, and there may be more later.
+    /// Whether everything was searched. Otherwise the index is still being built, and there may be more later; or so much was found
+    /// that not all of it was looked at, and more words help.
     pub complete: bool,
 }
 

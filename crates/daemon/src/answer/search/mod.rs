@@ -108,6 +108,7 @@ impl Candidates<'_> {
                 });
                 match hits {
                     Ok(hits) => {
+                        self.complete &= hits.len() < MAX_FOUND;
                         let candidate = |hit: Hit| Candidate { scope, rank: hit.rank, place: Place::Indexed(hit) };
                         self.all.extend(hits.into_iter().map(candidate));
                     }
