@@ -150,7 +150,10 @@ impl Replica {
             return Ok(());
         }
         let view = self.store.read()?;
-        if index::is_current(&view.reader().rows(scope)).map_err(StageError::from)? {
+        let (reader, rows) = (view.reader(), view.reader().rows(scope));
+        // Snapshots leave the index out: there are documents then, and no index.
+        let is_missing = !index::is_begun(&rows).map_err(StageError::from)? && !reader.documents(scope)?.is_empty();
+        if !is_missing && index::is_current(&rows).map_err(StageError::from)? {
             return Ok(());
         }
         drop(view);

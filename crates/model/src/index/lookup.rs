@@ -30,6 +30,14 @@ pub fn is_current<R: ReadRows>(rows: &R) -> Answer<bool, R> {
     Ok(version.is_none_or(|bytes| postcard::from_bytes(&bytes) == Ok(INDEX_VERSION)))
 }
 
+/// Whether anything was ever entered into the rows.
+///
+/// # Errors
+/// [`IndexError::Rows`].
+pub fn is_begun<R: ReadRows>(rows: &R) -> Answer<bool, R> {
+    Ok(rows.get(Table::Derived, ABOUT, VERSION)?.is_some())
+}
+
 fn row<R: ReadRows>(rows: &R, id: &FactId) -> Answer<Option<FactRow>, R> {
     let bytes = rows.get(Table::Facts, &fact_group(id), id.as_bytes())?;
     bytes.map(|bytes| decode(Table::Facts, &bytes)).transpose()

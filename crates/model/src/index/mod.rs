@@ -39,7 +39,7 @@ pub use ingest::{ingest, note_newer, rebuild};
 pub use listing::{Position, Window, each_item};
 pub use lookup::{
     HistoryEntry, ItemEntry, Newer, PARTS, Standing, agreements, all_facts, bases, claims, entry, erased, fact, field,
-    fields_of_item, forked, header, history, holds, is_current, is_in, is_keyed, item, items, links_to, live,
+    fields_of_item, forked, header, history, holds, is_begun, is_current, is_in, is_keyed, item, items, links_to, live,
     live_of_item, may_be_unsettled, newer, owner, part_of_facts, standing, tip, tips, year,
 };
 pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
