@@ -155,13 +155,15 @@ async fn a_disk_that_is_full_in_the_middle_of_a_merge_and_freed_loses_nothing() 
     fill(&ballast, 1 << 20);
     second.client().resume().await.unwrap();
     let begun = Instant::now();
-    // While the store is closed, whoever asks is told why. Somebody who asks in the very moment in which it closes may hear no more
-    // than that it is.
+    // While the store is closed, whoever asks is told why; somebody who asks in the very moment in which it closes may hear no more
+    // than that it is. It is open again a moment later, for small things, and then status goes on saying it. (It did not: CI saw two
+    // minutes of merges that failed and no word of it.)
     loop {
         match second.client().status().await {
             Err(ClientError::Problem(problem)) if problem.detail.contains("the disk is full") => break,
             Err(ClientError::Problem(problem)) => assert!(problem.detail.contains("tries again"), "{problem:?}"),
             Err(error) => panic!("the daemon does not live: {error}"),
+            Ok(status) if status.troubles.iter().any(|words| words.contains("the disk is full")) => break,
             Ok(status) => assert!(!status.peers[0].in_step, "the merge fitted, so nothing was tried"),
         }
         assert!(begun.elapsed() < PATIENCE, "nobody says that the disk is full");
@@ -174,6 +176,8 @@ async fn a_disk_that_is_full_in_the_middle_of_a_merge_and_freed_loses_nothing() 
     assert!(!troubles.iter().any(|words| words.contains("no message of Betwixt's")), "{troubles:?}");
     std::fs::remove_file(&ballast).unwrap();
     told.survived(&first, &second, PATIENCE, &[("disk full in a merge", 1)]).await;
+    let troubles = second.client().status().await.unwrap().troubles;
+    assert!(!troubles.iter().any(|words| words.contains("the disk is full")), "{troubles:?}");
     second.kill().unwrap();
     second.up_and_unlock().await.unwrap();
     assert_eq!(told.missing(&second).await, 0, "after kill -9, too");

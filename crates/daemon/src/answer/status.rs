@@ -129,6 +129,11 @@ impl Open {
                     .into(),
             );
         }
+        if let Some(refused) = self.engine.refused() {
+            status.troubles.push(format!(
+                "What was last to be written did not go onto the disk ({refused}). What came from another device comes again by itself."
+            ));
+        }
         if self.engine.is_recovering() {
             status
                 .troubles

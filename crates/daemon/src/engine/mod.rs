@@ -85,6 +85,8 @@ pub struct Engine<W, A> {
     lazy_at: Option<Instant>,
     /// When a closed store is to be tried again.
     recover_at: Option<Instant>,
+    /// What the disk said when it last refused a stage, until something that was said is on it again.
+    refused: Option<String>,
     outputs: VecDeque<Output<W, A>>,
     /// Where this device is now.
     networks: Vec<Network>,
@@ -104,6 +106,7 @@ impl<W, A> Engine<W, A> {
             in_step: Vec::new(),
             lazy_at: None,
             recover_at: None,
+            refused: None,
             outputs: VecDeque::new(),
             networks,
             knocks,
@@ -247,5 +250,11 @@ impl<W, A> Engine<W, A> {
     /// Whether the store closed itself and is tried again later.
     pub fn is_recovering(&self) -> bool {
         self.recover_at.is_some()
+    }
+
+    /// Why the disk did not take what was last to be written, in words; `None` once it has taken something that was said. A store
+    /// that was closed by that may be open again long before: a disk that is full takes small things and no large ones.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 }

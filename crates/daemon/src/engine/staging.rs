@@ -204,6 +204,9 @@ impl<W, A> Engine<W, A> {
             tracing::error!(%error, "what was committed does not read");
         }
         let changed = committed.documents.clone();
+        if !changed.is_empty() {
+            self.refused = None;
+        }
         self.outputs.push_back(Output::Committed(committed));
         // Before anything that follows: a session that learns that one document was stored, and not yet that another has
         // changed in the same stage, would be in step with a peer that lacks the other.
@@ -271,6 +274,7 @@ impl<W, A> Engine<W, A> {
     /// A stage was lost: nobody is told anything of it, sessions end, and the disk is tried again.
     fn stage_failed(&mut self, replica: &mut Replica, after: Vec<After<A>>, error: StageError, now: Instant) {
         tracing::error!(%error, "the disk refused");
+        self.refused = Some(error.to_string());
         let mut lost = Vec::new();
         for after in after {
             match after {
