@@ -33,7 +33,7 @@ impl Network {
     }
 
     /// The ends of every device's chain are enough: facts come with what they build on. What a device was found to hold is not
-    /// looked for again before its power fails: that nothing goes any other way is judged at the end of a run.
+    /// looked for again before its power fails or its disk is changed: that nothing goes any other way is judged at the end of a run.
     fn assert_holds_all(&mut self, at: usize, other: usize, tips: &mut BTreeMap<Scope, Vec<FactId>>) {
         let Some((own, theirs)) = self.comparable(at, other) else { return };
         // While it is taken to be locked there, in step means what is shared.

@@ -112,8 +112,9 @@ impl Network {
         done
     }
 
-    /// Its sessions knew another disk.
+    /// Its sessions knew another disk, and so did who looked at what it holds.
     fn meet_again(&mut self, device: DeviceName) {
+        self.forget_held(device.0);
         for connection in self.wires.of(device.0) {
             for end in self.wires.lose(connection).into_iter().flatten() {
                 self.give(end, Input::Lost { connection });
