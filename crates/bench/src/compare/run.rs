@@ -1,4 +1,4 @@
-//! What is asked of a peer that is a process behind [`Side`](super::peers::Side), one question after the other.
+//! What is asked of a peer that is a process behind [`Side`], one question after the other.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
