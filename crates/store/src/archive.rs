@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use betwixt_model::document::Scope;
 
-use crate::chunks::{ChunkName, Chunks, Cutting};
+use crate::chunks::{ChunkName, Chunks, ends_behind};
 use crate::error::StoreError;
 use crate::keys::KeyId;
 use crate::open::Plain;
@@ -146,13 +146,11 @@ pub(crate) struct ChunkWriter {
     table: Option<(Scope, Area)>,
     gathered: Vec<u8>,
     rows: u64,
-    /// How many chunks had to be written.
-    pub(crate) written: usize,
 }
 
 impl ChunkWriter {
     pub(crate) fn new(chunks: Chunks) -> Self {
-        Self { chunks, names: Vec::new(), table: None, gathered: Vec::new(), rows: 0, written: 0 }
+        Self { chunks, names: Vec::new(), table: None, gathered: Vec::new(), rows: 0 }
     }
 
     /// One row more. Those of a table come one after the other.
@@ -161,7 +159,7 @@ impl ChunkWriter {
             self.cut()?;
         }
         self.add(scope, area, key, value);
-        if Cutting::ends_behind(key, value) { self.cut() } else { Ok(()) }
+        if ends_behind(key, value) { self.cut() } else { Ok(()) }
     }
 
     /// One row more in the same chunk, wherever a chunk would end by itself.
@@ -180,8 +178,7 @@ impl ChunkWriter {
             return Ok(());
         }
         self.gathered.push(END);
-        let (name, written) = self.chunks.keep(&self.gathered)?;
-        self.written += usize::from(written);
+        let (name, _) = self.chunks.keep(&self.gathered)?;
         self.names.push((name, self.gathered.len() as u64));
         self.gathered.clear();
         Ok(())

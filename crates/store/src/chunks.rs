@@ -1,7 +1,7 @@
 //! Pieces of snapshots, each in a file that is named by its content: what did not change since yesterday is written once, and
 //! today's snapshot names it, too.
 //!
-//! A chunk is some rows of one table, as they stand in the database, sealed ([`Cutting`] says which). Nothing is taken from a
+//! A chunk is some rows of one table, as they stand in the database, sealed ([`ends_behind`] says which). Nothing is taken from a
 //! chunk's file before its hash is that of its name.
 
 use std::collections::BTreeSet;
@@ -37,19 +37,13 @@ impl ChunkName {
     }
 }
 
-/// Decides where a chunk ends, by the rows' names alone: a row that is added or changed changes the chunk that it is in, and
-/// no other.
-#[derive(Debug, Default)]
-pub(crate) struct Cutting;
-
-impl Cutting {
-    /// Whether the chunk ends behind a row. The likelihood is in proportion to the row's length, so that chunks of small rows
-    /// and of long ones have the same size, and a long row has one of its own.
-    pub(crate) fn ends_behind(key: &[u8], value: &[u8]) -> bool {
-        let hash = blake3::hash(key);
-        let draw = u32::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1], hash.as_bytes()[2], 0]) % MEAN;
-        (draw as usize) < key.len() + value.len()
-    }
+/// Whether a chunk ends behind a row. That is decided by the rows' names alone: a row that is added or changed changes the chunk that
+/// it is in, and no other. The likelihood is in proportion to the row's length, so that chunks of small rows and of long ones have the
+/// same size, and a long row has one of its own.
+pub(crate) fn ends_behind(key: &[u8], value: &[u8]) -> bool {
+    let hash = blake3::hash(key);
+    let draw = u32::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1], hash.as_bytes()[2], 0]) % MEAN;
+    (draw as usize) < key.len() + value.len()
 }
 
 /// The directory of the chunks.
@@ -69,8 +63,7 @@ impl Chunks {
     }
 
     /// Keeps a chunk; answers its name and whether it had to be written. One that is there and no longer whole is written
-    /// anew, which mends every snapshot that names it. Durable when it returns, but for the directory's entry
-    /// ([`Chunks::sync`]).
+    /// anew, which mends every snapshot that names it. Durable when it returns.
     pub(crate) fn keep(&self, bytes: &[u8]) -> Result<(ChunkName, bool), ArchiveError> {
         let name = ChunkName::of(bytes);
         if self.read(&name).is_ok() {
@@ -139,7 +132,7 @@ mod tests {
                 let chunk = chunks.last_mut().expect("there is one");
                 chunk.extend_from_slice(key);
                 chunk.extend_from_slice(value);
-                if Cutting::ends_behind(key, value) {
+                if ends_behind(key, value) {
                     chunks.push(Vec::new());
                 }
             }
