@@ -6,6 +6,8 @@
 //!
 //! A document does not know who may write to it ([`crate::gate`] does), and holds no opinion on what its facts mean.
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -218,7 +220,7 @@ impl Document {
     /// # Errors
     /// [`DocumentError`] when the bytes are damaged or begin otherwise. A panic inside Automerge is such an error, too.
     pub fn load(id: DocumentId, saved: &[u8]) -> Result<Self, DocumentError> {
-        let automerge = caught(id, || Automerge::load(saved))?;
+        let automerge = caught(id, || load::load(saved))?;
         let genesis = genesis_hash();
         if automerge.get_change_by_hash(&genesis).is_none() {
             return Err(DocumentError::ForeignGenesis(id));
@@ -337,9 +339,11 @@ impl Document {
         read: impl FnOnce(&[Change]) -> T,
     ) -> Result<T, DocumentError> {
         let id = self.id;
+        let before = self.sequences.values().sum();
         let automerge = &mut self.automerge;
         let answer = caught(id, || {
             automerge.apply_changes(changes.iter().cloned())?;
+            load::applied(automerge, changes.len(), before)?;
             Ok(read(changes))
         })?;
         changes.iter().for_each(|change| self.count(change));
