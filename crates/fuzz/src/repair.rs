@@ -4,7 +4,8 @@
 use std::io::Read;
 
 use betwixt_sync::wire::caps;
-use flate2::bufread::DeflateDecoder;
+use flate2::Compression;
+use flate2::bufread::{DeflateDecoder, DeflateEncoder};
 use sha2::{Digest, Sha256};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
@@ -53,6 +54,14 @@ fn checksum(kind: u8, data: &[u8]) -> [u8; 4] {
     };
     let hash = hash.finalize();
     [hash[0], hash[1], hash[2], hash[3]]
+}
+
+/// Bytes that inflate to these.
+pub(crate) fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::new();
+    let mut encoder = DeflateEncoder::new(bytes, Compression::fast());
+    encoder.read_to_end(&mut deflated).expect("memory does not fail");
+    deflated
 }
 
 /// A sync message of what stands before its changes, and these changes, each repaired.

@@ -10,7 +10,7 @@ use betwixt_model::document::{Document, arrivals, read_changes};
 use betwixt_model::gate::admit;
 use betwixt_sync::wire::caps;
 use betwixt_sync::wire::chunk::{Budget, decode_change, decode_document, measure_document};
-use betwixt_sync::wire::decode_sync_message;
+use betwixt_sync::wire::{decode_packed_message, decode_sync_message};
 
 use crate::frames;
 use crate::household::{Home, couple, ours, shared};
@@ -49,6 +49,9 @@ pub(super) fn messages(bytes: &[u8]) {
     if decode_sync_message(bytes).is_ok() {
         here("a message");
     }
+    // Packed: as it came, and as what it would be deflated from.
+    let _ = decode_packed_message(bytes);
+    let _ = decode_packed_message(&repair::deflated(bytes));
     let parts = frames::split(bytes);
     let Some(((_, before), chunks)) = parts.split_first() else { return };
     let chunks: Vec<&[u8]> = chunks.iter().map(|(_, chunk)| *chunk).collect();

@@ -27,6 +27,7 @@ impl Session {
         if !self.config.peer_counters.admits(hello.counter) {
             return Err(ProtocolViolation::RepeatedCounter(hello.counter));
         }
+        self.version = version;
         self.event(Event::Met { version, counter: hello.counter });
         // Compared with what this side's Hello said, as the peer does, so that both come to the same answer.
         let differ = hello.roster_heads != self.config.roster.heads;

@@ -9,7 +9,9 @@ use betwixt_model::document::Document;
 use super::exchange::{Arrived, Exchange, Kind, Persisting, heads_of};
 use super::{CloseReason, Event, Output, PersistId, Phase, ProtocolViolation, Session};
 use crate::wire::chunk::{ChunkError, change_hash, decode_document, measure_document};
-use crate::wire::{DocumentName, Frame, StreamKey, caps, decode_sync_message};
+use crate::wire::{
+    DocumentName, Frame, PACKED_SINCE, StreamKey, caps, decode_packed_message, decode_sync_message, pack,
+};
 
 impl Session {
     /// Gives turns to documents that differ, latest year first.
@@ -61,7 +63,7 @@ impl Session {
         }
         arrived.bytes.extend_from_slice(bytes);
         let cap = match kind {
-            Kind::Message => caps::MESSAGE,
+            Kind::Message | Kind::Packed => caps::MESSAGE,
             Kind::Whole => caps::WHOLE,
         };
         if arrived.bytes.len() > cap {
@@ -92,6 +94,7 @@ impl Session {
         self.waiting_bytes = self.waiting_bytes.saturating_sub(arrived.bytes.len());
         let decoded = match arrived.kind {
             Kind::Message => decode_sync_message(&arrived.bytes),
+            Kind::Packed => decode_packed_message(&arrived.bytes),
             Kind::Whole => decode_document(&arrived.bytes).map(whole_as_message),
         };
         let (message, mut changes) =
@@ -138,13 +141,14 @@ impl Session {
 
     /// Says what there is to be said about a document that is on disk entirely.
     pub(super) fn speak(&mut self, id: DocumentName, document: &Document) {
+        let packs = self.version >= PACKED_SINCE;
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         exchange.asked = false;
         if !exchange.unanswered {
             exchange.dirty = false;
             let frames = match exchange.whole_to_send(document) {
                 Some(saved) => Ok(parts(&saved, |last, bytes| Frame::Whole { last, bytes })),
-                None => exchange.message_to_send(document),
+                None => exchange.message_to_send(document, packs),
             };
             match frames {
                 Ok(frames) => {
@@ -237,7 +241,7 @@ impl Exchange {
     }
 
     /// What Automerge has to say, within the caps.
-    fn message_to_send(&mut self, document: &Document) -> Result<Vec<Frame>, CloseReason> {
+    fn message_to_send(&mut self, document: &Document, packs: bool) -> Result<Vec<Frame>, CloseReason> {
         let missing = std::mem::take(&mut self.missing);
         let state = self.state(document);
         // Once only: to a peer that claims a last meeting that this side does not know, it would answer for ever.
@@ -248,6 +252,9 @@ impl Exchange {
         message.need = needed.into_iter().collect();
         cut(&mut message, state)?;
         self.unanswered = !message.changes.is_empty();
+        if packs && let Some(packed) = packed(&mut message) {
+            return Ok(parts(&packed, |last, bytes| Frame::Packed { last, bytes }));
+        }
         let bytes = message.encode();
         if bytes.len() > caps::MESSAGE {
             return Err(CloseReason::TooLarge("a sync message"));
@@ -286,6 +293,17 @@ fn cut(message: &mut Message, state: &mut State) -> Result<(), CloseReason> {
     }
     message.changes = message.changes.iter().take(kept).map(<[u8]>::to_vec).collect::<Vec<_>>().into();
     Ok(())
+}
+
+/// The message packed; `None`, and the message as it was, where it brings no changes or does not pack.
+fn packed(message: &mut Message) -> Option<Vec<u8>> {
+    let changes = std::mem::replace(&mut message.changes, ChunkList::empty());
+    let packed = match changes.len() {
+        0 => None,
+        _ => pack(&message.clone().encode(), changes.iter()).filter(|packed| packed.len() <= caps::MESSAGE),
+    };
+    message.changes = changes;
+    packed
 }
 
 /// A whole document says of its sender what a message with its heads would.

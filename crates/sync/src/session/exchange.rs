@@ -13,6 +13,8 @@ use super::SharedDocument;
 pub(super) enum Kind {
     /// A sync message.
     Message,
+    /// A sync message with its changes packed.
+    Packed,
     /// A saved document.
     Whole,
 }

@@ -48,7 +48,7 @@ use std::time::Instant;
 use betwixt_model::document::{Document, Scope};
 use betwixt_model::gate::GateError;
 
-use crate::wire::{DocumentName, Frame, GoodbyeReason, Hello, IncomingStream, StreamKey, caps};
+use crate::wire::{DocumentName, Frame, GoodbyeReason, Hello, IncomingStream, PACKED_SINCE, StreamKey, caps};
 
 pub use attachments::{ChunkStored, FetchEnd};
 pub use config::{Role, RosterOffer, SessionConfig, SessionScope, SharedDocument};
@@ -84,6 +84,8 @@ enum Phase {
 pub struct Session {
     config: SessionConfig,
     phase: Phase,
+    /// What both speak; 0 before the peer's Hello.
+    version: u32,
     /// What each of the peer's streams is for.
     streams: BTreeMap<IncomingStream, StreamKey>,
     /// This side's document streams that were opened.
@@ -144,6 +146,7 @@ impl Session {
         let mut session = Self {
             config,
             phase: Phase::Greeting { until },
+            version: 0,
             streams: BTreeMap::new(),
             opened: BTreeSet::new(),
             exchanges,
@@ -363,6 +366,9 @@ impl Session {
             (Some(StreamKey::Control), frame) => self.receive_control(now, frame),
             (Some(StreamKey::Document(document)), Frame::Sync { last, bytes }) => {
                 self.receive_part(document, exchange::Kind::Message, last, &bytes)
+            }
+            (Some(StreamKey::Document(document)), Frame::Packed { last, bytes }) if self.version >= PACKED_SINCE => {
+                self.receive_part(document, exchange::Kind::Packed, last, &bytes)
             }
             (Some(StreamKey::Document(document)), Frame::Whole { last, bytes }) => {
                 self.receive_part(document, exchange::Kind::Whole, last, &bytes)

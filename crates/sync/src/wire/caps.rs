@@ -15,6 +15,10 @@ pub const PART: usize = 256 * 1024;
 /// what stands around it.
 pub const MESSAGE: usize = 8 * 1024 * 1024;
 
+/// Bytes that a packed message may unpack to. Has room for the largest change, and for what [`MESSAGE_CUT`] lets into a
+/// message, which Automerge had compressed.
+pub const PACKED: usize = 16 * 1024 * 1024;
+
 /// Shared documents of a household: one a year and generation. Each takes a stream of each side's, of which the transport
 /// allows a little more.
 pub const DOCUMENTS: usize = 500;

@@ -170,6 +170,30 @@ pub(crate) fn change_hash(chunk: &[u8]) -> Result<automerge::ChangeHash, ChunkEr
     if kind == CHANGE { Ok(automerge::ChangeHash(hash(CHANGE, data))) } else { Err(ChunkError::Refused) }
 }
 
+/// The data of a change that this side has, from its chunk, compressed or not.
+pub(crate) fn change_data(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
+    match read_header(chunk)? {
+        (CHANGE, _, data) => Ok(data.to_vec()),
+        (COMPRESSED_CHANGE, _, data) => Budget::default().inflate(data),
+        _ => Err(Malformed::Value("kind of chunk").into()),
+    }
+}
+
+/// The chunk of a change, not compressed, from its data.
+pub(crate) fn change_chunk(data: &[u8]) -> Vec<u8> {
+    let mut chunk = MAGIC.to_vec();
+    chunk.extend_from_slice(&hash(CHANGE, data)[..4]);
+    chunk.push(CHANGE);
+    write_unsigned(&mut chunk, data.len() as u64);
+    chunk.extend_from_slice(data);
+    chunk
+}
+
+/// The hash of a change, from its data.
+pub(crate) fn hash_of_change(data: &[u8]) -> [u8; 32] {
+    hash(CHANGE, data)
+}
+
 /// Kind, checksum and data of a chunk that fills all of the bytes.
 fn read_header(chunk: &[u8]) -> Result<(u8, [u8; 4], &[u8]), ChunkError> {
     let mut reader = Reader::new(chunk);

@@ -8,7 +8,10 @@ use super::codec::{Malformed, Reader, write_bytes, write_hashes, write_unsigned}
 use super::{DocumentName, caps};
 
 /// The versions of the protocol that this version of Betwixt speaks.
-pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
+pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: PACKED_SINCE };
+
+/// The version since which sync messages may be packed ([`Frame::Packed`]).
+pub const PACKED_SINCE: u32 = 2;
 
 /// A range of protocol versions, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl GoodbyeReason {
     }
 }
 
-/// A frame. The first seven are sent on the control stream, the next three on a document's, the others on that of attached
+/// A frame. The first seven are sent on the control stream, the next four on a document's, the others on that of attached
 /// files.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
@@ -119,6 +122,13 @@ pub enum Frame {
     Open(DocumentName),
     /// A message of Automerge's sync protocol, or a part of one.
     Sync {
+        /// Whether the message ends here.
+        last: bool,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A message of Automerge's sync protocol with its changes packed, or a part of one. Not before [`PACKED_SINCE`].
+    Packed {
         /// Whether the message ends here.
         last: bool,
         /// The bytes.
@@ -174,6 +184,7 @@ const GOODBYE: u8 = 7;
 const OPEN: u8 = 16;
 const SYNC: u8 = 17;
 const WHOLE: u8 = 18;
+const PACKED: u8 = 19;
 const OPEN_ATTACHMENTS: u8 = 32;
 const HAVE: u8 = 33;
 const LOST: u8 = 34;
@@ -194,6 +205,7 @@ impl Frame {
             Self::Goodbye(_) => "Goodbye",
             Self::Open(_) => "Open",
             Self::Sync { .. } => "Sync",
+            Self::Packed { .. } => "Packed",
             Self::Whole { .. } => "Whole",
             Self::OpenAttachments => "OpenAttachments",
             Self::Have { .. } => "Have",
@@ -244,6 +256,10 @@ impl Frame {
             }
             Self::Sync { last, bytes } => {
                 out.extend([SYNC, u8::from(*last)]);
+                out.extend_from_slice(bytes);
+            }
+            Self::Packed { last, bytes } => {
+                out.extend([PACKED, u8::from(*last)]);
                 out.extend_from_slice(bytes);
             }
             Self::Whole { last, bytes } => {
@@ -304,6 +320,10 @@ impl Frame {
             SYNC => {
                 let (last, bytes) = read_part(&mut reader)?;
                 Self::Sync { last, bytes }
+            }
+            PACKED => {
+                let (last, bytes) = read_part(&mut reader)?;
+                Self::Packed { last, bytes }
             }
             WHOLE => {
                 let (last, bytes) = read_part(&mut reader)?;

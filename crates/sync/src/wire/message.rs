@@ -11,6 +11,7 @@ use automerge::{Change, ChangeHash};
 use super::caps;
 use super::chunk::{Budget, ChunkError, decode_change};
 use super::codec::{Malformed, Reader};
+use super::packed::unpack;
 
 /// The first byte of a V1 message.
 const MESSAGE_V1: u8 = 0x42;
@@ -47,6 +48,14 @@ pub fn decode_sync_message(bytes: &[u8]) -> Result<(Message, Vec<Change>), Chunk
     // What may follow are flags: an offer of other messages, which is not taken up.
     let message = Message { heads, need, have, changes: ChunkList::empty(), flags: None, version: MessageVersion::V1 };
     Ok((message, changes))
+}
+
+/// Reads a packed sync message: the same, once it is unpacked.
+///
+/// # Errors
+/// As [`decode_sync_message`], and when it does not unpack within the caps.
+pub fn decode_packed_message(bytes: &[u8]) -> Result<(Message, Vec<Change>), ChunkError> {
+    decode_sync_message(&unpack(bytes)?)
 }
 
 fn read_filter(bytes: &[u8]) -> Result<BloomFilter, ChunkError> {

@@ -13,13 +13,15 @@ pub(crate) mod codec;
 mod frame;
 mod lane;
 mod message;
+mod packed;
 mod stream;
 
 #[cfg(test)]
 mod tests;
 
 pub use codec::Malformed;
-pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, VERSIONS, VersionRange};
+pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, PACKED_SINCE, VERSIONS, VersionRange};
 pub use lane::{Lane, OutgoingStream};
-pub use message::decode_sync_message;
+pub use message::{decode_packed_message, decode_sync_message};
+pub(crate) use packed::pack;
 pub use stream::{DocumentName, IncomingStream, StreamKey};

@@ -82,6 +82,38 @@ fn a_newer_peer_that_still_speaks_this_version_is_spoken_with() {
 }
 
 #[test]
+fn a_peer_of_version_1_is_spoken_with_and_never_sent_what_it_cannot_read() {
+    for old in 0..2 {
+        let mut homes = couple();
+        homes[old].versions = VersionRange { oldest: 1, newest: 1 };
+        homes[0].say(2026, "a");
+        meet(&mut homes, 1);
+        homes[0].say(2026, "b");
+        homes[1].say(2026, "c");
+        let connection = meet(&mut homes, 2);
+        assert!(connection.trace.contains(&"Sync") && !connection.trace.contains(&"Packed"), "{:?}", connection.trace);
+        homes[old].versions = VERSIONS;
+        homes[0].say(2026, "d");
+        let connection = meet(&mut homes, 3);
+        assert!(connection.trace.contains(&"Packed"), "{:?}", connection.trace);
+    }
+}
+
+#[test]
+fn hostile_input_is_an_error_a_packed_message_in_a_session_of_version_1() {
+    let mut homes = couple();
+    homes[0].versions = VersionRange { oldest: 1, newest: 1 };
+    homes[0].say(2026, "a");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 1, 2026, "b");
+    connection.run(&mut homes);
+    let frame = Frame::Packed { last: true, bytes: vec![3, 0] }.encode();
+    connection.hand(&mut homes, 0, StreamKey::Document(shared(2026)), &frame);
+    let violation = ProtocolViolation::OutOfOrder("Packed");
+    assert_eq!(connection.ends[0].closed, Some(CloseReason::Violation(violation)));
+}
+
+#[test]
 fn a_foreign_household_is_refused() {
     let mut alone = Alone::new(Role::Accepting);
     let household = HouseholdId::from_bytes([9; 32]);

@@ -33,7 +33,7 @@ fn an_edit_flows_as_it_is_committed_in_one_message() {
         assert_same(&homes);
         connection.run(&mut homes);
         connection.assert_in_step(&homes);
-        let syncs = connection.trace.iter().filter(|name| **name == "Sync").count();
+        let syncs = connection.trace.iter().filter(|name| ["Sync", "Packed"].contains(name)).count();
         assert_eq!(syncs, 2, "one message and its acknowledgement: {:?}", connection.trace);
     }
 }

@@ -24,7 +24,7 @@ use super::{
     ChunkStored, CloseReason, CounterWindow, Event, FetchEnd, Output, Role, RosterOffer, Session, SessionConfig,
     SessionScope, SharedDocument,
 };
-use crate::wire::{DocumentName, Frame, IncomingStream, StreamKey, VERSIONS};
+use crate::wire::{DocumentName, Frame, IncomingStream, StreamKey, VERSIONS, VersionRange};
 
 /// Simulated time begins at some instant, and only the test moves it.
 #[allow(clippy::disallowed_methods)]
@@ -55,6 +55,8 @@ pub(crate) struct Home {
     pub(crate) knows_attachments: bool,
     /// Those that are whole.
     pub(crate) attachments: BTreeMap<AttachmentId, File>,
+    /// What versions of the protocol it speaks.
+    pub(crate) versions: VersionRange,
     /// Those of which some chunks are here.
     pub(crate) parts: BTreeMap<AttachmentId, Vec<Vec<u8>>>,
 }
@@ -76,6 +78,7 @@ pub(crate) fn couple() -> [Home; 2] {
         keeps_states: true,
         knows_attachments: false,
         attachments: BTreeMap::new(),
+        versions: VERSIONS,
         parts: BTreeMap::new(),
     };
     [home(0), home(1)]
@@ -133,7 +136,7 @@ impl Home {
             role,
             scope: SessionScope::Ours,
             household: HouseholdId::from_bytes([3; 32]),
-            versions: VERSIONS,
+            versions: self.versions,
             counter: self.counter,
             peer_counters: self.seen,
             roster: self.roster.clone(),

@@ -1,6 +1,7 @@
 //! The bytes of frames, pinned; and chunks that claim more than they hold.
 
 mod chunks;
+mod packed;
 
 use automerge::ChangeHash;
 use betwixt_model::document::{DocumentId, Scope};
@@ -11,6 +12,9 @@ use super::*;
 
 /// One line a frame: its name and its bytes. They are the protocol's version 1: a line that changes is another version.
 const GOLDEN: &str = include_str!("golden.txt");
+
+/// The frames that came with version 2.
+const GOLDEN_2: &str = include_str!("golden-2.txt");
 
 fn shared(year: i16, generation: u32) -> DocumentName {
     DocumentName::of(DocumentId { scope: Scope::Ours, year, generation })
@@ -70,13 +74,29 @@ fn one_of_each() -> Vec<(&'static str, Frame)> {
     all
 }
 
+fn one_of_each_since_version_2() -> Vec<(&'static str, Frame)> {
+    vec![
+        ("packed-part", Frame::Packed { last: false, bytes: b"deflated".to_vec() }),
+        ("packed-last", Frame::Packed { last: true, bytes: b"deflated".to_vec() }),
+    ]
+}
+
 #[test]
 fn golden_every_frame_has_the_bytes_that_version_1_gave_it() {
+    assert_golden(one_of_each(), GOLDEN);
+}
+
+#[test]
+fn golden_the_frames_of_version_2_have_their_bytes() {
+    assert_golden(one_of_each_since_version_2(), GOLDEN_2);
+}
+
+fn assert_golden(frames: Vec<(&'static str, Frame)>, expected: &str) {
     let hex = data_encoding::HEXLOWER;
     let written: String =
-        one_of_each().iter().map(|(name, frame)| format!("{name} {}\n", hex.encode(&frame.encode()))).collect();
-    assert_eq!(written, GOLDEN, "the wire format changed:\n{written}");
-    for (line, (name, frame)) in GOLDEN.lines().zip(one_of_each()) {
+        frames.iter().map(|(name, frame)| format!("{name} {}\n", hex.encode(&frame.encode()))).collect();
+    assert_eq!(written, expected, "the wire format changed:\n{written}");
+    for (line, (name, frame)) in expected.lines().zip(frames) {
         let (golden_name, golden) = line.split_once(' ').unwrap();
         assert_eq!(golden_name, name);
         assert_eq!(Frame::decode(&hex.decode(golden.as_bytes()).unwrap()), Ok(frame), "{name}");
@@ -85,8 +105,9 @@ fn golden_every_frame_has_the_bytes_that_version_1_gave_it() {
 
 #[test]
 fn frames_that_are_cut_short_or_have_something_after_them_are_refused() {
-    for (name, frame) in one_of_each() {
-        let open_ended = matches!(frame, Frame::Sync { .. } | Frame::Whole { .. } | Frame::Chunk { .. });
+    for (name, frame) in one_of_each().into_iter().chain(one_of_each_since_version_2()) {
+        let open_ended =
+            matches!(frame, Frame::Sync { .. } | Frame::Packed { .. } | Frame::Whole { .. } | Frame::Chunk { .. });
         let bytes = frame.encode();
         let shortest = match frame {
             // A tag, a file's id and a number of two bytes.
@@ -169,7 +190,7 @@ proptest! {
     /// HostileInputIsAnError; and what is read has one spelling.
     #[test]
     fn hostile_input_is_an_error_for_frames_and_what_is_read_is_written_the_same(
-        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 16, 17, 18, 32, 33, 34, 35, 36, 37, 99]),
+        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 99]),
         mut bytes in proptest::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..200),
     ) {
         bytes.insert(0, tag);
@@ -178,5 +199,6 @@ proptest! {
             prop_assert!(newer || frame.encode() == bytes);
         }
         let _ = decode_sync_message(&bytes);
+        let _ = decode_packed_message(&bytes);
     }
 }
