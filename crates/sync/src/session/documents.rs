@@ -14,12 +14,13 @@ use crate::wire::{
 };
 
 impl Session {
-    /// Gives turns to documents that differ, latest year first.
+    /// Gives turns to documents that differ, earliest year first: what is said builds on what was said before, and counts only when
+    /// that is there.
     pub(super) fn start_catching_up(&mut self) {
         let running = self.exchanges.values().filter(|exchange| exchange.catching_up).count();
         let room = caps::CATCHING_UP.saturating_sub(running);
         let mut started = Vec::new();
-        let queued = self.exchanges.iter_mut().rev().filter(|(_, exchange)| exchange.queued);
+        let queued = self.exchanges.iter_mut().filter(|(_, exchange)| exchange.queued);
         for (id, exchange) in queued.take(room) {
             exchange.queued = false;
             exchange.catching_up = true;

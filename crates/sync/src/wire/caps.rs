@@ -87,7 +87,7 @@ pub const WAITING_BYTES: usize = 48 * 1024 * 1024;
 /// Changes of one document that wait for others which they build on.
 pub const PARKED: usize = gate::MAX_PARKED;
 
-/// Documents that catch up at a time; the others wait their turn, latest year first.
+/// Documents that catch up at a time; the others wait their turn, earliest year first.
 pub const CATCHING_UP: usize = 4;
 
 /// How long the peer may take for its Hello.

@@ -78,11 +78,11 @@ pub enum StreamKey {
 
 impl StreamKey {
     /// How urgent a stream is beside the others of its connection: the greater goes first (as quinn's stream
-    /// priorities). Control before all, then the latest year, and attached files last.
+    /// priorities). Control before all, then the earliest year, on which later ones build, and attached files last.
     pub fn priority(self) -> i32 {
         match self {
             Self::Control => i32::from(i16::MAX) + 1,
-            Self::Document(document) => i32::from(document.year),
+            Self::Document(document) => i32::from(i16::MAX) - i32::from(document.year),
             Self::Attachments => 0,
         }
     }
@@ -111,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn control_goes_first_then_the_latest_year() {
+    fn control_goes_first_then_the_earliest_year() {
         let named = |year| DocumentName { year, generation: 0 };
         let key = |year| StreamKey::Document(named(year)).priority();
-        assert!(StreamKey::Control.priority() > key(*YEARS.end()));
-        assert!(key(2026) > key(2025));
-        assert!(key(*YEARS.start()) > StreamKey::Attachments.priority());
+        assert!(StreamKey::Control.priority() > key(*YEARS.start()));
+        assert!(key(2025) > key(2026));
+        assert!(key(*YEARS.end()) > StreamKey::Attachments.priority());
     }
 }
