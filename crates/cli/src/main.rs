@@ -24,6 +24,11 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command};
 use crate::terminal::Terminal;
 
+/// Gives back what is no longer used, in the daemon's case most of what a merge or a new index took for a moment. The C library's
+/// keeps it (docs/design/decisions.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     memory::keep_to_itself();
     let arguments = Arguments::parse();
