@@ -68,6 +68,7 @@ async fn ask(
     in_memory(options, column).await?;
 
     let Couple { first, second, .. } = couple;
+    let (first, second) = wire::lesser_last(first, second).await?;
     let relay = wire::between(&first, &second).await?;
     let frames = reconnect::measure(life.years)?;
     let met = wire::meet_again(&first, &second, &relay, options.meetings).await?;
@@ -85,6 +86,7 @@ async fn ask(
             first.up_and_unlock().await?;
             second.up_and_unlock().await?;
             in_step(&first, &second, options.patience).await?;
+            let (first, second) = wire::lesser_last(first, second).await?;
             let relay = wire::between(&first, &second).await?;
             month(first, second, relay, decade, &mut said, options, column).await
         }
