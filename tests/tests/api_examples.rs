@@ -310,6 +310,7 @@ async fn every_example_of_the_document_works_and_answers_what_it_promises() {
         "compare",
         "since",
         "search",
+        "statistics",
         "events",
     ] {
         performer.perform(&first, id).await;

@@ -11,6 +11,7 @@ mod query;
 mod rituals;
 mod seals;
 mod search;
+mod statistics;
 mod ways;
 
 use std::path::{Path, PathBuf};

@@ -32,6 +32,7 @@ pub mod seal;
 pub mod search;
 pub mod secret;
 pub mod settle;
+pub mod statistics;
 pub mod upkeep;
 pub mod ways;
 
@@ -76,6 +77,7 @@ pub use search::{
 };
 pub use secret::Secret;
 pub use settle::{Differently, Park, SaidBack, SayDifferently, SettleThread, ToSettle, WaitingField};
+pub use statistics::{MonthStatistics, ScopeStatistics, Statistics, StatisticsRequest};
 pub use upkeep::{Backup, BackupRequest, Damage, Finding, Level, RestoreRequest, Restored, VerifyReport};
 pub use ways::{
     ChangePassphrase, Left, NewKeyFile, PassphraseChanged, Proof, RecoveryCode, RecoveryCodeTested, RemoveWay, Way,

@@ -205,6 +205,17 @@ pub(crate) enum Command {
         after_help = "Examples:\n  betwixt search oak river               all words, in whatever order\n  betwixt search \"by the old mill\"        as it stands\n  betwixt search birth --kind journal    also birthday\n  betwixt search sea --year 2027 --latest\n  betwixt search sea --earlier           also what was replaced since"
     )]
     Search(Search),
+    /// How much there is, by the year or by the month: entries, rituals that took place, milestones, and how goals stand.
+    ///
+    /// Both of you together, never one beside the other; what is private is counted apart, while it is open.
+    #[command(
+        after_help = "Examples:\n  betwixt statistics              by the year\n  betwixt statistics --year 2027  by the month"
+    )]
+    Statistics {
+        /// Only this year, by the month.
+        #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1900..=2300))]
+        year: Option<i16>,
+    },
     /// Show where you said different things, and what waits for an answer.
     Differences,
     /// What waits for you two, and ways to settle it.

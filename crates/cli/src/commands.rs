@@ -20,6 +20,7 @@ mod service;
 mod settle;
 mod settling;
 mod statements;
+mod statistics;
 mod upkeep;
 mod ways;
 mod what;
@@ -82,6 +83,7 @@ async fn opened(opened: Opened, command: Command) -> Result<(), CommandError> {
         Command::Attachments { command } => attachments::attachments(&opened, command).await,
         Command::Bring(bring) => settling::bring(&opened, bring).await,
         Command::Search(arguments) => search::search(&opened, arguments).await,
+        Command::Statistics { year } => statistics::statistics(&opened, year).await,
         Command::Differences => settling::differences(&opened).await,
         Command::Settle(settle) => settle::settle(&opened, settle).await,
         Command::History(history) => past::history(&opened, &history).await,

@@ -13,6 +13,7 @@ pub(crate) mod seal;
 pub(crate) mod search;
 pub(crate) mod settle;
 pub(crate) mod statement;
+pub(crate) mod statistics;
 pub(crate) mod upkeep;
 pub(crate) mod ways;
 pub(crate) mod words;

@@ -29,6 +29,7 @@ mod search;
 mod server;
 pub mod shown;
 mod socket;
+mod statistics;
 mod tcp;
 mod values;
 mod ways;
@@ -48,6 +49,7 @@ pub use past::{Named, PastRequest, PastResponse, When};
 pub use request::{Answer, Call, DeviceChange, Request, Response, Target};
 pub use search::SearchAsked;
 pub use socket::{Alive, BindError, Socket};
+pub use statistics::StatisticsAsked;
 pub(crate) use tcp::Listening;
 pub use ways::{WayRequest, WayResponse};
 

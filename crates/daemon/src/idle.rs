@@ -84,6 +84,7 @@ pub(crate) fn is_use(request: &Request) -> bool {
             | Request::Progress { .. }
             | Request::Past(_)
             | Request::Search(_)
+            | Request::Statistics(_)
             | Request::Undo
             | Request::Calendar { .. }
             | Request::SayOccurrence { .. }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::page::{HistoryRequest, ItemsRequest, Order, Paging, SettleRequest, SinceRequest};
 use crate::ritual::CalendarRequest;
+use crate::statistics::StatisticsRequest;
 
 /// A query, as it is put after a path; nothing where nothing is asked for.
 #[derive(Debug, Default)]
@@ -77,6 +78,14 @@ impl From<&CalendarRequest> for Query {
     fn from(request: &CalendarRequest) -> Self {
         let CalendarRequest { from, until, zone } = request;
         Self::default().with("from", from.as_ref()).with("until", until.as_ref()).with("zone", zone.as_ref())
+    }
+}
+
+impl From<&StatisticsRequest> for Query {
+    fn from(request: &StatisticsRequest) -> Self {
+        let StatisticsRequest { scope, from, until } = request;
+        let query = Self::default().with("scope", scope.map(|scope| scope.name()));
+        query.with("from", from.as_ref()).with("until", until.as_ref())
     }
 }
 

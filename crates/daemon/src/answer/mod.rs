@@ -23,6 +23,7 @@ pub(crate) mod says;
 pub(crate) mod seals;
 pub(crate) mod search;
 pub(crate) mod settle;
+pub(crate) mod statistics;
 pub(crate) mod status;
 pub(crate) mod unsigned;
 pub(crate) mod verify;

@@ -8,7 +8,9 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::oneshot;
 
 use crate::answer::once::Begun;
-use crate::answer::{attachments, backups, chapter, documents, export, items, past, problem, search, settle, verify};
+use crate::answer::{
+    attachments, backups, chapter, documents, export, items, past, problem, search, settle, statistics, verify,
+};
 use crate::event::Finished;
 use crate::http::{Answer, AttachmentResponse, Request, Response, Sees, pieces};
 use crate::idle;
@@ -40,6 +42,9 @@ impl Open {
         }
         if let Request::ToSettle(list) = &request {
             return Some((answer, settle::read(replica, sees, list, Zoned::now().date())));
+        }
+        if let Request::Statistics(asked) = &request {
+            return Some((answer, statistics::read(replica, sees, asked)));
         }
         let outcome = match request {
             Request::Lock => {

@@ -35,6 +35,7 @@ const CAPABILITIES: &[&str] = &[
     "search",
     "settle",
     "since",
+    "statistics",
     "undo",
     "ways",
 ];

@@ -14,6 +14,7 @@ use super::frontends::{FrontendRequest, FrontendResponse};
 use super::lists::{BringPlace, ItemPlace, ItemsList, Paging, SettleList};
 use super::past::{PastRequest, PastResponse};
 use super::search::SearchAsked;
+use super::statistics::StatisticsAsked;
 use super::ways::{WayRequest, WayResponse};
 
 /// What the loop gives back.
@@ -156,6 +157,8 @@ pub enum Request {
     Past(PastRequest),
     /// `POST /v1/search`: [`Response::Search`].
     Search(Box<SearchAsked>),
+    /// `GET /v1/statistics`: [`Response::Statistics`].
+    Statistics(StatisticsAsked),
     /// `POST /v1/undo`: [`Response::Past`].
     Undo,
     /// `GET /v1/calendar`, `GET /v1/rituals/{id}/calendar`: [`Response::Calendar`].
@@ -298,6 +301,8 @@ pub enum Response {
     Saying(Box<api::Saying>),
     /// What was found.
     Search(api::SearchPage),
+    /// How much there is.
+    Statistics(api::Statistics),
     /// What was.
     Past(PastResponse),
     /// Frontends.

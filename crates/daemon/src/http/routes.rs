@@ -20,6 +20,7 @@ use super::parse;
 use super::past;
 use super::request::{Call, DeviceChange, Request, Response, Target};
 use super::search;
+use super::statistics;
 use super::{about, attachments, chapter, ways};
 
 pub(super) type Calls = mpsc::Sender<Call>;
@@ -76,6 +77,7 @@ pub(super) fn routes() -> Routes {
         .merge(attachments::routes())
         .merge(past::routes())
         .merge(search::routes())
+        .merge(statistics::routes())
         .get("/v1/seals", READ, seals::all)
         .get("/v1/seals/{id}", READ, seals::one)
         .put("/v1/seals/{id}/answer", WRITE_PRIVATE, seals::answer)
@@ -330,6 +332,7 @@ fn write(status: StatusCode, response: Response) -> HttpResponse {
         Response::Item(body) => json(status, &body),
         Response::Saying(body) => json(status, &body),
         Response::Search(body) => json(status, &body),
+        Response::Statistics(body) => json(status, &body),
         Response::Past(body) => past::write(status, body),
         Response::Frontend(body) => frontends::write(status, body),
         Response::Ways(body) => ways::write(status, body),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::ingest::{check, fact_groups};
 use super::listing::{listed_group, years_group};
 use super::rows::{ReadRows, Table, WriteRows};
+use super::statistics::STATISTICS;
 use super::stored::{AGREED, ERASED, FactRow, Placing, REVIEWS, SETTLE, chain_group, decode, links_group, long_name};
 use super::work::Work;
 use super::{Effect, IndexError, counts::COUNTS};
@@ -34,7 +35,7 @@ pub(super) fn derive<R: WriteRows>(
 ) -> Answer<Effect, R> {
     let mut before = Before::default();
     let mut graph = Graph::default();
-    for group in [SETTLE, REVIEWS, AGREED, COUNTS, ERASED] {
+    for group in [SETTLE, REVIEWS, AGREED, COUNTS, STATISTICS, ERASED] {
         clear(rows, Table::Derived, group)?;
     }
     for group in fact_groups() {

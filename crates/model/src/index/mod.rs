@@ -22,6 +22,7 @@ mod ingest;
 mod listing;
 mod lookup;
 pub mod rows;
+mod statistics;
 mod stored;
 mod stored_field;
 mod work;
@@ -43,10 +44,11 @@ pub use lookup::{
     live_of_item, may_be_unsettled, newer, owner, part_of_facts, standing, tip, tips, year,
 };
 pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
+pub use statistics::{BEGUN, Begun, Counted, GoalState, Month, Statistics, YEARS, statistics};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 8;
+pub const INDEX_VERSION: u32 = 9;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

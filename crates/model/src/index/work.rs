@@ -12,6 +12,7 @@ use super::counts::Changes;
 use super::fold::OpenField;
 use super::listing;
 use super::rows::{ReadRows, Table, WriteRows};
+use super::statistics::{self, Adds, Role, Standing, Word};
 use super::stored::{
     CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode, fact_group,
     insert_sorted, links_group, long_name, remove_sorted, tip_key,
@@ -38,6 +39,8 @@ struct CachedField {
     agreed: Option<Agreed>,
     /// The first day on which they asked to look at the item again.
     review: Option<Date>,
+    /// What it added to what is counted for pictures.
+    adds: Adds,
 }
 
 /// Whether a row without a value is there.
@@ -60,6 +63,7 @@ pub(super) struct Work<'a, R: WriteRows> {
     fields: BTreeMap<FieldKey, CachedField>,
     items: BTreeMap<(String, ItemId), Cached<ItemRow>>,
     counts: Changes,
+    statistics: statistics::Changes,
 }
 
 impl<'a, R: WriteRows> Work<'a, R> {
@@ -73,6 +77,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
             fields: BTreeMap::new(),
             items: BTreeMap::new(),
             counts: Changes::default(),
+            statistics: statistics::Changes::default(),
         }
     }
 
@@ -136,10 +141,11 @@ impl<'a, R: WriteRows> Work<'a, R> {
 
     fn open_field(&mut self, key: &FieldKey) -> Answer<(), R> {
         if !self.fields.contains_key(key) {
-            let field = OpenField::read(self.rows, key)?;
+            let mut field = OpenField::read(self.rows, key)?;
             let (links, review) = (self.links(key, &field)?, self.review(key, &field)?);
             let agreed = if field.keeps_agreements() { Some(Agreed::read(self.rows, key)?) } else { None };
-            self.fields.insert(key.clone(), CachedField { field, links, agreed, review });
+            let adds = self.adds(key, &mut field, agreed.as_ref())?;
+            self.fields.insert(key.clone(), CachedField { field, links, agreed, review, adds });
         }
         Ok(())
     }
@@ -176,6 +182,48 @@ impl<'a, R: WriteRows> Work<'a, R> {
             }
         }
         Ok(first)
+    }
+
+    /// What a field adds to what is counted for pictures. `agreed` are the agreements that are kept beside it, if they are.
+    fn adds(&mut self, key: &FieldKey, field: &mut OpenField, agreed: Option<&Agreed>) -> Answer<Adds, R> {
+        let Some(role) = Role::of(key) else { return Ok(Adds::new()) };
+        let mut standing = Standing::default();
+        if role.asks_for_founding() {
+            standing.founding = self.item(&key.kind, &key.item)?.row.as_ref().and_then(|row| row.founding);
+            if standing.founding.is_none() {
+                return Ok(Adds::new());
+            }
+        }
+        for entry in field.standing().live() {
+            standing.words.push(self.word(role, entry)?);
+        }
+        if role == Role::GoalState {
+            let mut pairs = match agreed {
+                Some(agreed) => {
+                    let mut pairs = Vec::new();
+                    for [one, other] in agreed.standing() {
+                        pairs.push([self.entry(&one)?, self.entry(&other)?]);
+                    }
+                    pairs
+                }
+                None => {
+                    let facts = FieldFacts::new(field.all(&*self.rows)?);
+                    facts.agreements().iter().map(|agreed| [agreed.one.clone(), agreed.other.clone()]).collect()
+                }
+            };
+            pairs.sort_by_key(|[one, other]| (one.weight().max(other.weight()), one.id, other.id));
+            for [one, other] in pairs {
+                standing.agreed.push([self.word(role, &one)?, self.word(role, &other)?]);
+            }
+        }
+        Ok(role.adds(key, &standing))
+    }
+
+    fn word(&mut self, role: Role, entry: &Entry) -> Answer<Word, R> {
+        let row = self.fact(&entry.id)?.ok_or(IndexError::Damaged(Table::Facts))?;
+        let (date, household, says) = (row.header.date, row.header.household, row.content.is_some() && !entry.null);
+        let value = if role.reads_values() { self.value(&entry.id)? } else { None };
+        Ok(Word { partner: entry.partner, household, date, hash: entry.value, says, value })
     }
 
     /// A known fact's value, unless it was erased.
@@ -429,6 +477,10 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let key = row.field(id);
         let (date, founding) = (row.header.date, (row.header.partner, row.header.date));
         let founds = row.header.item.is_none();
+        if founds && let Some(field) = Role::waits_for(&key.kind) {
+            // What it adds without its item's beginning, before that is known.
+            self.open_field(&FieldKey { field: field.to_owned(), ..key.clone() })?;
+        }
         let cached = self.item(&key.kind, &key.item)?;
         let before = cached.row.clone();
         let row = cached.row.get_or_insert(ItemRow { founding: None, earliest: (date, *id) });
@@ -444,16 +496,23 @@ impl<'a, R: WriteRows> Work<'a, R> {
     pub(super) fn flush(mut self) -> Answer<Vec<FieldKey>, R> {
         let mut changed = Vec::new();
         for (key, mut cached) in std::mem::take(&mut self.fields) {
+            if cached.field.changed {
+                cached.field.write(self.rows)?;
+                if cached.field.keeps_agreements() {
+                    let agreed = match cached.agreed.take() {
+                        Some(agreed) => agreed,
+                        None => Agreed::of(&FieldFacts::new(cached.field.all(&*self.rows)?)),
+                    };
+                    agreed.write(self.rows, &key)?;
+                    cached.agreed = Some(agreed);
+                }
+            }
+            // Also of a field that only waited for its item's beginning.
+            let agreed = cached.agreed.take().filter(|_| cached.field.keeps_agreements());
+            let adds = self.adds(&key, &mut cached.field, agreed.as_ref())?;
+            self.statistics.put(&cached.adds, &adds);
             if !cached.field.changed {
                 continue;
-            }
-            cached.field.write(self.rows)?;
-            if cached.field.keeps_agreements() {
-                let agreed = match cached.agreed {
-                    Some(agreed) => agreed,
-                    None => Agreed::of(&FieldFacts::new(cached.field.all(&*self.rows)?)),
-                };
-                agreed.write(self.rows, &key)?;
             }
             let links = self.links(&key, &cached.field)?;
             for gone in cached.links.difference(&links) {
@@ -509,6 +568,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         }
         listing.write(self.rows)?;
         self.counts.write(self.rows)?;
+        self.statistics.write(self.rows)?;
         Ok(changed)
     }
 }

@@ -33,6 +33,8 @@ pub struct Device {
     pub id: DeviceId,
     pub partner: PartnerId,
     pub last: Option<FactId>,
+    /// The date of what it says.
+    pub date: Date,
     nonces: u64,
 }
 
@@ -40,7 +42,7 @@ impl Device {
     pub fn new(number: u8) -> Self {
         let key = SigningKey::from_bytes(&[number; 32]);
         let id = DeviceId::from_bytes(key.verifying_key().to_bytes());
-        Self { key, id, partner: partner(number >= 100), last: None, nonces: 0 }
+        Self { key, id, partner: partner(number >= 100), last: None, date: TODAY, nonces: 0 }
     }
 
     pub fn nonce(&mut self) -> Nonce {
@@ -78,7 +80,7 @@ impl Device {
             previous,
             partner: self.partner,
             device: self.id,
-            date: TODAY,
+            date: self.date,
             nonce: self.nonce(),
             value,
         };

@@ -203,6 +203,8 @@ fn items_of<R: ReadRows>(rows: &R, reader: &Reader, partners: &[PartnerId]) -> V
     }
     let sealed = seal::sessions(rows, reader, partners).expect("the index can be read");
     shown.insert("sealed answers".to_owned(), json!(sealed));
+    let statistics = index::statistics(rows).expect("the index can be read");
+    shown.insert("statistics".to_owned(), json!(format!("{statistics:?}")));
     Value::Object(shown)
 }
 

@@ -28,6 +28,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Operation>)> {
         ("Chapters", together::chapter()),
         ("The documents themselves", past::documents()),
         ("Searching", past::search()),
+        ("Statistics", past::statistics()),
         ("The past", past::past()),
         ("Events", past::events()),
     ]

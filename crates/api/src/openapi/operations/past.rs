@@ -32,6 +32,20 @@ pub(super) fn search() -> Vec<Operation> {
     ]
 }
 
+pub(super) fn statistics() -> Vec<Operation> {
+    vec![
+        Operation::get("statistics", "/v1/statistics", "How much there is, by the month: what pictures are drawn from.")
+            .more(
+                "Kept as things are said, so that asking reads a row a year. Nothing is counted by partner. What is private is \
+                 counted apart, for who has the permission `private`. `from` and `until` are days in the first and the last month.",
+            )
+            .query("scope", None)
+            .query("from", Some("2020-01-01"))
+            .query("until", None)
+            .answers::<Statistics>(),
+    ]
+}
+
 pub(super) fn past() -> Vec<Operation> {
     vec![
         Operation::get("history", "/v1/history/{item}", "A page of what was said about an item.")
