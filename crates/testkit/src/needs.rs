@@ -53,11 +53,13 @@ pub enum Need {
     Systemd,
     /// To see the daemon's own page as people see it: Chromium. [`Self::Node`] drives it.
     Chromium,
+    /// To count instructions: Valgrind, with its callgrind.
+    Valgrind,
 }
 
 impl Need {
     /// Every need there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NetworkNamespaces,
         Self::Mounts,
         Self::Capture,
@@ -68,6 +70,7 @@ impl Need {
         Self::Schemathesis,
         Self::Systemd,
         Self::Chromium,
+        Self::Valgrind,
     ];
 
     /// Its name in [`REQUIRE`] and in what is printed.
@@ -83,6 +86,7 @@ impl Need {
             Self::Schemathesis => "schemathesis",
             Self::Systemd => "systemd",
             Self::Chromium => "chromium",
+            Self::Valgrind => "valgrind",
         }
     }
 
@@ -99,6 +103,7 @@ impl Need {
             Self::Schemathesis => "pip install schemathesis, into an environment whose programs are found",
             Self::Systemd => "apt-get install systemd",
             Self::Chromium => "apt-get install chromium",
+            Self::Valgrind => "apt-get install valgrind",
         }
     }
 
@@ -135,6 +140,7 @@ impl Need {
             Self::Curl => run("curl", &["--version"]),
             Self::Schemathesis => run("schemathesis", &["--version"]),
             Self::Chromium => run(CHROMIUM, &["--version"]),
+            Self::Valgrind => run("valgrind", &["--tool=callgrind", "--version"]),
         }
     }
 }

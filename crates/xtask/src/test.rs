@@ -13,7 +13,7 @@ use crate::tally::{self, Tally};
 
 /// What continuous integration has, so that a test which skips for want of it fails there. The list is closed: `.ci/run`
 /// installs all of it.
-const CI_HAS: [Need; 10] = Need::ALL;
+const CI_HAS: [Need; 11] = Need::ALL;
 
 /// Test programs of `tests/` whose name begins so need a quiet machine: they run in network namespaces, one at a time.
 const NETWORK_PREFIX: &str = "network";
@@ -46,7 +46,8 @@ impl Group {
     /// What tests of this group may ask for.
     const fn needs(self) -> &'static [Need] {
         match self {
-            Self::Unit | Self::Documentation => &[],
+            Self::Unit => &[Need::Valgrind],
+            Self::Documentation => &[],
             Self::EndToEnd | Self::Networks => &Need::ALL,
         }
     }
