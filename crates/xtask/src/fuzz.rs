@@ -17,7 +17,7 @@ const MEMORY: &str = "-rss_limit_mb=2048";
 /// How long one input may take there, in seconds.
 const PATIENCE: &str = "-timeout=30";
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 // Its own name, since soak's options have these among theirs.
 #[group(id = "fuzzing")]
 pub(crate) struct Options {

@@ -8,7 +8,10 @@ use clap::Args;
 use crate::survived::{SURVIVED, sums};
 use crate::{cargo, figures, fuzz, tally};
 
-#[derive(Args)]
+/// How many networks, lives, days, of which one in how many is eventful, kills and damages the short form has.
+const SHORT: (u32, u32, u32, u32, u32, u32) = (12, 400, 3_653, 5, 12, 2);
+
+#[derive(Args, Clone)]
 pub(crate) struct Options {
     /// How many simulated networks, in each test of them.
     #[arg(long, default_value_t = 2_000)]
@@ -16,9 +19,12 @@ pub(crate) struct Options {
     /// How many lives of two partners, with nothing but the model on their devices.
     #[arg(long, default_value_t = 50_000)]
     lives: u32,
-    /// How many simulated days the long networks go on.
-    #[arg(long, default_value_t = 365)]
+    /// How many simulated days the long networks go on: thirty years, unless it is said otherwise.
+    #[arg(long, default_value_t = 10_958)]
     days: u32,
+    /// On one in how many of these days something happens.
+    #[arg(long, default_value_t = 5)]
+    quiet: u32,
     /// How many times a daemon is killed while it works.
     #[arg(long, default_value_t = 200)]
     kills: u32,
@@ -34,6 +40,10 @@ pub(crate) struct Options {
     /// Only the faults: no property tests, no fuzzing.
     #[arg(long)]
     faults: bool,
+    /// All kinds of faults, each as often as fits into some twenty minutes on a small machine, what is built before left out. Stands for
+    /// `--faults --debug` and for every number.
+    #[arg(long)]
+    short: bool,
     /// With a debug build: slower, with every debug assertion, and nothing has to be built anew where tests were run before.
     #[arg(long)]
     debug: bool,
@@ -45,13 +55,22 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// With what [`Options::short`] stands for.
+    fn spelled_out(&self) -> Self {
+        if !self.short {
+            return self.clone();
+        }
+        let (networks, lives, days, quiet, kills, damages) = SHORT;
+        Self { networks, lives, days, quiet, kills, damages, faults: true, debug: true, ..self.clone() }
+    }
+
     /// The command that does the same again.
     fn command(&self) -> String {
-        let Self { networks, lives, days, kills, damages, seed, debug, .. } = self;
+        let Self { networks, lives, days, quiet, kills, damages, seed, debug, .. } = self;
         let build = if *debug { " --debug" } else { "" };
         format!(
-            "cargo xtask soak --faults{build} --networks {networks} --lives {lives} --days {days} --kills {kills} \
-             --damages {damages} --seed {seed}"
+            "cargo xtask soak --faults{build} --networks {networks} --lives {lives} --days {days} --quiet {quiet} \
+             --kills {kills} --damages {damages} --seed {seed}"
         )
     }
 }
@@ -60,8 +79,10 @@ impl Options {
 const PACKAGES: [&str; 6] = ["--package", "betwixt-cli", "--package", "betwixt-tests", "--package", "betwixt-testkit"];
 
 /// Every test of simulations but the lives, which have a step of their own.
-const SIMULATIONS: [&str; 9] = [
+const SIMULATIONS: [&str; 11] = [
     "network",
+    "files",
+    "lying_disks",
     "every_place",
     "long_life",
     "generations",
@@ -77,9 +98,10 @@ const PROCESSES: [&str; 6] =
     ["crashes", "faults_between", "faults_process", "faults_disk", "recovery", "network_faults"];
 
 /// Runs all of it one after the other, and answers whether everything passed. The numbers go to the tests as environment
-/// variables: `BETWIXT_LIVES`, `BETWIXT_RUNS`, `BETWIXT_DAYS`, `BETWIXT_KILLS`, `BETWIXT_DAMAGES`, `PROPTEST_CASES`,
+/// variables: `BETWIXT_LIVES`, `BETWIXT_RUNS`, `BETWIXT_DAYS`, `BETWIXT_QUIET`, `BETWIXT_KILLS`, `BETWIXT_DAMAGES`, `PROPTEST_CASES`,
 /// `BETWIXT_SEED`; and the tests say in the file that `BETWIXT_SURVIVED` names what they went through.
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
+    let options = &options.spelled_out();
     let lines = Lines::new()?;
     let mut total = tally::Tally::default();
     let tests = |names: &[&'static str]| -> Vec<&str> {
@@ -107,6 +129,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
             .env("BETWIXT_LIVES", options.lives.to_string())
             .env("BETWIXT_RUNS", options.networks.to_string())
             .env("BETWIXT_DAYS", options.days.to_string())
+            .env("BETWIXT_QUIET", options.quiet.to_string())
             .env("BETWIXT_KILLS", options.kills.to_string())
             .env("BETWIXT_DAMAGES", options.damages.to_string())
             .env("PROPTEST_CASES", options.cases.to_string())

@@ -248,7 +248,7 @@ impl Life {
 
     /// What a device has, and what of it counts, for the oracle.
     fn here(&self, at: usize) -> Here {
-        let facts = self.devices[at].has.clone();
+        let facts = &self.devices[at].has;
         let mut void = BTreeSet::new();
         for (device, standing) in self.membership.devices() {
             let own =
@@ -268,7 +268,7 @@ impl Life {
             }
             void.extend(own.filter(|id| !accepted.contains(id)));
         }
-        Here { facts, void }
+        self.oracle.here(facts, void)
     }
 }
 

@@ -106,7 +106,7 @@ impl Life {
             .flat_map(|place| index::history(rows, &place.item).expect("memory does not fail"))
             .map(|entry| entry.fact)
             .collect();
-        for id in &here.facts {
+        for id in &self.devices[at].has {
             let stored = index::fact(rows, id).expect("memory does not fail");
             let same = stored.is_some_and(|stored| stored.fact().value() == self.oracle.value(id));
             if !same || !history.contains(id) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use betwixt_daemon::replica::Replica;
 use betwixt_model::document::{Arrival, Document, GENESIS, Scope, arrivals};
-use betwixt_model::ids::{ItemId, PartnerId};
+use betwixt_model::ids::{FactId, ItemId, PartnerId};
 use betwixt_model::index;
 use betwixt_model::index::rows::{MemoryRows, ReadRows};
 use betwixt_model::ritual::{self, Calendar, Window};
@@ -15,7 +15,7 @@ use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use super::{DeviceName, Network};
-use crate::oracle::{Fault, Here, Oracle};
+use crate::oracle::{Fault, Oracle};
 use crate::shown::without_sides;
 
 /// The day on which everything is looked at, whatever calendars say.
@@ -113,14 +113,20 @@ impl Network {
 fn faults(oracle: &Oracle, replica: &Replica) -> Vec<Fault> {
     let view = replica.read().expect("the store is open");
     let rows = view.reader().rows(Scope::Ours);
-    let here = Here { facts: oracle.facts(), void: BTreeSet::new() };
+    let here = oracle.here(&oracle.facts(), BTreeSet::new());
     let mut faults = Vec::new();
+    let partner = replica.identity().partner();
+    let mut last: Option<Whole> = None;
+    // By item: each is read once.
     for place in oracle.places() {
-        let history = index::history(&rows, &place.item).expect("the index can be read");
+        if last.as_ref().is_none_or(|last| last.item != place.item) {
+            last = Some(Whole::read(replica, &rows, place.item));
+        }
+        let Some(whole) = &last else { continue };
         for id in oracle.said_in(&place) {
             let stored = index::fact(&rows, &id).expect("the index can be read");
             let same = stored.is_some_and(|stored| stored.fact().value() == oracle.value(&id));
-            if !same || !history.iter().any(|entry| entry.fact == id) {
+            if !same || !whole.history.contains(&id) {
                 faults.push(Fault::NotInHistory(id));
             }
         }
@@ -128,16 +134,30 @@ fn faults(oracle: &Oracle, replica: &Replica) -> Vec<Fault> {
         if Kind::named(&place.kind).is_some_and(|kind| matches!(kind.naming, Naming::Internal)) {
             continue;
         }
-        match shown(replica, &place.item, &place.field) {
+        match whole.view.as_ref().and_then(|view| view.fields.get(&place.field)) {
             None if oracle.is_said(&place, &here) => faults.push(Fault::Shown(format!("{place:?} is not shown"))),
             None => {}
-            Some(field) => {
-                let partner = replica.identity().partner();
-                faults.extend(oracle.judge_view(&place, &here, partner, &field));
-            }
+            Some(field) => faults.extend(oracle.judge_view(&place, &here, partner, field)),
         }
     }
     faults
+}
+
+/// An item as a device has it.
+struct Whole {
+    item: ItemId,
+    history: BTreeSet<FactId>,
+    view: Option<ItemView>,
+}
+
+impl Whole {
+    fn read(replica: &Replica, rows: &impl ReadRows, item: ItemId) -> Self {
+        let history = index::history(rows, &item).expect("the index can be read");
+        let history = history.into_iter().map(|entry| entry.fact).collect();
+        let reader = replica.reader(Scope::Ours);
+        let view = reader.and_then(|reader| view::item(rows, &reader, &item).expect("the index can be read"));
+        Self { item, history, view }
+    }
 }
 
 /// A field as this device shows it to its partner.

@@ -89,6 +89,23 @@ impl Network {
         self.rearm(device.0);
     }
 
+    /// Night falls: every machine that runs is suspended until it is over, as people's machines are, and its monotonic clock stands
+    /// still. So years pass without everybody dialling in vain for whoever is off, once a minute.
+    pub fn night(&mut self, time: Duration) {
+        let (now, morning) = (self.queue.now(), self.queue.now() + time);
+        for at in 0..self.devices.len() {
+            let device = &mut self.devices[at];
+            // Whoever sleeps already sleeps on.
+            let from = device.asleep_until.map_or(now, |until| until.max(now));
+            if device.is_running() && from < morning {
+                device.asleep_until = Some(morning);
+                device.clock.stand_still(from, morning);
+                self.rearm(at);
+            }
+        }
+        self.run_for(time);
+    }
+
     /// Its timers were planned by a clock that has changed.
     fn rearm(&mut self, at: usize) {
         self.timers[at] = None;

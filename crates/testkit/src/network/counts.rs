@@ -31,6 +31,8 @@ pub struct Counts {
     pub erased: u64,
     /// Sealed answers that are open, on the device that shows the most.
     pub opened: u64,
+    /// Files that came from another device and are whole.
+    pub files: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -50,6 +52,7 @@ impl std::ops::AddAssign for Counts {
             meaningless,
             erased,
             opened,
+            files,
         } = other;
         self.said += said;
         self.refused += refused;
@@ -65,5 +68,6 @@ impl std::ops::AddAssign for Counts {
         self.meaningless += meaningless;
         self.erased += erased;
         self.opened += opened;
+        self.files += files;
     }
 }

@@ -10,8 +10,8 @@ use betwixt_daemon::engine::{Engine, Knocks, Moment, Output, Trouble};
 use betwixt_daemon::replica::{Belonging, Committed, Replica, Stage};
 use betwixt_model::document::Scope;
 use betwixt_model::fact::Fact;
-use betwixt_model::ids::{DeviceId, EpochId, ItemId, PartnerId};
-use betwixt_model::{index, seal};
+use betwixt_model::ids::{AttachmentId, DeviceId, EpochId, ItemId, PartnerId};
+use betwixt_model::{attachment, index, seal};
 use betwixt_net::interfaces::{InterfaceAddress, InterfaceKind, Network, NetworkId};
 use betwixt_store::{Batch, StoreError};
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
@@ -24,6 +24,7 @@ use rand_core::{RngCore, SeedableRng};
 
 use super::clock::Clock;
 use super::counts::Counts;
+use super::files::{Shelf, named};
 use super::power::{Power, begin_epoch};
 use super::said::{self, Thought, Wish};
 
@@ -95,9 +96,20 @@ struct Running {
 }
 
 impl Running {
+    fn open_files(&mut self, shelf: &Shelf, scope: Scope) {
+        open_files(&self.replica, &mut self.engine, shelf, scope);
+    }
+
     /// Whether the store is open.
     fn has_disk(&self) -> bool {
         !self.engine.is_recovering() && !matches!(self.flying, Some((Flight::Failed(_), _)))
+    }
+}
+
+/// Tells the engine which files a scope names, and which are here.
+fn open_files(replica: &Replica, engine: &mut Engine<Wish, Followed>, shelf: &Shelf, scope: Scope) {
+    if let Some(items) = named(replica, scope) {
+        engine.attachments_opened(scope, items, shelf.whole(scope));
     }
 }
 
@@ -138,6 +150,7 @@ pub(super) struct Device {
     /// Whether everybody it talks with is what they seem to be: then nothing may ever be refused.
     pub(super) trusting: bool,
     pub(super) power: Power,
+    pub(super) shelf: Shelf,
     backup: Option<Power>,
     rng: ChaCha20Rng,
     /// What was said in commits that a crash or the disk broke off.
@@ -192,6 +205,7 @@ impl Device {
             asleep_until: None,
             trusting: true,
             power,
+            shelf: Shelf::default(),
             backup: None,
             rng,
             doubtful: Vec::new(),
@@ -207,7 +221,24 @@ impl Device {
         let mut running = Running { replica, engine, flying: None, epoch_renewed: false };
         // Answers may have become due while it was down.
         running.engine.write(Wish::OpenAnswers(None));
+        for scope in [Scope::Ours, Scope::Mine] {
+            running.open_files(&self.shelf, scope);
+        }
         self.running = Some(running);
+    }
+
+    /// A file of this device's own is whole on its disk.
+    pub(super) fn attached(&mut self, scope: Scope, file: AttachmentId) {
+        if let Some(running) = &mut self.running {
+            running.engine.attachment_stored(scope, file);
+        }
+    }
+
+    /// A file was found damaged.
+    pub(super) fn file_lost(&mut self, scope: Scope, file: AttachmentId) {
+        if let Some(running) = &mut self.running {
+            running.engine.attachment_lost(scope, file);
+        }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -233,6 +264,7 @@ impl Device {
             }
         }
         self.power.fail(stage, &mut self.rng);
+        self.shelf.crash(&mut self.rng);
         drop((replica, engine));
         self.asleep_until = None;
         self.incarnation += 1;
@@ -282,6 +314,18 @@ impl Device {
         self.restart(now);
     }
 
+    /// Starts after the power failed on a disk that lied: as the home that is there, which may be an older one; or from the copy that it
+    /// kept, where what is there is damaged. Answers whether it was there.
+    pub(super) fn start_after_lies(&mut self, now: Instant) -> bool {
+        self.doubtful.clear();
+        let there = self.power.open_if_whole().is_some();
+        match there {
+            true => drop(self.restart(now)),
+            false => self.restore(now),
+        }
+        there
+    }
+
     /// Lets the dialler know whom it may dial, and where they were last.
     pub(super) fn meet(&mut self, now: Instant) {
         let Some(Running { replica, engine, .. }) = &mut self.running else { return };
@@ -295,6 +339,9 @@ impl Device {
         replica.adopt(&mut stage, statements).expect("the roster can be stored");
         stage.commit().expect("a disk in memory does not fail");
         replica.committed().expect("the roster can be read");
+        if let Some(running) = &mut self.running {
+            running.open_files(&self.shelf, Scope::Ours);
+        }
         self.meet(now);
     }
 
@@ -333,6 +380,10 @@ impl Device {
             Input::Lock(locked) if !engine.is_committing() && !engine.is_recovering() => {
                 self.power.lock(replica.store(), locked);
                 replica.lock_changed().expect("a disk in memory does not fail");
+                match locked {
+                    true => engine.attachments_locked(Scope::Mine),
+                    false => open_files(replica, engine, &self.shelf, Scope::Mine),
+                }
             }
             Input::Lock(_) => {}
         }
@@ -494,6 +545,15 @@ impl Device {
                     running.engine.roster_changed(&running.replica, now).expect("the store is open");
                 }
                 Output::Committed(committed) => {
+                    for (scope, key) in &committed.fields {
+                        let file = key.kind == attachment::KIND && key.field == attachment::FILE;
+                        let Some(space) = running.replica.space(*scope).filter(|_| file) else { continue };
+                        let view = running.replica.read().expect("the store is open");
+                        let files = attachment::files(&view.reader().rows(*scope), &space, &key.item);
+                        let files = files.expect("the index can be read");
+                        let gone = running.engine.attachment_said(*scope, key.item, files);
+                        self.shelf.remove(*scope, &gone);
+                    }
                     let sealed = committed.items().into_iter().filter(|(_, kind, _)| kind == seal::KIND);
                     let sessions: Vec<ItemId> = sealed.map(|(_, _, item)| item).collect();
                     if !sessions.is_empty() {
@@ -507,10 +567,18 @@ impl Device {
                     // Answers may be due to be opened, as the daemon looks for them again.
                     running.engine.write(Wish::OpenAnswers(None));
                 }
-                Output::ResumeAttachment { .. }
-                | Output::ReadChunk(_)
-                | Output::StoreChunk { .. }
-                | Output::AttachmentArrived { .. } => unreachable!("nobody attaches a file here"),
+                Output::ResumeAttachment { scope, file } => {
+                    let chunks = self.shelf.resume(scope, &file);
+                    running.engine.handle_attachment_resumed(now, scope, &file, chunks);
+                }
+                Output::ReadChunk(place) => running.engine.handle_chunk_read(&place, self.shelf.read(&place)),
+                Output::StoreChunk { place, bytes } => {
+                    // Otherwise it was locked meanwhile, and the session that it came over ends.
+                    let Some(space) = running.replica.space(place.scope) else { continue };
+                    let stored = self.shelf.store(&place, &space, &bytes);
+                    running.engine.handle_chunk_stored(now, &place, stored);
+                }
+                Output::AttachmentArrived { items, .. } => counts.files += items.len() as u64,
                 // Dials fail by themselves; who is in step is asked for when it counts.
                 Output::Cancel(_) | Output::Verify { .. } | Output::Peer { .. } => {}
             }

@@ -116,6 +116,8 @@ impl Network {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) steps: u64,
+    /// How many files were attached.
+    pub(super) attached: u64,
     faults: BTreeMap<&'static str, u64>,
     checked: Cell<u64>,
     lost: Cell<u64>,
@@ -141,8 +143,8 @@ impl Drop for Network {
         }
         let mut sum = super::Counts::default();
         self.devices.iter().for_each(|device| sum += device.counts);
-        let Record { steps, faults, checked, lost } = &self.survived;
-        let mut survived = Survived::one(sum.said + sum.refused + sum.refused_by_disk, checked.get());
+        let Record { steps, attached, faults, checked, lost } = &self.survived;
+        let mut survived = Survived::one(sum.said + sum.refused + sum.refused_by_disk + attached, checked.get());
         survived.lost = lost.get();
         let told = [
             ("power failed between commits", sum.crashes - sum.in_commit),

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::device::Device;
+use super::private::Private;
 use super::{DeviceName, Network, draw};
 
 impl Network {
@@ -115,6 +116,35 @@ impl Network {
         self.work(device.0);
     }
 
+    /// From now on the disk of a device says that it has made things durable and has not, until it is told to be honest.
+    pub fn set_lying(&mut self, device: DeviceName, lies: bool) {
+        self.devices[device.0].power.set_lying(lies);
+    }
+
+    /// The power fails on a device whose disk has lied, if it kept a copy of its home and every device runs; and it is started again: where
+    /// the home that is there is whole, as that, however old it is, and nobody is told; otherwise from the copy. What it said since that
+    /// time and nobody else has is lost with its disk, and forgotten here; everything else has to come back. Answers whether the home was
+    /// whole; `None` where nothing was done. From now on sessions may be refused.
+    pub fn lose_power_after_lies(&mut self, device: DeviceName) -> Option<bool> {
+        if !self.devices[device.0].has_backup() || !self.devices.iter().all(Device::is_running) {
+            return None;
+        }
+        self.trust_nobody();
+        self.rolled_back = true;
+        for connection in self.wires.of(device.0) {
+            self.lose(connection);
+        }
+        // What others were about to write down, they write down.
+        self.run_for(Duration::from_millis(200));
+        self.crash(device);
+        let now = self.now(device.0);
+        let whole = self.devices[device.0].start_after_lies(now);
+        self.survived.fault(if whole { "disk that lied: older home" } else { "disk that lied: damaged home" });
+        self.forget_what_is_lost();
+        self.work(device.0);
+        Some(whole)
+    }
+
     /// A device is never started again, and what only it had is lost with it, and forgotten here; every other device has to
     /// run.
     ///
@@ -136,8 +166,9 @@ impl Network {
             })
         };
         let lost: Vec<FactId> = self.oracle.facts().into_iter().filter(|fact| !anywhere(Scope::Ours, fact)).collect();
-        let kept: Vec<_> = self.private.iter().filter(|(_, fact)| anywhere(Scope::Mine, &fact.id())).cloned().collect();
-        self.private = kept;
+        let private = self.private.said().iter();
+        let kept: Vec<_> = private.filter(|(_, fact)| anywhere(Scope::Mine, &fact.id())).cloned().collect();
+        self.private = Private::of(kept);
         lost.iter().for_each(|fact| self.oracle.forget(fact));
     }
 

@@ -24,6 +24,7 @@ mod clock;
 mod counts;
 mod device;
 mod faults;
+mod files;
 mod hostile;
 mod household;
 mod in_step;
@@ -40,7 +41,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use betwixt_model::document::Scope;
-use betwixt_model::fact::Fact;
 use betwixt_model::ids::FactId;
 use betwixt_sync::dialer::{AttemptId, ConnectionId, Direction};
 use betwixt_sync::wire::OutgoingStream;
@@ -112,8 +112,7 @@ pub struct Network {
     oracle: Oracle,
     /// Devices whose frames are altered and mixed with rubbish.
     hostile: BTreeSet<usize>,
-    /// What was said in private: on which device.
-    private: Vec<(usize, Fact)>,
+    private: private::Private,
     /// Who says to be in step with whom.
     in_step: BTreeSet<(usize, usize)>,
     /// What devices were found to hold.
@@ -157,7 +156,7 @@ impl Network {
             today: date(2026, 12, 28),
             oracle: Oracle::default(),
             hostile: BTreeSet::new(),
-            private: Vec::new(),
+            private: private::Private::default(),
             in_step: BTreeSet::new(),
             held: BTreeSet::new(),
             rolled_back: false,
@@ -435,7 +434,7 @@ impl Network {
                 let early = self.oracle.judge_opening(fact).filter(|_| self.hostile.is_empty());
                 assert!(early.is_none(), "seed {}, device {at}: {early:?}", self.seed);
             }
-            Scope::Mine => self.private.push((at, (**fact).clone())),
+            Scope::Mine => self.private.remember(at, (**fact).clone()),
         }
     }
 

@@ -69,6 +69,18 @@ impl Power {
         self.disk.heal();
     }
 
+    /// From now on the disk says that it has made things durable and has not; or it is honest again.
+    pub(super) fn set_lying(&self, lies: bool) {
+        self.platters.set_lying(lies);
+    }
+
+    /// What a disk that lied leaves may be no store, or one of which something is damaged; it says so.
+    pub(super) fn open_if_whole(&self) -> Option<Store> {
+        let store = Store::open(self.disk.clone(), &self.keys, options()).ok()?;
+        let whole = store.verify(&mut |_, _| Ok(())).is_ok_and(|report| report.is_whole());
+        whole.then_some(store)
+    }
+
     /// Locks the private part of a store with these keys, or unlocks it.
     pub(super) fn lock(&self, store: &Store, locked: bool) {
         match &self.keys.mine {

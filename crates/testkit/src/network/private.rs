@@ -1,7 +1,10 @@
 //! Private pages: said on a device, on all devices of the same partner, and never anywhere else (PrivateStaysHome).
 
+use aho_corasick::AhoCorasick;
 use betwixt_daemon::replica::Replica;
+use betwixt_model::attachment::Attached;
 use betwixt_model::document::{Document, GENESIS, Scope};
+use betwixt_model::fact::Fact;
 use betwixt_model::ids::{ItemId, encode_base32};
 use betwixt_model::index;
 use betwixt_model::say::Saying;
@@ -15,6 +18,43 @@ use super::{DeviceName, Network};
 
 /// Stands in everything that is said in private.
 const MARK: &[u8] = b"for nobody else to read";
+
+/// What was said in private, and what betrays it in a frame: every frame of years is looked through for all of it at once.
+pub(super) struct Private {
+    /// On which device, and what.
+    said: Vec<(usize, Fact)>,
+    /// Finds the mark, and every private fact's id as bytes and as text.
+    needles: AhoCorasick,
+}
+
+impl Default for Private {
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
+}
+
+impl Private {
+    pub(super) fn of(said: Vec<(usize, Fact)>) -> Self {
+        let ids = said.iter().map(|(_, fact)| fact.id());
+        // And what files are called.
+        let files = said.iter().filter_map(|(_, fact)| Attached::of(fact.value()?)).map(|file| *file.id().as_bytes());
+        let ids = ids.map(|id| *id.as_bytes()).chain(files);
+        let ids = ids.flat_map(|id| [id.to_vec(), encode_base32(&id).into_bytes()]);
+        let needles =
+            AhoCorasick::new(std::iter::once(MARK.to_vec()).chain(ids)).expect("ids are short, and not too many");
+        Self { said, needles }
+    }
+
+    pub(super) fn said(&self) -> &[(usize, Fact)] {
+        &self.said
+    }
+
+    pub(super) fn remember(&mut self, at: usize, fact: Fact) {
+        let mut said = std::mem::take(&mut self.said);
+        said.push((at, fact));
+        *self = Self::of(said);
+    }
+}
 
 impl Network {
     /// Somebody writes into their own pages.
@@ -38,12 +78,8 @@ impl Network {
             return;
         }
         assert_eq!(lane, Lane::Shared, "seed {}: device {from} speaks of private documents", self.seed);
-        assert!(!holds(frame, MARK), "seed {}: device {from} sent something private", self.seed);
-        for (_, fact) in &self.private {
-            let id = fact.id();
-            let leaked = holds(frame, id.as_bytes()) || holds(frame, encode_base32(id.as_bytes()).as_bytes());
-            assert!(!leaked, "seed {}: device {from} sent a private fact's id", self.seed);
-        }
+        let found = self.private.needles.find(frame).map(|found| found.pattern().as_usize());
+        assert!(found.is_none(), "seed {}: device {from} sent something private, or its id: {found:?}", self.seed);
     }
 
     /// PrivateStaysHome: what was said in private is on the devices of whoever said it, which have come into step, and on no
@@ -56,33 +92,52 @@ impl Network {
         for (at, device) in self.devices.iter().enumerate() {
             let Some(replica) = device.replica() else { continue };
             let view = replica.read().expect("the store is open");
-            for (home, fact) in &self.private {
+            for (home, fact) in self.private.said() {
                 for scope in [Scope::Ours, Scope::Mine] {
                     let here = index::holds(&view.reader().rows(scope), &fact.id()).expect("the index can be read");
                     let expected = device.partner == self.devices[*home].partner && scope == Scope::Mine;
                     assert_eq!(here, expected, "seed {}: a private fact of device {home}, on device {at}", self.seed);
                 }
             }
-            assert!(!shared_changes_hold(replica, MARK), "seed {}: private text is shared on device {at}", self.seed);
+            let shared = shared_changes_hold(replica, &self.private.needles);
+            assert!(!shared, "seed {}: something private is shared on device {at}", self.seed);
         }
     }
 
     /// How much was said in private and kept.
     pub fn private_facts(&self) -> usize {
-        self.private.len()
+        self.private.said().len()
     }
 }
 
-fn shared_changes_hold(replica: &Replica, needle: &[u8]) -> bool {
+fn shared_changes_hold(replica: &Replica, needles: &AhoCorasick) -> bool {
     let view = replica.read().expect("the store is open");
     let documents = view.reader().documents(Scope::Ours).expect("documents can be read");
     documents.into_keys().any(|id| {
         let stored = view.reader().document(id).expect("a document can be read").expect("it is listed");
         let document = Document::load(id, &stored.bytes(GENESIS)).expect("what is stored is a document");
-        document.changes_since(&[]).iter().any(|change| holds(change.raw_bytes(), needle))
+        document.changes_since(&[]).iter().any(|change| needles.is_match(change.raw_bytes()))
     })
 }
 
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+
+    #[test]
+    fn what_is_private_is_found_in_a_frame_however_it_stands_there() {
+        let mut network = Network::seeded(1);
+        let (first, _) = network.couple();
+        network.run_until_idle();
+        network.say_privately(first);
+        network.run_until_idle();
+        let [(_, fact)] = network.private.said() else { panic!("one thing was said in private") };
+        let id = fact.id();
+        for needle in [MARK.to_vec(), id.as_bytes().to_vec(), encode_base32(id.as_bytes()).into_bytes()] {
+            let frame = [&[7; 100], needle.as_slice(), &[7; 100]].concat();
+            assert!(network.private.needles.is_match(&frame), "{needle:?}");
+            assert!(!network.private.needles.is_match(&frame[..100 + needle.len() - 1]));
+        }
+    }
 }

@@ -66,7 +66,7 @@ impl Network {
         let kept = |(at, fact): &&(usize, Fact)| {
             self.devices[*at].is_running() && fact.value().and_then(|value| value.get("commitment")) == Some(hash)
         };
-        let (_, text) = self.private.iter().find(kept)?;
+        let (_, text) = self.private.said().iter().find(kept)?;
         text.value()?.get("answer")?.as_str().map(str::to_owned)
     }
 

@@ -1,6 +1,6 @@
 //! Connections: two ends, streams that keep their order and do not wait for each other, as QUIC's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use betwixt_sync::dialer::ConnectionId;
@@ -12,7 +12,6 @@ struct Wire {
     ends: [usize; 2],
     /// When the one who dialled knows that the connection stands.
     stands: Instant,
-    alive: bool,
     /// By sender and what the stream is for: its number and when its last frame arrives.
     streams: BTreeMap<(usize, OutgoingStream), (u64, Instant)>,
 }
@@ -21,6 +20,8 @@ struct Wire {
 #[derive(Debug, Default)]
 pub(super) struct Wires {
     wires: BTreeMap<ConnectionId, Wire>,
+    /// The few that are alive, among all those of years.
+    alive: BTreeSet<ConnectionId>,
 }
 
 /// A frame on its way.
@@ -34,24 +35,30 @@ pub(super) struct Sent {
 impl Wires {
     pub(super) fn connect(&mut self, from: usize, to: usize, stands: Instant) -> ConnectionId {
         let id = ConnectionId(self.wires.len() as u64);
-        self.wires.insert(id, Wire { ends: [from, to], stands, alive: true, streams: BTreeMap::new() });
+        self.wires.insert(id, Wire { ends: [from, to], stands, streams: BTreeMap::new() });
+        self.alive.insert(id);
         id
     }
 
     pub(super) fn is_alive(&self, connection: ConnectionId) -> bool {
-        self.wires.get(&connection).is_some_and(|wire| wire.alive)
+        self.alive.contains(&connection)
     }
 
     /// The connections between two devices that are alive.
     pub(super) fn between(&self, left: usize, right: usize) -> Vec<ConnectionId> {
-        let wires = self.wires.iter().filter(|(_, wire)| wire.alive);
-        wires.filter(|(_, wire)| wire.ends.contains(&left) && wire.ends.contains(&right)).map(|(id, _)| *id).collect()
+        self.alive()
+            .filter(|(_, wire)| wire.ends.contains(&left) && wire.ends.contains(&right))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// The connections of a device that are alive.
     pub(super) fn of(&self, device: usize) -> Vec<ConnectionId> {
-        let wires = self.wires.iter().filter(|(_, wire)| wire.alive && wire.ends.contains(&device));
-        wires.map(|(id, _)| *id).collect()
+        self.alive().filter(|(_, wire)| wire.ends.contains(&device)).map(|(id, _)| id).collect()
+    }
+
+    fn alive(&self) -> impl Iterator<Item = (ConnectionId, &Wire)> {
+        self.alive.iter().filter_map(|id| Some((*id, self.wires.get(id)?)))
     }
 
     pub(super) fn other_end(&self, connection: ConnectionId, own: usize) -> Option<usize> {
@@ -74,7 +81,8 @@ impl Wires {
         at: Instant,
     ) -> Option<Sent> {
         let to = self.other_end(connection, from)?;
-        let wire = self.wires.get_mut(&connection).filter(|wire| wire.alive)?;
+        let alive = self.is_alive(connection);
+        let wire = self.wires.get_mut(&connection).filter(|_| alive)?;
         let number = wire.streams.len() as u64;
         let at = if to == wire.ends[0] { at.max(wire.stands + Duration::from_nanos(1)) } else { at };
         let (stream, last) = wire.streams.entry((from, key)).or_insert((number, at));
@@ -84,8 +92,7 @@ impl Wires {
 
     /// A connection dies. Answers its ends, if it was alive.
     pub(super) fn lose(&mut self, connection: ConnectionId) -> Option<[usize; 2]> {
-        let wire = self.wires.get_mut(&connection).filter(|wire| wire.alive)?;
-        wire.alive = false;
-        Some(wire.ends)
+        let died = self.alive.remove(&connection);
+        self.wires.get(&connection).filter(|_| died).map(|wire| wire.ends)
     }
 }

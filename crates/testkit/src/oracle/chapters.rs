@@ -48,7 +48,7 @@ impl Oracle {
             let withdrew = |other: &Told| {
                 other.partner == proposal.partner
                     && other.seen.contains(&proposal.id)
-                    && agreeing.past.contains(&other.id)
+                    && agreeing.past.contains(other.number)
             };
             !self.told.values().any(withdrew)
         };

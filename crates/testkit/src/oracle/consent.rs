@@ -17,7 +17,7 @@ struct Pair<'a>(&'a Told, &'a Told);
 impl Pair<'_> {
     /// Everything that was said up to this agreement.
     fn includes(&self, told: &Told) -> bool {
-        [self.0, self.1].iter().any(|word| word.id == told.id || word.past.contains(&told.id))
+        [self.0, self.1].iter().any(|word| word.id == told.id || word.past.contains(told.number))
     }
 
     fn is_later_than(&self, other: &Pair<'_>) -> bool {
@@ -72,14 +72,14 @@ impl Oracle {
             // Another one that they said apart, or that they left standing although they had it.
             let mut beside = own.filter(|other| {
                 self.concurrent(other, word, here)
-                    || (word.past.contains(&other.id) && live.iter().any(|live| live.id == other.id))
+                    || (word.past.contains(other.number) && live.iter().any(|live| live.id == other.id))
             });
             !word.value.is_null() && beside.next().is_none()
         };
         let words: Vec<&Told> = said.iter().copied().filter(one_word).collect();
         let changed_unaware = |word: &Told, other: &Told| {
             said.iter().any(|later| {
-                later.partner == word.partner && self.names(later, &word.id, here) && !later.past.contains(&other.id)
+                later.partner == word.partner && self.names(later, &word.id, here) && !later.past.contains(other.number)
             })
         };
         let mut pairs = Vec::new();
@@ -91,9 +91,9 @@ impl Oracle {
             }
         }
         let stands = |pair: &&Pair<'_>| {
-            let ended = said
-                .iter()
-                .any(|word| word.value.is_null() && word.past.contains(&pair.0.id) && word.past.contains(&pair.1.id));
+            let ended = said.iter().any(|word| {
+                word.value.is_null() && word.past.contains(pair.0.number) && word.past.contains(pair.1.number)
+            });
             !ended && !pairs.iter().any(|later| later.is_later_than(pair))
         };
         let mut values: Vec<Value> = pairs.iter().filter(stands).map(|pair| pair.0.value.clone()).collect();

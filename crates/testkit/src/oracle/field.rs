@@ -79,7 +79,7 @@ impl<'a> Judged<'a> {
             Some(FieldKind::Shared) => {
                 // The two said different things apart, as far as the other knew or their other devices said; or the fact's
                 // own partner did, on two devices, which whoever replaces it had seen: that is theirs to settle.
-                let beside = |word: &&&Told| word.partner == later.partner && !word.past.contains(&later.id);
+                let beside = |word: &&&Told| word.partner == later.partner && !word.past.contains(later.number);
                 !self.stands(later, fact)
                     && !self.said.iter().filter(beside).any(|word| word.id != later.id && self.otherwise(word, fact))
             }
@@ -95,7 +95,7 @@ impl<'a> Judged<'a> {
     /// Whether the other's fact that `later` names stays beside it, by what `later` had in its past: something else was
     /// said apart from it, or it was itself said beside something else of the other's that it had seen.
     fn stands(&self, later: &Told, fact: &Told) -> bool {
-        let known = |word: &&&Told| later.past.contains(&word.id);
+        let known = |word: &&&Told| later.past.contains(word.number);
         let says_else = |id: &FactId| self.oracle.value(id).is_some_and(|value| *value != fact.value);
         self.said.iter().filter(known).any(|word| self.otherwise(word, fact))
             || (!self.prose && self.left(fact).iter().any(says_else))
@@ -115,7 +115,7 @@ impl<'a> Judged<'a> {
         let stay = other.iter().filter(|earlier| self.stands(fact, earlier));
         let mut left: BTreeSet<FactId> = stay.map(|earlier| earlier.id).collect();
         for id in own.iter().flat_map(|earlier| self.left(earlier)) {
-            if !other.iter().any(|later| later.id == id || later.named.contains(&id)) {
+            if !other.iter().any(|later| later.id == id || later.named.contains(self.oracle.told[&id].number)) {
                 left.insert(id);
             }
         }
@@ -134,11 +134,11 @@ impl<'a> Judged<'a> {
         }
         let differed = |later: &&&Told| {
             let differs = |word: &&Told| word.partner == later.partner && word.value != fact.value;
-            let in_past = |word: &Told| later.past.contains(&word.id);
+            let in_past = |word: &Told| later.past.contains(word.number);
             if !self.said.iter().any(|word| in_past(word) && differs(word)) {
                 return false;
             }
-            let past = Here { facts: &later.past & &self.here.facts, void: self.here.void.clone() };
+            let past = Here { facts: later.past.common(&self.here.facts), void: self.here.void.clone() };
             let live = self.oracle.live(self.place, &past);
             live.iter().any(|word| word.id == fact.id) && live.iter().any(differs)
         };

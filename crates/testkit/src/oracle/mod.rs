@@ -2,8 +2,8 @@
 //!
 //! It was written from those words and calls nothing of the fold: it reads facts (who, on which device, in what field, what,
 //! having seen what, after what), the schema's word for whose word counts in a field, and the views that devices answer.
-//! Pasts are sets, found by walking `seen` and `previous`; every question is asked of every pair of facts. So it is slow,
-//! and a mistake in the fold is not likely to be made here in the same way.
+//! Pasts are sets, found by walking `seen` and `previous`; every question is asked of every pair of facts of a field. So it is
+//! slow, and a mistake in the fold is not likely to be made here in the same way.
 //!
 //! - **NoSilentWinner**: every fact is live, rightly replaced, and in the history in any case (`field`).
 //! - **SameFactsSameView** is for [`crate::network`] and [`crate::lives`] to ask, by comparing devices.
@@ -14,6 +14,7 @@
 mod chapters;
 mod consent;
 mod field;
+mod numbers;
 mod sealed;
 mod shown;
 
@@ -24,6 +25,8 @@ use betwixt_model::fact::Fact;
 use betwixt_model::ids::{DeviceId, FactId, HouseholdId, ItemId, PartnerId};
 use betwixt_model::schema::{self, FieldKind, Naming, Owner};
 use serde_json::Value;
+
+use numbers::Numbers;
 
 /// A field of an item, and the kind that its facts name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +43,7 @@ pub struct Place {
 #[derive(Debug, Clone)]
 struct Told {
     id: FactId,
+    number: usize,
     partner: PartnerId,
     device: DeviceId,
     place: Place,
@@ -49,9 +53,9 @@ struct Told {
     erased: bool,
     seen: Vec<FactId>,
     /// Everything reached through `seen` and `previous`.
-    past: BTreeSet<FactId>,
+    past: Numbers,
     /// Everything of its field reached through `seen`.
-    named: BTreeSet<FactId>,
+    named: Numbers,
 }
 
 /// Everything that was said.
@@ -59,16 +63,31 @@ struct Told {
 pub struct Oracle {
     household: Option<HouseholdId>,
     told: BTreeMap<FactId, Told>,
-    previous: BTreeMap<FactId, Option<FactId>>,
+    /// What was said in each field, and about each item.
+    places: BTreeMap<Place, BTreeSet<FactId>>,
+    items: BTreeMap<ItemId, BTreeSet<FactId>>,
+    /// Every fact that was said or named has a number.
+    numbers: BTreeMap<FactId, usize>,
 }
 
 /// Which of the facts a device has, and whose count.
 #[derive(Debug, Clone, Default)]
 pub struct Here {
     /// The facts that have arrived.
-    pub facts: BTreeSet<FactId>,
+    facts: Numbers,
     /// Those by a removed device, beyond what is accepted: naming one counts as naming what it names.
-    pub void: BTreeSet<FactId>,
+    void: BTreeSet<FactId>,
+}
+
+impl Here {
+    fn has(&self, told: &Told) -> bool {
+        self.facts.contains(told.number)
+    }
+
+    /// Whether a fact has arrived and counts.
+    fn counts(&self, told: &Told) -> bool {
+        self.has(told) && !self.void.contains(&told.id)
+    }
 }
 
 /// A way in which what a device shows breaks an invariant.
@@ -103,9 +122,13 @@ pub enum Fault {
 impl Oracle {
     /// Remembers a fact. Facts may come in any order; pasts are found when all are here.
     pub fn remember(&mut self, fact: &Fact) {
-        let header = fact.header();
-        let told = Told {
-            id: fact.id(),
+        let (header, id) = (fact.header(), fact.id());
+        if self.told.contains_key(&id) {
+            return;
+        }
+        let mut told = Told {
+            id,
+            number: self.number(id),
             partner: header.partner,
             device: header.device,
             place: Place { item: fact.item(), kind: header.kind.clone(), field: header.field.clone() },
@@ -113,49 +136,71 @@ impl Oracle {
             value: fact.value().cloned().unwrap_or_default(),
             erased: false,
             seen: header.seen.clone(),
-            past: BTreeSet::new(),
-            named: BTreeSet::new(),
+            past: Numbers::default(),
+            named: Numbers::default(),
         };
         self.household = Some(header.household);
-        self.previous.insert(fact.id(), header.previous);
-        self.told.insert(fact.id(), told);
-        self.walk(fact.id());
-        // What waited for this one has a longer past now.
-        let later: Vec<FactId> =
-            self.told.values().filter(|told| told.past.contains(&fact.id())).map(|told| told.id).collect();
-        later.into_iter().for_each(|id| self.walk(id));
+        // What a fact builds on was walked already, as far as it was said by now.
+        for earlier in header.seen.iter().chain(&header.previous) {
+            told.past.insert(self.number(*earlier));
+            let earlier = self.told.get(earlier);
+            earlier.into_iter().for_each(|earlier| told.past.unite(&earlier.past));
+        }
+        for earlier in header.seen.iter().filter_map(|earlier| self.told.get(earlier)) {
+            if earlier.place == told.place {
+                told.named.insert(earlier.number);
+                told.named.unite(&earlier.named);
+            }
+        }
+        // What waited for this one has a longer past now, and names more.
+        let waited = self.told.values_mut().filter(|later| later.past.contains(told.number));
+        let mut renamed = Vec::new();
+        for later in waited {
+            later.past.unite(&told.past);
+            if later.place == told.place {
+                renamed.push(later.id);
+            }
+        }
+        let (number, named, place) = (told.number, told.named.clone(), told.place.clone());
+        self.places.entry(place.clone()).or_default().insert(id);
+        self.items.entry(place.item).or_default().insert(id);
+        self.told.insert(id, told);
+        let naming: BTreeSet<usize> = renamed
+            .iter()
+            .map(|id| &self.told[id])
+            .filter(|later| later.seen.contains(&id))
+            .map(|later| later.number)
+            .collect();
+        for later in renamed {
+            let Some(later) = self.told.get_mut(&later) else { continue };
+            if naming.contains(&later.number) || naming.iter().any(|naming| later.named.contains(*naming)) {
+                later.named.insert(number);
+                later.named.unite(&named);
+            }
+        }
     }
 
-    fn walk(&mut self, id: FactId) {
-        let mut past = BTreeSet::new();
-        let mut open = vec![id];
-        while let Some(at) = open.pop() {
-            let Some(told) = self.told.get(&at) else { continue };
-            for earlier in told.seen.iter().chain(self.previous.get(&at).into_iter().flatten()) {
-                if past.insert(*earlier) {
-                    open.push(*earlier);
-                }
-            }
+    fn number(&mut self, id: FactId) -> usize {
+        let next = self.numbers.len();
+        *self.numbers.entry(id).or_insert(next)
+    }
+
+    /// Which of the facts a device has, and which of them are void there. What nobody ever said or named is left out.
+    pub fn here<'f>(&self, facts: impl IntoIterator<Item = &'f FactId>, void: BTreeSet<FactId>) -> Here {
+        let mut here = Here { facts: Numbers::default(), void };
+        for number in facts.into_iter().filter_map(|id| self.numbers.get(id)) {
+            here.facts.insert(*number);
         }
-        let mut named = BTreeSet::new();
-        let mut open = vec![id];
-        while let Some(at) = open.pop() {
-            for earlier in self.told.get(&at).into_iter().flat_map(|told| &told.seen) {
-                let same = self.told.get(earlier).is_some_and(|told| told.place == self.told[&id].place);
-                if same && named.insert(*earlier) {
-                    open.push(*earlier);
-                }
-            }
-        }
-        if let Some(told) = self.told.get_mut(&id) {
-            (told.past, told.named) = (past, named);
-        }
+        here
     }
 
     /// Forgets a fact that was lost with the only disk that it was on.
     pub fn forget(&mut self, fact: &FactId) {
-        self.told.remove(fact);
-        self.previous.remove(fact);
+        let Some(told) = self.told.remove(fact) else { return };
+        for facts in [self.places.get_mut(&told.place), self.items.get_mut(&told.place.item)].into_iter().flatten() {
+            facts.remove(fact);
+        }
+        self.places.retain(|_, facts| !facts.is_empty());
     }
 
     /// How many facts were said.
@@ -175,12 +220,12 @@ impl Oracle {
 
     /// Every field that something was said in.
     pub fn places(&self) -> BTreeSet<Place> {
-        self.told.values().map(|told| told.place.clone()).collect()
+        self.places.keys().cloned().collect()
     }
 
     /// Everything that was said in a field.
     pub fn said_in(&self, place: &Place) -> Vec<FactId> {
-        self.told.values().filter(|told| told.place == *place).map(|told| told.id).collect()
+        self.in_place(place).map(|told| told.id).collect()
     }
 
     /// The devices that said something.
@@ -195,9 +240,16 @@ impl Oracle {
 
     /// The facts of a field that a device has and that count, by id.
     fn said<'a>(&'a self, place: &'a Place, here: &'a Here) -> Vec<&'a Told> {
-        let counts =
-            |told: &&Told| told.place == *place && here.facts.contains(&told.id) && !here.void.contains(&told.id);
-        self.told.values().filter(counts).collect()
+        self.in_place(place).filter(|told| here.counts(told)).collect()
+    }
+
+    fn in_place<'a>(&'a self, place: &Place) -> impl Iterator<Item = &'a Told> {
+        self.places.get(place).into_iter().flatten().filter_map(|id| self.told.get(id))
+    }
+
+    /// Everything that was said about an item, for whatever kind.
+    fn about<'a>(&'a self, item: &ItemId) -> impl Iterator<Item = &'a Told> {
+        self.items.get(item).into_iter().flatten().filter_map(|id| self.told.get(id))
     }
 
     /// Whether a device has everything that this fact builds on.
@@ -226,8 +278,8 @@ impl Oracle {
         left.id != right.id
             && self.complete(left, here)
             && self.complete(right, here)
-            && !left.past.contains(&right.id)
-            && !right.past.contains(&left.id)
+            && !left.past.contains(right.number)
+            && !right.past.contains(left.number)
     }
 
     /// Whoever said the one had not been shown the other, whatever their devices had; as far as a device knows both pasts.
@@ -235,8 +287,8 @@ impl Oracle {
         left.id != right.id
             && self.complete(left, here)
             && self.complete(right, here)
-            && !left.named.contains(&right.id)
-            && !right.named.contains(&left.id)
+            && !left.named.contains(right.number)
+            && !right.named.contains(left.number)
     }
 
     /// Whose word counts in a field; `None` for one that this version does not know.
@@ -251,9 +303,7 @@ impl Oracle {
             return None;
         }
         let kind = schema::Kind::named(&place.kind)?;
-        let mut about = self.told.values().filter(|told| {
-            told.place.item == place.item && here.facts.contains(&told.id) && !here.void.contains(&told.id)
-        });
+        let mut about = self.about(&place.item).filter(|told| here.counts(told));
         match kind.naming {
             Naming::Founded { .. } => about.find(|told| told.founding).map(|told| told.partner),
             Naming::OnePerPartner => {

@@ -30,10 +30,7 @@ impl Oracle {
 
     /// What a partner said in a field of an item.
     pub fn said_by(&self, partner: &PartnerId, item: &ItemId, field: &str) -> Vec<FactId> {
-        let said = self
-            .told
-            .values()
-            .filter(|told| told.partner == *partner && told.place.item == *item && told.place.field == field);
+        let said = self.about(item).filter(|told| told.partner == *partner && told.place.field == field);
         said.map(|told| told.id).collect()
     }
 }

@@ -80,9 +80,8 @@ impl Oracle {
         let names = |word: &Told| {
             self.household.is_some_and(|household| kind.keyed_item(&household, &word.value) == Some(place.item))
         };
-        let of_item = |told: &&Told| told.place.item == place.item && told.place.kind == place.kind;
-        let here_and_counting = |told: &&Told| here.facts.contains(&told.id) && !here.void.contains(&told.id);
-        let named = self.told.values().filter(of_item).filter(here_and_counting).any(names);
+        let counts = |told: &&Told| told.place.kind == place.kind && here.counts(told);
+        let named = self.about(&place.item).filter(counts).any(names);
         named && !self.said(place, here).is_empty()
     }
 
