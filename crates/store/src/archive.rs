@@ -218,11 +218,11 @@ impl ChunkWriter {
     }
 }
 
-/// Writes everything that a view shows.
+/// Writes everything that a view shows and that does not follow from the rest.
 pub(crate) fn write(view: &View, out: impl Write, keys_file: &[u8]) -> Result<(), StoreError> {
     let mut writer = Writer::begin(out, &view.plain()?, keys_file)?;
     for scope in SCOPES {
-        for area in Area::ALL {
+        for area in Area::ALL.iter().filter(|area| !area.is_derived()) {
             writer.table(scope, *area)?;
             view.scan(scope, *area, Span::ALL, &mut |key, value| {
                 writer.row(key, value)?;

@@ -75,19 +75,23 @@ impl Batch {
     /// # Errors
     /// [`StoreError`].
     pub fn rows(&mut self, scope: Scope) -> Result<BatchRows<'_>, StoreError> {
-        let key = self.keys.of(scope)?;
-        let transaction = &self.transaction;
-        let table = self.inner.watch(guarded(|| Ok(transaction.open_table(Area::Rows.definition(scope))?)))?;
-        Ok(BatchRows { table, key, inner: &self.inner, scope })
+        let batch: &Self = self;
+        let key = batch.keys.of(scope)?;
+        let transaction = &batch.transaction;
+        let table = batch.inner.watch(guarded(|| Ok(transaction.open_table(Area::Rows.definition(scope))?)))?;
+        Ok(BatchRows::new(table, batch, key, scope))
     }
 
-    /// Removes the whole fact index of a scope, to be rebuilt from the documents.
+    /// Removes the whole fact index of a scope with its dictionaries, to be rebuilt from the documents.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn clear_rows(&mut self, scope: Scope) -> Result<(), StoreError> {
         self.keys.of(scope)?;
-        self.edit(scope, Area::Rows, |table| Ok(table.retain(|_, _| false)?))
+        for area in [Area::Rows, Area::Dictionaries] {
+            self.edit(scope, area, |table| Ok(table.retain(|_, _| false)?))?;
+        }
+        Ok(())
     }
 
     /// Writes down the state of Automerge's sync protocol with a peer about a document: in the same batch as the changes

@@ -10,8 +10,9 @@ use crate::keys::KeyId;
 use crate::store::StoreOptions;
 use crate::tables::{Area, PLAIN, SCOPES, guarded};
 
-/// The format of the database that this version reads and writes.
-pub const FORMAT: u32 = 1;
+/// The format of the database that this version writes, and the newest that it reads. A file of an older one gets this one when it is
+/// opened: since 2 rows of the index may be compressed, which a build that knows only 1 would take for damage.
+pub const FORMAT: u32 = 2;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,17 +113,18 @@ pub(crate) fn opening(path: &Option<PathBuf>, error: StoreError) -> OpenError {
     }
 }
 
-/// Makes the tables that homes of before have not got.
+/// Makes the tables that homes of before have not got, and says that the file is of this format now.
 fn make_later_tables(database: &Database) -> Result<(), StoreError> {
     let read = database.begin_read()?;
     let names: Vec<String> = read.list_tables()?.map(|table| table.name().to_owned()).collect();
     let missing = |area: Area| SCOPES.iter().any(|scope| !names.iter().any(|name| name == area.table(*scope)));
     // A file that holds nothing of ours, or what a newer version made, is told as such, and left as it is.
-    if !names.iter().any(|name| name == PLAIN.name()) || !Area::LATER.iter().any(|area| missing(*area)) {
+    if !names.iter().any(|name| name == PLAIN.name()) {
         return Ok(());
     }
-    let format = read.open_table(PLAIN)?.get(PLAIN_FORMAT)?.map(|format| format.value().to_vec());
-    if format.as_deref() != Some(&FORMAT.to_le_bytes()) {
+    let format = read.open_table(PLAIN)?.get(PLAIN_FORMAT)?.and_then(|format| format.value().try_into().ok());
+    let format = format.map_or(u32::MAX, u32::from_le_bytes);
+    if format > FORMAT || (format == FORMAT && !Area::LATER.iter().any(|area| missing(*area))) {
         return Ok(());
     }
     drop(read);
@@ -130,6 +132,7 @@ fn make_later_tables(database: &Database) -> Result<(), StoreError> {
     for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::LATER.iter().map(move |area| (scope, area))) {
         write.open_table(area.definition(scope))?;
     }
+    write.open_table(PLAIN)?.insert(PLAIN_FORMAT, FORMAT.to_le_bytes().as_slice())?;
     Ok(write.commit()?)
 }
 

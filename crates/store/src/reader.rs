@@ -282,8 +282,13 @@ impl<'a> Reader<'a> {
         Ok(rows)
     }
 
+    /// Where this reads.
+    pub(crate) fn source(&self) -> &'a dyn Source {
+        self.source
+    }
+
     /// A scope's key.
-    pub(crate) fn key(&self, scope: Scope) -> Result<&ScopeKey, StoreError> {
+    pub(crate) fn key(&self, scope: Scope) -> Result<&'a ScopeKey, StoreError> {
         self.source.key(scope)
     }
 

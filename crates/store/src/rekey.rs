@@ -14,6 +14,7 @@ use rand_core::CryptoRngCore;
 
 use crate::archive::{Archive, ArchiveError, ChunkWriter, records};
 use crate::chunks::{ChunkName, Chunks};
+use crate::dictionaries::find;
 use crate::error::StoreError;
 use crate::files;
 use crate::home::{DATABASE, Home, HomeError, SNAPSHOTS};
@@ -26,8 +27,9 @@ use crate::seal::ScopeKey;
 use crate::searching;
 use crate::snapshots::{RestoreError, sweep};
 use crate::source::Source;
+use crate::squeeze::unsqueeze;
 use crate::store::{Store, StoreOptions};
-use crate::tables::{Area, SCOPES, Span, opened, pack, renamed};
+use crate::tables::{Area, SCOPES, Span, renamed, unpack};
 
 pub(crate) const SUFFIX: &str = ".rekey";
 pub(crate) const PENDING: &str = "rekey";
@@ -76,12 +78,25 @@ impl Resealing {
         Ok(Self { old: keys(old)?, new: keys(new)? })
     }
 
-    fn row(&self, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    /// A row under its new name. What is sealed in it stays as it is, by whatever dictionary of `source` it was compressed.
+    fn row(
+        &self,
+        source: Option<&dyn Source>,
+        (scope, area): (Scope, Area),
+        at: &[u8],
+        sealed: &[u8],
+    ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let table = area.table(scope);
+        let damaged = || StoreError::row(table);
         let which = usize::from(scope == Scope::Mine);
-        let row = opened(&self.old[which], table, at, sealed)?;
-        let name = renamed(&self.new[which], area, &row, at).ok_or_else(|| StoreError::row(table))?;
-        let sealed = self.new[which].seal(table, &name, &pack(&row.group, &row.key, &row.value));
+        let (old, new) = (&self.old[which], &self.new[which]);
+        let packed = old.open(table, at, sealed).map_err(|_| damaged())?;
+        let row = match source.filter(|_| area == Area::Rows) {
+            Some(source) => unsqueeze(&packed, |name| find(source, old, scope, name))?,
+            None => unpack(&packed),
+        };
+        let name = renamed(new, area, &row.ok_or_else(damaged)?, at).ok_or_else(damaged)?;
+        let sealed = new.seal(table, &name, &packed);
         Ok((name, sealed))
     }
 
@@ -131,7 +146,7 @@ impl Home {
         rebuild(&with_suffix(&self.path().join(DATABASE)), &plain, |database| {
             for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
                 view.scan(scope, area, Span::ALL, &mut |at, sealed| {
-                    let (name, sealed) = resealing.row(scope, area, at, sealed)?;
+                    let (name, sealed) = resealing.row(Some(&view), (scope, area), at, sealed)?;
                     database.put(scope, area, &name, &sealed)?;
                     Ok(true)
                 })?;
@@ -173,7 +188,7 @@ fn reseal_snapshot(resealing: &Resealing, path: &Path, resealed: &mut Resealed) 
         }
         let before = writer.rows();
         records(&mut chunks.read(name)?.as_slice(), path, &mut |scope, area, at, sealed| {
-            let (at, sealed) = resealing.row(scope, area, at, sealed)?;
+            let (at, sealed) = resealing.row(None, (scope, area), at, sealed)?;
             writer.add(scope, area, &at, &sealed);
             Ok::<_, RekeyError>(())
         })?;
@@ -184,7 +199,7 @@ fn reseal_snapshot(resealing: &Resealing, path: &Path, resealed: &mut Resealed) 
     if names.is_empty() {
         // One of before there were chunks, with everything in its file.
         archive.rows(|scope, area, at, sealed| {
-            let (at, sealed) = resealing.row(scope, area, at, sealed)?;
+            let (at, sealed) = resealing.row(None, (scope, area), at, sealed)?;
             writer.row(scope, area, &at, &sealed)?;
             Ok::<_, RekeyError>(())
         })?;

@@ -3,15 +3,19 @@
 //! A row is named by a keyed hash of its table and group, and another of its key; the key itself is sealed with the
 //! value. A group is therefore read whole, decrypted, and sorted by the keys found inside.
 
+use std::sync::{Arc, OnceLock};
+
 use betwixt_model::document::Scope;
 use betwixt_model::index::rows::{ReadRows, Table, WriteRows};
 use redb::ReadableTable;
 
+use crate::batch::Batch;
+use crate::dictionaries::{Dictionary, newest};
 use crate::error::StoreError;
 use crate::seal::ScopeKey;
-use crate::source::Source;
-use crate::store::Held;
-use crate::tables::{Area, Row, Span, group, guarded, member, opened, pack, scan_table};
+use crate::source::{Source, Transaction};
+use crate::squeeze::{opened_of, squeeze};
+use crate::tables::{Area, Row, Span, group, guarded, member, scan_table};
 
 /// One scope's index, for reading.
 #[derive(Clone, Copy)]
@@ -48,7 +52,7 @@ impl ReadRows for Rows<'_> {
         let sealing = self.source.key(self.scope)?;
         let row = member(sealing, AREA, &qualified(table, of), key);
         let sealed = self.source.raw(self.scope, AREA, &row)?;
-        sealed.map(|sealed| value(sealing, self.scope, &row, key, &sealed)).transpose()
+        sealed.map(|sealed| value(self.source, self.scope, &row, key, &sealed)).transpose()
     }
 
     fn group(&self, table: Table, of: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
@@ -56,7 +60,7 @@ impl ReadRows for Rows<'_> {
         let prefix = group(sealing, AREA, &qualified(table, of));
         let mut rows = Vec::new();
         self.source.scan(self.scope, AREA, Span::of(&prefix), &mut |at, sealed| {
-            rows.push(opened(sealing, AREA.table(self.scope), at, sealed)?);
+            rows.push(opened_of(self.source, sealing, self.scope, AREA, at, sealed)?);
             Ok(true)
         })?;
         Ok(sorted(rows))
@@ -65,10 +69,31 @@ impl ReadRows for Rows<'_> {
 
 /// One scope's index, for reading and writing within a batch.
 pub struct BatchRows<'a> {
-    pub(crate) table: redb::Table<'a, &'static [u8], &'static [u8]>,
-    pub(crate) key: &'a ScopeKey,
-    pub(crate) inner: &'a Held,
-    pub(crate) scope: Scope,
+    table: redb::Table<'a, &'static [u8], &'static [u8]>,
+    batch: &'a Batch,
+    key: &'a ScopeKey,
+    scope: Scope,
+    /// What is written is compressed by it; looked for with the first row that is.
+    dictionary: OnceLock<Option<Arc<Dictionary>>>,
+}
+
+impl<'a> BatchRows<'a> {
+    pub(crate) fn new(
+        table: redb::Table<'a, &'static [u8], &'static [u8]>,
+        batch: &'a Batch,
+        key: &'a ScopeKey,
+        scope: Scope,
+    ) -> Self {
+        Self { table, batch, key, scope, dictionary: OnceLock::new() }
+    }
+
+    fn dictionary(&self) -> Result<Option<&Dictionary>, StoreError> {
+        if let Some(known) = self.dictionary.get() {
+            return Ok(known.as_deref());
+        }
+        let newest = newest(&self.batch.reader(), self.scope)?;
+        Ok(self.dictionary.get_or_init(|| newest).as_deref())
+    }
 }
 
 impl std::fmt::Debug for BatchRows<'_> {
@@ -83,15 +108,15 @@ impl ReadRows for BatchRows<'_> {
     fn get(&self, table: Table, of: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let row = member(self.key, AREA, &qualified(table, of), key);
         let read = guarded(|| Ok(self.table.get(row.as_slice())?.map(|sealed| sealed.value().to_vec())));
-        let sealed = self.inner.watch(read)?;
-        sealed.map(|sealed| value(self.key, self.scope, &row, key, &sealed)).transpose()
+        let sealed = self.batch.held().watch(read)?;
+        sealed.map(|sealed| value(self.batch, self.scope, &row, key, &sealed)).transpose()
     }
 
     fn group(&self, table: Table, of: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
         let prefix = group(self.key, AREA, &qualified(table, of));
         let mut rows = Vec::new();
-        self.inner.watch(scan_table(&self.table, Span::of(&prefix), &mut |at, sealed| {
-            rows.push(opened(self.key, AREA.table(self.scope), at, sealed)?);
+        self.batch.held().watch(scan_table(&self.table, Span::of(&prefix), &mut |at, sealed| {
+            rows.push(opened_of(self.batch, self.key, self.scope, AREA, at, sealed)?);
             Ok(true)
         }))?;
         Ok(sorted(rows))
@@ -102,9 +127,10 @@ impl WriteRows for BatchRows<'_> {
     fn put(&mut self, table: Table, of: &[u8], key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let of = qualified(table, of);
         let row = member(self.key, AREA, &of, key);
-        let sealed = self.key.seal(AREA.table(self.scope), &row, &pack(&of, key, value));
+        let packed = squeeze(self.dictionary()?, &of, key, value);
+        let sealed = self.key.seal(AREA.table(self.scope), &row, &packed);
         let rows = &mut self.table;
-        self.inner.watch(guarded(|| {
+        self.batch.held().watch(guarded(|| {
             rows.insert(row.as_slice(), sealed.as_slice())?;
             Ok(())
         }))
@@ -113,15 +139,15 @@ impl WriteRows for BatchRows<'_> {
     fn remove(&mut self, table: Table, of: &[u8], key: &[u8]) -> Result<(), StoreError> {
         let row = member(self.key, AREA, &qualified(table, of), key);
         let rows = &mut self.table;
-        self.inner.watch(guarded(|| {
+        self.batch.held().watch(guarded(|| {
             rows.remove(row.as_slice())?;
             Ok(())
         }))
     }
 }
 
-fn value(key: &ScopeKey, scope: Scope, row: &[u8], name: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let found = opened(key, AREA.table(scope), row, sealed)?;
+fn value(source: &dyn Source, scope: Scope, row: &[u8], name: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let found = opened_of(source, source.key(scope)?, scope, AREA, row, sealed)?;
     if found.key == name { Ok(found.value) } else { Err(StoreError::row(AREA.table(scope))) }
 }
 

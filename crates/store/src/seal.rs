@@ -9,6 +9,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand_core::{OsRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::dictionaries::Known;
 use crate::keys::{DataKey, KeyId};
 
 /// How many bytes sealing adds: a nonce of 24 and a tag of 16.
@@ -29,6 +30,9 @@ pub(crate) struct ScopeKey {
     sealing: [u8; 32],
     naming: [u8; 32],
     searching: [u8; 32],
+    /// Of its index, as far as they were read; gone with the key.
+    #[zeroize(skip)]
+    dictionaries: Known,
 }
 
 impl std::fmt::Debug for ScopeKey {
@@ -45,11 +49,16 @@ impl ScopeKey {
             sealing: blake3::derive_key("betwixt 1 store sealing", key.secret()),
             naming: blake3::derive_key("betwixt 1 store naming", key.secret()),
             searching: blake3::derive_key("betwixt 1 store searching", key.secret()),
+            dictionaries: Known::default(),
         }
     }
 
     pub(crate) fn id(&self) -> KeyId {
         self.id
+    }
+
+    pub(crate) fn dictionaries(&self) -> &Known {
+        &self.dictionaries
     }
 
     /// What the scope's search index is sealed under, and nothing else.

@@ -1,12 +1,14 @@
 //! What the database's file is made of.
 
 use betwixt_model::document::Scope;
+use betwixt_model::index::rows::Table;
 use redb::ReadableTableMetadata;
 
 use crate::error::StoreError;
-use crate::source::Transaction;
+use crate::source::{Source, Transaction};
+use crate::squeeze::opened_of;
 use crate::store::Store;
-use crate::tables::{Area, SCOPES, guarded};
+use crate::tables::{Area, SCOPES, Span, guarded};
 
 /// How much a table takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +32,40 @@ impl TableSize {
     }
 }
 
+/// How much a part of the fact index takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexSize {
+    /// Which part.
+    pub table: Table,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The bytes of what is sealed in them: group, key and value.
+    pub held: u64,
+    /// The bytes of their names and sealed values.
+    pub stored: u64,
+}
+
 impl Store {
+    /// What every part of a scope's fact index takes. Decrypts all of it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Locked`] for `mine` without its key.
+    pub fn index_sizes(&self, scope: Scope) -> Result<Vec<IndexSize>, StoreError> {
+        let view = self.read()?;
+        let key = view.key(scope)?;
+        let mut sizes = Table::ALL.map(|table| IndexSize { table, rows: 0, held: 0, stored: 0 });
+        view.scan(scope, Area::Rows, Span::ALL, &mut |at, sealed| {
+            let row = opened_of(&view, key, scope, Area::Rows, at, sealed)?;
+            let part = row.group.first().and_then(|table| sizes.get_mut(usize::from(*table)));
+            let part = part.ok_or_else(|| StoreError::row(Area::Rows.table(scope)))?;
+            part.rows += 1;
+            part.held += (row.group.len() + row.key.len() + row.value.len()) as u64;
+            part.stored += (at.len() + sealed.len()) as u64;
+            Ok(true)
+        })?;
+        Ok(sizes.into_iter().filter(|size| size.rows > 0).collect())
+    }
+
     /// What every table takes, in both scopes, locked or not: it is read from the tree alone. Reads the whole file.
     ///
     /// # Errors

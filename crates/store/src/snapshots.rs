@@ -286,9 +286,6 @@ pub fn snapshot_bytes(path: &Path) -> Result<u64, ArchiveError> {
     Ok(own + archive.chunks().iter().map(|(_, length)| length).sum::<u64>())
 }
 
-/// What a snapshot leaves out.
-const DERIVED: Area = Area::Rows;
-
 fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), SnapshotError> {
     let failed = |source| ArchiveError::File { path: path.to_owned(), source };
     let view = store.read()?;
@@ -302,8 +299,8 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), Snap
         let mut scanned = 0;
         view.scan(scope, area, Span::ALL, &mut |at, sealed| {
             scanned += 1;
-            damaged += usize::from(key.is_some_and(|key| !is_whole(key, scope, area, at, sealed)));
-            if area != DERIVED {
+            damaged += usize::from(key.is_some_and(|key| !is_whole(Some(&view), key, scope, area, at, sealed)));
+            if !area.is_derived() {
                 written = writer.row(scope, area, at, sealed);
             }
             Ok(written.is_ok())

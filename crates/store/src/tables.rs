@@ -74,6 +74,8 @@ areas! {
     Came = "came",
     /// Facts that a search index has yet to take in, in order; and how far it has come.
     Searching = "searching",
+    /// What rows of the index have in common. Ordered by when they came; each named by its content, too.
+    Dictionaries = "dictionaries",
 }
 
 /// How the rows of an area are named.
@@ -89,7 +91,12 @@ pub(crate) enum Shape {
 
 impl Area {
     /// Those that came after the first homes were made: what they hold can be built anew, and an older home has none.
-    pub(crate) const LATER: &'static [Self] = &[Self::Searching];
+    pub(crate) const LATER: &'static [Self] = &[Self::Searching, Self::Dictionaries];
+
+    /// Whether it follows from the documents. Snapshots and backups leave it out: opening builds it anew.
+    pub(crate) const fn is_derived(self) -> bool {
+        matches!(self, Self::Rows | Self::Dictionaries)
+    }
 
     pub(crate) const fn shape(self) -> Shape {
         match self {
@@ -106,7 +113,8 @@ impl Area {
             | Self::ResponseOrder
             | Self::Meetings
             | Self::Came
-            | Self::Searching => Shape::Numbered,
+            | Self::Searching
+            | Self::Dictionaries => Shape::Numbered,
         }
     }
 

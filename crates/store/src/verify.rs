@@ -5,10 +5,12 @@ use std::path::Path;
 use betwixt_model::document::{DocumentId, Scope};
 
 use crate::archive::{Archive, ArchiveError};
+use crate::dictionaries::is_named_rightly;
 use crate::error::{Damage, StoreError};
 use crate::keys::DataKeys;
 use crate::seal::ScopeKey;
 use crate::source::Source;
+use crate::squeeze::opened_of;
 use crate::store::Store;
 use crate::tables::{Area, SCOPES, Span, opened, renamed};
 
@@ -54,7 +56,7 @@ impl Store {
             };
             for area in Area::ALL {
                 view.scan(scope, *area, Span::ALL, &mut |at, sealed| {
-                    if is_whole(key, scope, *area, at, sealed) {
+                    if is_whole(Some(&view), key, scope, *area, at, sealed) {
                         report.rows += 1;
                     } else {
                         report.damaged.push(Damage::Row { table: area.table(scope) });
@@ -91,9 +93,23 @@ impl Store {
     }
 }
 
-pub(crate) fn is_whole(key: &ScopeKey, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> bool {
-    let row = opened(key, area.table(scope), at, sealed);
-    row.is_ok_and(|row| renamed(key, area, &row, at).is_some_and(|name| name == at))
+/// Whether a row opens and stands where it belongs. `source` has the dictionaries of those of the index; an archive has neither.
+pub(crate) fn is_whole(
+    source: Option<&dyn Source>,
+    key: &ScopeKey,
+    scope: Scope,
+    area: Area,
+    at: &[u8],
+    sealed: &[u8],
+) -> bool {
+    let row = match source {
+        Some(source) => opened_of(source, key, scope, area, at, sealed),
+        None => opened(key, area.table(scope), at, sealed),
+    };
+    row.is_ok_and(|row| {
+        let stands_rightly = renamed(key, area, &row, at).is_some_and(|name| name == at);
+        stands_rightly && (area != Area::Dictionaries || is_named_rightly(at, &row.value))
+    })
 }
 
 /// What verifying a snapshot or a backup found, whose checksum is right.
@@ -123,7 +139,7 @@ pub fn verify_archive(path: &Path, keys: &DataKeys) -> Result<ArchiveReport, Arc
     let (mut damaged, mut skipped) = (0, 0);
     let rows = archive.rows(|scope, area, at, sealed| {
         match &keys[usize::from(scope == Scope::Mine)] {
-            Some(key) if !is_whole(key, scope, area, at, sealed) => damaged += 1,
+            Some(key) if !is_whole(None, key, scope, area, at, sealed) => damaged += 1,
             Some(_) => {}
             None => skipped += 1,
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::anyhow;
+use betwixt_model::document::Scope;
 use betwixt_store::keys::{Cost, Secret};
 use betwixt_store::{Home, StoreOptions};
 use betwixt_testkit::lifetime::{Lifetime, Plan};
@@ -39,8 +40,8 @@ struct Arguments {
     into: PathBuf,
 }
 
-/// What a home's database is made of.
-fn sizes(path: &Path) -> anyhow::Result<Table> {
+/// What a home's database is made of, and of that the index of what is shared.
+fn sizes(path: &Path) -> anyhow::Result<String> {
     let home = Home::open(path)?;
     let keys = home.unlock(&Secret::Passphrase(PASSPHRASE, Cost::FLOOR), true)?;
     let (store, _) = home.open_store(&keys, StoreOptions::default())?;
@@ -50,7 +51,14 @@ fn sizes(path: &Path) -> anyhow::Result<Table> {
         let numbers = [size.rows, size.stored, size.tree, size.unused].map(|number| number.to_string());
         table.add_row([size.table.to_owned()].into_iter().chain(numbers));
     }
-    Ok(table)
+    let mut index = Table::new();
+    index.set_header(["of the index", "rows", "held", "stored"]);
+    for size in store.index_sizes(Scope::Ours)? {
+        let numbers = [size.rows, size.held, size.stored].map(|number| number.to_string());
+        index.add_row([format!("{:?}", size.table)].into_iter().chain(numbers));
+    }
+    let file = std::fs::metadata(path.join("betwixt.redb"))?.len();
+    Ok(format!("{table}\n{index}\nthe file is {file} bytes long"))
 }
 
 fn main() -> anyhow::Result<()> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use betwixt_model::document::{Scope, read_changes};
 use betwixt_model::ids::{DeviceId, EpochId, PartnerId};
-use betwixt_model::index;
-use betwixt_store::{Batch, Reader, StoreError};
+use betwixt_model::index::{self, IndexError};
+use betwixt_store::{Batch, Damage, Reader, StoreError};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::{Roster, SignedStatement, Statement};
 use ed25519_dalek::SigningKey;
@@ -144,21 +144,66 @@ impl Replica {
         Ok(())
     }
 
-    /// Rebuilds a scope's index when another version wrote it.
+    /// Rebuilds a scope's index when another version wrote it or it is damaged, and renews what its rows are compressed by.
     pub(super) fn rebuild_if_outdated(&mut self, scope: Scope) -> Result<(), OpenError> {
         if self.space(scope).is_none() {
             return Ok(());
         }
+        match self.repeated(scope)? {
+            Some(repeated) => self.compress_by(scope, &repeated),
+            None => {
+                let mut stage = self.begin()?;
+                self.rebuild(&mut stage, scope)?;
+                stage.commit()?;
+                self.committed()
+            }
+        }
+    }
+
+    /// Compresses what is written into a scope's index from now on by what its rows have in common now. Opening does it; what
+    /// writes many years at once does it in between.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn renew_dictionary(&mut self, scope: Scope) -> Result<(), OpenError> {
+        match self.repeated(scope)? {
+            Some(repeated) => self.compress_by(scope, &repeated),
+            None => Ok(()),
+        }
+    }
+
+    /// What the rows of a scope's index have in common. `None` where there is no space, and where the index has to be built anew.
+    fn repeated(&self, scope: Scope) -> Result<Option<Vec<u8>>, OpenError> {
+        let Some(household) = self.space(scope) else { return Ok(None) };
         let view = self.store.read()?;
         let (reader, rows) = (view.reader(), view.reader().rows(scope));
-        // Snapshots leave the index out: there are documents then, and no index.
-        let is_missing = !index::is_begun(&rows).map_err(StageError::from)? && !reader.documents(scope)?.is_empty();
-        if !is_missing && index::is_current(&rows).map_err(StageError::from)? {
+        let look = || -> Result<Option<Vec<u8>>, StageError> {
+            reader.check_dictionaries(scope)?;
+            // Snapshots leave the index out: there are documents then, and no index.
+            let is_missing = !index::is_begun(&rows)? && !reader.documents(scope)?.is_empty();
+            if is_missing || !index::is_current(&rows)? {
+                return Ok(None);
+            }
+            Ok(Some(index::repeated(&rows, &household, &self.roster.membership(scope))?))
+        };
+        match look() {
+            Err(
+                StageError::Store(StoreError::Damaged(Damage::Row { .. }))
+                | StageError::Index(IndexError::Damaged(_) | IndexError::Rows(StoreError::Damaged(Damage::Row { .. }))),
+            ) => {
+                tracing::warn!(scope = scope.name(), "the index is damaged, and is built anew from the documents");
+                Ok(None)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn compress_by(&mut self, scope: Scope, dictionary: &[u8]) -> Result<(), OpenError> {
+        if self.store.read()?.reader().compresses_by(scope, dictionary)? {
             return Ok(());
         }
-        drop(view);
         let mut stage = self.begin()?;
-        self.rebuild(&mut stage, scope)?;
+        stage.batch.compress_by(scope, dictionary)?;
         stage.commit()?;
         self.committed()
     }
@@ -181,6 +226,7 @@ impl Replica {
             self.carrier(stage, scope, year)?;
         }
         stage.batch.clear_rows(scope)?;
+        self.compress_staged(stage, scope)?;
         let known = stage.batch.reader().documents(scope)?;
         let of = known.len();
         for (done, id) in known.into_keys().enumerate() {
@@ -189,6 +235,8 @@ impl Replica {
             let read = changes.iter().flat_map(|change| read_changes(id, std::slice::from_ref(change)));
             let facts = read.flatten().collect();
             self.enter(stage, scope, facts)?;
+            // The branches that began there repeat from here on.
+            self.compress_staged(stage, scope)?;
             tracing::info!(%id, done = done + 1, of, "the index is built anew from the documents");
         }
         // What is searched of a fact may have changed with the index's version.
@@ -196,6 +244,14 @@ impl Replica {
         if scope == Scope::Ours {
             self.begin_chapters(stage)?;
         }
+        Ok(())
+    }
+
+    fn compress_staged(&self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
+        let Some(household) = self.space(scope) else { return Ok(()) };
+        let membership = self.roster.membership(scope);
+        let repeated = index::repeated(&stage.batch.reader().rows(scope), &household, &membership)?;
+        stage.batch.compress_by(scope, &repeated)?;
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod fold;
 mod ingest;
 mod listing;
 mod lookup;
+mod repeated;
 pub mod rows;
 mod statistics;
 mod stored;
@@ -44,6 +45,7 @@ pub use lookup::{
     live_of_item, may_be_unsettled, newer, owner, part_of_facts, standing, tip, tips, year,
 };
 pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
+pub use repeated::repeated;
 pub use statistics::{BEGUN, Begun, Counted, GoalState, Month, Statistics, YEARS, statistics};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of

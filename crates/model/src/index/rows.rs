@@ -23,6 +23,12 @@ pub enum Table {
     Entries = 6,
 }
 
+impl Table {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Facts, Self::Fields, Self::Items, Self::Waiting, Self::Chains, Self::Derived, Self::Entries];
+}
+
 /// A row's key within its group, and its value.
 pub type KeyValue = (Vec<u8>, Vec<u8>);
 

@@ -58,6 +58,8 @@ impl Lifetime {
                 stage.commit()?;
                 replica.committed()?;
                 replica.compact_beyond(1)?;
+                // As a daemon does that is started now and then.
+                replica.renew_dictionary(scope)?;
             }
         }
         Ok(replica)
