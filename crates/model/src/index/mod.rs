@@ -25,6 +25,7 @@ mod repeated;
 pub mod rows;
 mod statistics;
 mod stored;
+mod stored_fact;
 mod stored_field;
 mod work;
 
@@ -50,7 +51,7 @@ pub use statistics::{BEGUN, Begun, Counted, GoalState, Month, Statistics, YEARS,
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 9;
+pub const INDEX_VERSION: u32 = 10;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

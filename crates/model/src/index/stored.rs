@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::rows::Table;
+use super::stored_fact::StoredFact;
 use super::{FieldKey, IndexError};
 use crate::fact::{Content, Fact, Header, Nonce, SignedFact};
 use crate::field::{Entry, Place, Replacers, Said, ValueHash};
@@ -82,7 +83,8 @@ pub(super) enum Placing {
 }
 
 /// A row of [`Table::Facts`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "StoredFact<'_>")]
 pub(super) struct FactRow {
     pub(super) placing: Placing,
     /// By a removed device, beyond what is accepted.
