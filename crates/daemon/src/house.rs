@@ -340,7 +340,7 @@ impl House {
         home
     }
 
-    /// Closes everything: compacts, settles, and lets go of the home unless a [`Handle`] is left. It is closed also when
+    /// Closes everything: compacts, settles, writes the database's file anew where most of it is empty, and lets go of the home unless a [`Handle`] is left. It is closed also when
     /// something of this fails; nothing that was said is lost by it.
     ///
     /// # Errors
@@ -354,6 +354,16 @@ impl House {
         // The store before the home, whose lock says that nobody else has the database open.
         drop(replica);
         drop(store);
+        match home.shrink(&keys) {
+            Ok(Some(shrunk)) => {
+                tracing::info!(before = shrunk.before, after = shrunk.after, "the database's file was written anew");
+            }
+            Ok(None) => {}
+            // It is as it was; the next stop tries again.
+            Err(error) => {
+                tracing::warn!(%error, "the database's file could not be written anew, and is longer than it need be")
+            }
+        }
         if let Err(error) = home.closed(&keys) {
             tracing::warn!(%error, "the next start reads the whole database");
         }

@@ -120,4 +120,4 @@ macro_rules! through_redb_error {
     )*};
 }
 
-through_redb_error!(TableError, TransactionError, CommitError, DatabaseError);
+through_redb_error!(TableError, TransactionError, CommitError, DatabaseError, CompactionError);

@@ -81,6 +81,8 @@ pub struct Home {
     path: PathBuf,
     keys: Mutex<KeysFile>,
     pub(crate) store: Mutex<Weak<Inner>>,
+    /// The bytes of all rows of the database, as the last snapshot of this process counted them.
+    pub(crate) row_bytes: Mutex<Option<u64>>,
     /// Unlocks when dropped.
     _lock: File,
 }
@@ -108,7 +110,13 @@ impl Home {
         place::write(path, &keys.shared, &store).map_err(HomeError::file(path))?;
         drop(store);
         files::replace(&keys_path, &file.clone().seal()?).map_err(HomeError::file(&keys_path))?;
-        let home = Self { path: path.to_owned(), keys: Mutex::new(file), store: Mutex::default(), _lock: lock };
+        let home = Self {
+            path: path.to_owned(),
+            keys: Mutex::new(file),
+            store: Mutex::default(),
+            row_bytes: Mutex::default(),
+            _lock: lock,
+        };
         Ok((home, keys))
     }
 
@@ -123,7 +131,13 @@ impl Home {
         }
         let lock = take_lock(path)?;
         let file = KeysFile::parse(&read_capped(&keys_path)?)?;
-        Ok(Self { path: path.to_owned(), keys: Mutex::new(file), store: Mutex::default(), _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            keys: Mutex::new(file),
+            store: Mutex::default(),
+            row_bytes: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// Whether a directory holds a home, without opening it.
@@ -159,7 +173,7 @@ impl Home {
     pub fn open_store(&self, keys: &DataKeys, options: StoreOptions) -> Result<(Store, Continuity), OpenError> {
         let path = self.path.join(DATABASE);
         let in_the_way = |error: io::Error| OpenError::Disk { path: Some(path.clone()), source: error.into() };
-        crate::rekey::finish(self).map_err(in_the_way)?;
+        crate::rekey::finish(self).and_then(|()| crate::shrink::finish(&self.path)).map_err(in_the_way)?;
         let aside = Aside::Directory(self.path.join(ASIDE));
         let options =
             StoreOptions { check: options.check && !closed::is_unchanged(&self.path, &keys.shared), ..options };

@@ -21,6 +21,7 @@ use crate::keys::file::{KeysFile, MAX_FILE};
 use crate::place::PLACE;
 use crate::rekey::{PENDING, SUFFIX as REKEYED};
 use crate::searching::{SEARCH, search_path};
+use crate::shrink::SUFFIX as SHRUNK;
 
 /// Says that the keys are being destroyed on purpose.
 const LEAVING: &str = "leaving";
@@ -88,6 +89,7 @@ fn sweep(home: &Path, backups: &[PathBuf]) -> Vec<PathBuf> {
         home.join(DATABASE),
         with(home, DATABASE, ".new"),
         with(home, DATABASE, REKEYED),
+        with(home, DATABASE, SHRUNK),
         home.join(PENDING),
         with(home, PENDING, ".new"),
         home.join(PLACE),

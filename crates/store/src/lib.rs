@@ -33,6 +33,7 @@ mod rows;
 mod seal;
 mod searching;
 mod settings;
+mod shrink;
 mod sizes;
 mod snapshots;
 mod source;
@@ -58,6 +59,7 @@ pub use records::{ArrivalRecord, DocumentState, MetAddress, PeerRecord, StoredDo
 pub use rekey::RekeyError;
 pub use rows::{BatchRows, Rows};
 pub use searching::{Queued, SearchState, search_path};
+pub use shrink::{ShrinkError, Shrunk};
 pub use sizes::{IndexSize, TableSize};
 pub use snapshots::{DAYS, RestoreError, SnapshotError, SnapshotInfo, WEEKS, snapshot_bytes};
 pub use store::{Recovery, Store, StoreOptions};

@@ -37,28 +37,37 @@ pub(crate) fn rebuild<E: From<StoreError>>(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::from(error).into()),
         _ => {}
     }
-    let outcome = (|| {
-        let backend = FileDisk::new(path).open(true).map_err(StoreError::from)?;
-        let database = build(backend, &StoreOptions::default())?;
-        let transaction = guarded(|| Ok(database.begin_write()?))?;
-        guarded(|| {
-            let mut table = transaction.open_table(PLAIN)?;
-            table.insert(PLAIN_FORMAT, FORMAT.to_le_bytes().as_slice())?;
-            table.insert(PLAIN_KEYS, [*plain.keys[0].as_bytes(), *plain.keys[1].as_bytes()].concat().as_slice())?;
-            table.insert(PLAIN_COMMITS, plain.commits.to_le_bytes().as_slice())?;
-            for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, area))) {
-                transaction.open_table(area.definition(scope))?;
-            }
-            Ok(())
-        })?;
-        fill(&mut Rebuilding { transaction: &transaction })?;
-        guarded(move || Ok(transaction.commit()?))?;
-        guarded(move || Ok(database.close()?))?;
-        Ok(())
-    })();
+    let outcome = rebuild_on(&FileDisk::new(path), plain, fill);
     if outcome.is_err() {
         // Gives back the room that the attempt took; the first failure is the one that counts.
         let _ = fs::remove_file(path);
     }
     outcome
+}
+
+/// Writes a new database on an empty disk, whole and durable when this returns, and no longer than it need be.
+pub(crate) fn rebuild_on<E: From<StoreError>>(
+    disk: &dyn Disk,
+    plain: &Plain,
+    fill: impl FnOnce(&mut Rebuilding<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let backend = disk.open(true).map_err(StoreError::from)?;
+    let mut database = build(backend, &StoreOptions::default())?;
+    let transaction = guarded(|| Ok(database.begin_write()?))?;
+    guarded(|| {
+        let mut table = transaction.open_table(PLAIN)?;
+        table.insert(PLAIN_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        table.insert(PLAIN_KEYS, [*plain.keys[0].as_bytes(), *plain.keys[1].as_bytes()].concat().as_slice())?;
+        table.insert(PLAIN_COMMITS, plain.commits.to_le_bytes().as_slice())?;
+        for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, area))) {
+            transaction.open_table(area.definition(scope))?;
+        }
+        Ok(())
+    })?;
+    fill(&mut Rebuilding { transaction: &transaction })?;
+    guarded(move || Ok(transaction.commit()?))?;
+    // The file grew by doubling: what is free at its end goes.
+    guarded(|| Ok(database.compact()?))?;
+    guarded(move || Ok(database.close()?))?;
+    Ok(())
 }

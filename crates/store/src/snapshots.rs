@@ -110,10 +110,13 @@ impl Home {
         files::make_directory(&directory).map_err(failed)?;
         let path = directory.join(format!("{today}{SUFFIX}"));
         clear_unfinished(&directory).map_err(failed)?;
-        if let Err(error) = write_chunked(store, keys, &path) {
-            // Gives back the room that the attempt took.
-            sweep(&directory);
-            return Err(error);
+        match write_chunked(store, keys, &path) {
+            Ok(bytes) => *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
+            Err(error) => {
+                // Gives back the room that the attempt took.
+                sweep(&directory);
+                return Err(error);
+            }
         }
         let all = self.snapshots().map_err(failed)?;
         for old in superfluous(&all, today) {
@@ -286,12 +289,13 @@ pub fn snapshot_bytes(path: &Path) -> Result<u64, ArchiveError> {
     Ok(own + archive.chunks().iter().map(|(_, length)| length).sum::<u64>())
 }
 
-fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), SnapshotError> {
+/// Answers how many bytes all rows of the database have, those that are left out among them.
+fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<u64, SnapshotError> {
     let failed = |source| ArchiveError::File { path: path.to_owned(), source };
     let view = store.read()?;
     let keys = scope_keys(keys);
     let mut writer = ChunkWriter::new(Chunks::beside(path));
-    let mut damaged = 0;
+    let (mut damaged, mut bytes) = (0, 0);
     for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
         let key = keys[usize::from(scope == Scope::Mine)].as_ref();
         // A scan is the database's; what a chunk's file says is kept beside it.
@@ -299,6 +303,7 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), Snap
         let mut scanned = 0;
         view.scan(scope, area, Span::ALL, &mut |at, sealed| {
             scanned += 1;
+            bytes += (at.len() + sealed.len()) as u64;
             damaged += usize::from(key.is_some_and(|key| !is_whole(Some(&view), key, scope, area, at, sealed)));
             if !area.is_derived() {
                 written = writer.row(scope, area, at, sealed);
@@ -318,7 +323,7 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<(), Snap
     file.sync_all().map_err(failed)?;
     Archive::open_unread(&new.0)?;
     new.replace(path).map_err(failed)?;
-    Ok(())
+    Ok(bytes)
 }
 
 /// Lets go of chunks that no snapshot names. Where a snapshot cannot be read none goes: it may be readable tomorrow.

@@ -287,3 +287,54 @@ fn a_commit_waits_for_the_disk_once() {
         assert_eq!(disk.syncs(), before + 1);
     }
 }
+
+#[test]
+fn a_copy_that_a_failing_disk_interrupts_is_an_error_and_one_that_is_answered_survives_a_crash() {
+    let (mut interrupted, mut whole) = (0, 0);
+    for seed in 0..runs(60) {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let from = FailingDisk::new(MemoryDisk::new());
+        let store = Store::create(from.clone(), &keys(), StoreOptions::default()).unwrap();
+        for number in 0..8 {
+            let mut batch = store.begin().unwrap();
+            stage(&mut batch, number, &mut rng).unwrap();
+            batch.commit().unwrap();
+        }
+        let (commits, to) = (store.commits().unwrap(), CrashDisk::new());
+        let failing = FailingDisk::new(to.clone());
+        // Either of the two disks fails, at any operation, or neither does.
+        match seed % 3 {
+            0 => failing.fail_after(u64::from(rng.next_u32() % 120), Failure::Broken),
+            1 => from.fail_after(u64::from(rng.next_u32() % 120), Failure::Full),
+            _ => {}
+        }
+        let copied = store.copy_to(failing.clone(), &keys());
+        failing.heal();
+        from.heal();
+        to.crash(rng.next_u64());
+        match copied {
+            Ok(()) => {
+                whole += 1;
+                let copy = open(to);
+                assert_holds(&copy, 8);
+                assert_eq!(copy.commits().unwrap(), commits);
+                assert!(copy.verify(&mut |_, _| Ok(())).unwrap().is_whole());
+            }
+            Err(error) => {
+                interrupted += 1;
+                assert!(seed % 3 != 2, "seed {seed}: {error}");
+            }
+        }
+        // What it was copied from is as it was; a disk that failed there closed it.
+        let mut now = Instant::now();
+        while let Recovery::Wait { until, .. } = store.recover(now) {
+            now = until;
+        }
+        assert_holds(&store, 8);
+    }
+    assert!(interrupted > 0 && whole > 0, "{interrupted}, {whole}");
+    record(
+        Ground::Disks,
+        &Survived::one(whole, whole).with("disk that failed while the file was written anew", interrupted),
+    );
+}

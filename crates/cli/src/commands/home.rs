@@ -11,8 +11,8 @@ use crate::render::{Look, household};
 use crate::terminal::{Terminal, printable};
 use crate::values::show_minutes;
 
-/// How long a daemon may take to go: it finishes what it was asked, and closes its store.
-const DOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a daemon may take to go: it finishes what it was asked, and closes its store, whose file it may write anew.
+const DOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) async fn init(terminal: Terminal, init: Init) -> Result<(), CommandError> {
     let home = Home::find()?;
