@@ -12,6 +12,10 @@ use super::healing::touched;
 use super::health::CarriedOn;
 use super::{ArriveError, Replica, Stage, StageError};
 
+/// So many new facts at once are a life's that a new device receives, year by year: what its next years' rows have in common is known
+/// by then, and would otherwise be looked at when the home is next opened.
+const MUCH: usize = 512;
+
 /// What came of an arrival.
 #[derive(Debug, Default)]
 pub struct Arrived {
@@ -97,6 +101,9 @@ impl Replica {
         stage.changes.entry(id).or_default().extend(admitted.changes);
         let touched = touched(&arrivals);
         let arrived = self.enter(stage, id.scope, arrivals)?;
+        if arrived.effect.added.len() >= MUCH {
+            self.compress_staged(stage, id.scope)?;
+        }
         self.record(stage, id.scope, from, at, &arrived)?;
         if newest.is_some_and(|newest| newest < id) {
             self.note_newer(stage, id)?;

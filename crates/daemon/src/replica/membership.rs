@@ -247,7 +247,7 @@ impl Replica {
         Ok(())
     }
 
-    fn compress_staged(&self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
+    pub(super) fn compress_staged(&self, stage: &mut Stage, scope: Scope) -> Result<(), StageError> {
         let Some(household) = self.space(scope) else { return Ok(()) };
         let membership = self.roster.membership(scope);
         let repeated = index::repeated(&stage.batch.reader().rows(scope), &household, &membership)?;
