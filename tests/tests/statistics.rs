@@ -29,7 +29,7 @@ fn begun(statistics: &ScopeStatistics, collection: &str) -> u64 {
 }
 
 async fn private(home: &Home, collection: Collection, key: &str, field: &str, value: Value) -> String {
-    let item = NewItem { scope: Some(Scope::Mine), fields: [(field.to_owned(), value)].into(), ..NewItem::default() };
+    let item = NewItem { scope: Some(Scope::Mine), fields: [(field.to_owned(), value)].into() };
     home.client().create(collection, key, &item).await.unwrap().id
 }
 
@@ -94,7 +94,7 @@ async fn statistics_are_the_same_for_both_count_nobody_apart_and_keep_what_is_pr
     };
     let winter = one.statistics(&days("2027-01-31", "2027-01-31")).await.unwrap();
     let [winter] = winter.scopes.as_slice() else { panic!("{winter:?}") };
-    assert_eq!(winter.months, [january.clone()]);
+    assert_eq!(winter.months, std::slice::from_ref(january));
     assert_eq!(winter.goals, ours.goals, "how goals stand now has nothing to do with what is asked for");
 
     // As people see it; and what is private is not counted while it is locked.
