@@ -79,8 +79,9 @@ impl Options {
 const PACKAGES: [&str; 6] = ["--package", "betwixt-cli", "--package", "betwixt-tests", "--package", "betwixt-testkit"];
 
 /// Every test of simulations but the lives, which have a step of their own.
-const SIMULATIONS: [&str; 11] = [
+const SIMULATIONS: [&str; 12] = [
     "network",
+    "versions",
     "files",
     "lying_disks",
     "every_place",

@@ -12,7 +12,7 @@ use betwixt_sync::dialer::{self, AttemptId, ConnectionId, Direction, Source};
 use betwixt_sync::session::{
     self, CloseReason, CounterWindow, Event, ProtocolViolation, Session, SessionConfig, SessionScope, SharedDocument,
 };
-use betwixt_sync::wire::{DocumentName, GoodbyeReason, IncomingStream, Lane, VERSIONS};
+use betwixt_sync::wire::{DocumentName, GoodbyeReason, IncomingStream, Lane};
 
 use super::talk::Conversation;
 use super::{Engine, LAZY, Output, PeerChange, Talk, Trouble, Write};
@@ -164,7 +164,7 @@ impl<W, A> Engine<W, A> {
             role,
             scope: SessionScope::Ours,
             household,
-            versions: VERSIONS,
+            versions: self.versions,
             counter,
             peer_counters: stored.map(CounterWindow::from_bytes).unwrap_or_default(),
             roster,

@@ -35,6 +35,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::Network;
 use betwixt_sync::dialer::{ConnectionId, Dialer, Reach};
+use betwixt_sync::wire::{VERSIONS, VersionRange};
 use jiff::civil::Date;
 
 use crate::replica::Replica;
@@ -92,6 +93,8 @@ pub struct Engine<W, A> {
     networks: Vec<Network>,
     knocks: Knocks,
     attachments: Attachments,
+    /// The versions of the protocol that sessions begin with.
+    versions: VersionRange,
 }
 
 impl<W, A> Engine<W, A> {
@@ -111,7 +114,14 @@ impl<W, A> Engine<W, A> {
             networks,
             knocks,
             attachments: Attachments::default(),
+            versions: VERSIONS,
         }
+    }
+
+    /// From the next session on it speaks these versions of the protocol alone, as a build of an earlier time does: devices of one
+    /// household are not updated together.
+    pub fn set_versions(&mut self, versions: VersionRange) {
+        self.versions = versions;
     }
 
     /// Something to be written, after what waits already.

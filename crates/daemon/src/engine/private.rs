@@ -14,7 +14,7 @@ use betwixt_net::CloseCode;
 use betwixt_sync::dialer::ConnectionId;
 use betwixt_sync::roster::OwnDevice;
 use betwixt_sync::session::{self, CounterWindow, Role, RosterOffer, Session, SessionConfig, SessionScope};
-use betwixt_sync::wire::{Frame, GoodbyeReason, IncomingStream, Lane, OutgoingStream, StreamKey, VERSIONS};
+use betwixt_sync::wire::{Frame, GoodbyeReason, IncomingStream, Lane, OutgoingStream, StreamKey};
 
 use super::meeting::{receive, spoken_of};
 use super::talk::Conversation;
@@ -89,7 +89,7 @@ impl<W, A> Engine<W, A> {
             role,
             scope: SessionScope::Mine(own),
             household: space,
-            versions: VERSIONS,
+            versions: self.versions,
             // Whether the other home is a copy, the shared session has found out.
             counter: u64::from(private.number),
             peer_counters: CounterWindow::default(),

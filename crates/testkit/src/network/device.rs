@@ -18,7 +18,7 @@ use betwixt_sync::dialer::{AttemptId, ConnectionId, Dialer, Direction};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::SignedStatement;
 use betwixt_sync::session::CloseReason;
-use betwixt_sync::wire::{GoodbyeReason, IncomingStream, OutgoingStream};
+use betwixt_sync::wire::{GoodbyeReason, IncomingStream, OutgoingStream, VERSIONS, VersionRange};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -151,6 +151,8 @@ pub(super) struct Device {
     pub(super) trusting: bool,
     pub(super) power: Power,
     pub(super) shelf: Shelf,
+    /// The versions of the protocol that its program speaks.
+    versions: VersionRange,
     backup: Option<Power>,
     rng: ChaCha20Rng,
     /// What was said in commits that a crash or the disk broke off.
@@ -206,6 +208,7 @@ impl Device {
             trusting: true,
             power,
             shelf: Shelf::default(),
+            versions: VERSIONS,
             backup: None,
             rng,
             doubtful: Vec::new(),
@@ -217,7 +220,8 @@ impl Device {
 
     fn run(&mut self, replica: Replica) {
         let dialer = Dialer::new(self.id, ChaCha20Rng::seed_from_u64(self.rng.next_u64()));
-        let engine = Engine::new(dialer, vec![the_network()], Knocks::default());
+        let mut engine = Engine::new(dialer, vec![the_network()], Knocks::default());
+        engine.set_versions(self.versions);
         let mut running = Running { replica, engine, flying: None, epoch_renewed: false };
         // Answers may have become due while it was down.
         running.engine.write(Wish::OpenAnswers(None));
@@ -225,6 +229,15 @@ impl Device {
             running.open_files(&self.shelf, scope);
         }
         self.running = Some(running);
+    }
+
+    /// Its program speaks these versions of the protocol from the next start on.
+    pub(super) fn install(&mut self, versions: VersionRange) {
+        self.versions = versions;
+    }
+
+    pub(super) fn versions(&self) -> VersionRange {
+        self.versions
     }
 
     /// A file of this device's own is whole on its disk.

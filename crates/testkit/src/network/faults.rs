@@ -118,6 +118,8 @@ pub(super) struct Record {
     pub(super) steps: u64,
     /// How many files were attached.
     pub(super) attached: u64,
+    /// How many frames were packed.
+    pub(super) packed: u64,
     faults: BTreeMap<&'static str, u64>,
     checked: Cell<u64>,
     lost: Cell<u64>,
@@ -143,7 +145,7 @@ impl Drop for Network {
         }
         let mut sum = super::Counts::default();
         self.devices.iter().for_each(|device| sum += device.counts);
-        let Record { steps, attached, faults, checked, lost } = &self.survived;
+        let Record { steps, attached, faults, checked, lost, packed: _ } = &self.survived;
         let mut survived = Survived::one(sum.said + sum.refused + sum.refused_by_disk + attached, checked.get());
         survived.lost = lost.get();
         let told = [

@@ -6,6 +6,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use betwixt_sync::roster::{FoundingSide, Roster};
+use betwixt_sync::wire::{Frame, PACKED_SINCE, VERSIONS, VersionRange};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -85,6 +86,35 @@ impl Network {
             self.advertise(other);
         }
         name
+    }
+
+    /// A device that runs is given a program that speaks the protocol up to this version alone, and started anew: an older build, or the
+    /// present one.
+    pub fn install(&mut self, device: DeviceName, newest: u32) {
+        if !self.devices[device.0].is_running() {
+            return;
+        }
+        let versions = VersionRange { newest, ..VERSIONS };
+        self.devices[device.0].install(versions);
+        if versions != VERSIONS {
+            self.survived.fault("older version of the protocol");
+        }
+        self.crash(device);
+        self.restart(device);
+    }
+
+    /// Nobody is sent what their version of the protocol does not have.
+    pub(super) fn assert_is_understood(&mut self, from: usize, to: usize, frame: &[u8]) {
+        if matches!(Frame::decode(frame), Ok(Frame::Packed { .. })) {
+            let speaks = [from, to].iter().all(|end| self.devices[*end].versions().newest >= PACKED_SINCE);
+            assert!(speaks, "seed {}: device {from} sent {to} what one of them does not know", self.seed);
+            self.survived.packed += 1;
+        }
+    }
+
+    /// How many frames were sent that only the present version of the protocol has.
+    pub fn packed_frames(&self) -> u64 {
+        self.survived.packed
     }
 
     /// A device keeps a copy of its home.

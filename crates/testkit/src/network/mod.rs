@@ -459,6 +459,10 @@ impl Network {
     fn send(&mut self, from: usize, connection: ConnectionId, stream: OutgoingStream, bytes: Vec<u8>) {
         if let Some(to) = self.wires.other_end(connection, from) {
             self.assert_nothing_private(from, to, stream.lane, &bytes);
+            // On one that is gone it is said to a program that runs no more.
+            if self.wires.is_alive(connection) {
+                self.assert_is_understood(from, to, &bytes);
+            }
         }
         let bytes = self.altered(from, bytes);
         let latency = self.latency();

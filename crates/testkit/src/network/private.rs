@@ -8,7 +8,7 @@ use betwixt_model::fact::Fact;
 use betwixt_model::ids::{ItemId, encode_base32};
 use betwixt_model::index;
 use betwixt_model::say::Saying;
-use betwixt_sync::wire::Lane;
+use betwixt_sync::wire::{Frame, Lane, decode_packed_message, decode_sync_message};
 use rand_core::RngCore;
 use serde_json::json;
 
@@ -78,7 +78,10 @@ impl Network {
             return;
         }
         assert_eq!(lane, Lane::Shared, "seed {}: device {from} speaks of private documents", self.seed);
-        let found = self.private.needles.find(frame).map(|found| found.pattern().as_usize());
+        let unpacked = unpacked(frame);
+        let found = std::iter::once(frame).chain(unpacked.iter().map(Vec::as_slice));
+        let found =
+            found.filter_map(|bytes| self.private.needles.find(bytes)).next().map(|found| found.pattern().as_usize());
         assert!(found.is_none(), "seed {}: device {from} sent something private, or its id: {found:?}", self.seed);
     }
 
@@ -108,6 +111,17 @@ impl Network {
     pub fn private_facts(&self) -> usize {
         self.private.said().len()
     }
+}
+
+/// What a frame's changes hold, where they are compressed in it.
+fn unpacked(frame: &[u8]) -> Vec<Vec<u8>> {
+    let changes = match Frame::decode(frame) {
+        Ok(Frame::Packed { last: true, bytes }) => decode_packed_message(&bytes).map(|(_, changes)| changes),
+        Ok(Frame::Sync { last: true, bytes }) => decode_sync_message(&bytes).map(|(_, changes)| changes),
+        // What is in several parts is not private for being long: documents are looked into at the end of a run.
+        _ => return Vec::new(),
+    };
+    changes.into_iter().flatten().map(|change| change.raw_bytes().to_vec()).collect()
 }
 
 fn shared_changes_hold(replica: &Replica, needles: &AhoCorasick) -> bool {
