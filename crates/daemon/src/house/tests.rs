@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use betwixt_model::document::Scope;
+use betwixt_model::index::rows::{Table, WriteRows};
 
 use super::*;
 
@@ -177,4 +178,37 @@ fn the_private_part_is_locked_and_unlocked_by_itself() {
         assert_eq!(house.replica.space(Scope::Mine), space);
         house.lock_mine().expect("locks again");
     }
+}
+
+#[test]
+fn a_home_whose_file_is_mostly_empty_is_closed_in_a_small_one_and_opens_as_what_it_was() {
+    let (_directory, path, house, _code) = founded();
+    let file = path.join("betwixt.redb");
+    let (device, epoch) = (house.replica.identity().device(), house.replica.epoch());
+    // What an index leaves that was dropped.
+    for is_there in [true, false] {
+        let mut batch = house.store.begin().expect("begins");
+        let mut rows = batch.rows(Scope::Ours).expect("is open");
+        for number in 0..40_000_u32 {
+            let key = number.to_le_bytes();
+            let written = if is_there {
+                rows.put(Table::Waiting, b"nobody", &key, &[7; 600])
+            } else {
+                rows.remove(Table::Waiting, b"nobody", &key)
+            };
+            written.expect("is written");
+        }
+        drop(rows);
+        batch.commit().expect("is durable");
+    }
+    let keys = house.keys.clone();
+    house.home.take_snapshot(&house.store, &keys, jiff::civil::date(2026, 3, 1)).expect("is taken");
+    let before = std::fs::metadata(&file).expect("is there").len();
+    house.close().expect("closes");
+    let after = std::fs::metadata(&file).expect("is there").len();
+    assert!(before > 16 << 20 && after < 1 << 20, "{before}, {after}");
+    let Opened { house, troubles } = unlock(&path, &secret(PASSPHRASE), Progress::default()).expect("opens");
+    assert_eq!(troubles, Vec::<String>::new());
+    assert_eq!((house.replica.identity().device(), house.replica.epoch()), (device, epoch));
+    house.close().expect("closes");
 }
