@@ -61,6 +61,10 @@ pub const MAX_ADDRESSES: usize = 8;
 /// The most writes in one stage, so that no one waits for all the others.
 pub const MAX_STAGE: usize = 64;
 
+/// So many changes of peers end a stage: years that a new device receives come several at a time and take a second each, in which nobody
+/// else is answered.
+pub const MANY_CHANGES: usize = 1_000;
+
 /// What time it is, in the ways that count here.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {

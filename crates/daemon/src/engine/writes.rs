@@ -42,6 +42,16 @@ pub(super) enum Write<W> {
     Held(DeviceId, Scope),
 }
 
+impl<W> Write<W> {
+    /// How many changes it brings.
+    pub(super) fn changes(&self) -> usize {
+        match self {
+            Self::Arrive { changes, .. } => changes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// What follows once the stage is durable.
 #[derive(Debug)]
 pub(super) enum After<A> {
