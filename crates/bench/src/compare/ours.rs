@@ -14,7 +14,7 @@ use super::column::{Column, Figure, bytes, time};
 use super::content::Content;
 use super::peers::Peer;
 use super::run::directory_bytes;
-use super::say::Said;
+use super::say::{Said, shrink};
 use crate::daemons::Couple;
 use crate::floor::{Disk, Echo};
 use crate::samples::Samples;
@@ -49,6 +49,7 @@ async fn ask(
 ) -> anyhow::Result<()> {
     let (mut first, mut second) = couple_on_loopback().await?;
     let mut said = fill(&mut first, &mut second, life).await?;
+    settle(&mut first, life, options).await.context("building the search index")?;
     column.bytes(Figure::Disk, directory_bytes(first.path())?);
     starts(&mut first, column).await.context("a cold start")?;
     search(&first, life, options, column).await.context("searching")?;
@@ -109,7 +110,27 @@ async fn fill(first: &mut Home, second: &mut Home, life: &Content) -> anyhow::Re
         (scope, fact)
     });
     said.say(first.path(), PASSPHRASE, facts).context("the life is not said")?;
+    shrink(first.path(), PASSPHRASE).context("the file is not written anew")?;
     Ok(said)
+}
+
+/// A first start, which builds the index of all texts, and a clean stop.
+async fn settle(home: &mut Home, life: &Content, options: &Options) -> anyhow::Result<()> {
+    home.up_and_unlock().await?;
+    built(home, life, options).await?;
+    home.down_within(PATIENCE).await?;
+    Ok(())
+}
+
+/// Waits until everything can be found: the index is built beside everything else.
+async fn built(home: &Home, life: &Content, options: &Options) -> anyhow::Result<()> {
+    let request = SearchRequest { words: life.word.clone(), ..SearchRequest::default() };
+    let begun = Instant::now();
+    while !home.client().search(&request).await?.complete || home.client().status().await?.indexing.is_some() {
+        anyhow::ensure!(begun.elapsed() < options.patience, "the search index is not built");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 /// From nothing to the first page of an answer, unlocking apart.
@@ -135,14 +156,10 @@ async fn starts(home: &mut Home, column: &mut Column) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Twice, once the index has taken everything in: it is built beside everything else.
+/// Twice, once the index has taken everything in.
 async fn search(home: &Home, life: &Content, options: &Options, column: &mut Column) -> anyhow::Result<()> {
+    built(home, life, options).await?;
     let request = SearchRequest { words: life.word.clone(), ..SearchRequest::default() };
-    let begun = Instant::now();
-    while !home.client().search(&request).await?.complete || home.client().status().await?.indexing.is_some() {
-        anyhow::ensure!(begun.elapsed() < options.patience, "the search index is not built");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
     let mut taken = [Duration::ZERO; 2];
     for taken in &mut taken {
         let begun = Instant::now();

@@ -31,6 +31,14 @@ pub(super) struct Said {
     names: BTreeMap<String, String>,
 }
 
+/// Writes a home's database without its empty room, as the end of a day does in which a snapshot was taken.
+pub(super) fn shrink(home: &Path, passphrase: &str) -> anyhow::Result<()> {
+    let home = Home::open(home)?;
+    let keys = home.unlock(&Secret::Passphrase(passphrase, Cost::default()), true)?;
+    home.shrink_now(&keys)?;
+    Ok(())
+}
+
 impl Said {
     /// Says facts in a home, in this order.
     pub(super) fn say<'a>(
@@ -60,6 +68,10 @@ impl Said {
             }
             stage.commit()?;
             replica.committed()?;
+            // As a daemon does that is started now and then.
+            for scope in [Scope::Ours, Scope::Mine] {
+                replica.renew_dictionary(scope)?;
+            }
         }
         replica.compact().context("the documents are not compacted")?;
         home.settle(&keys, &store)?;
