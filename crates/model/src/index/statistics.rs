@@ -243,13 +243,20 @@ impl Role {
         begins.then_some(Self::Begins { counted, owned })
     }
 
-    /// The other field of which the role waits for a founding fact of this kind.
-    pub(super) fn waits_for(kind: &str) -> Option<&'static str> {
-        match kind {
+    /// The fields of an item of this kind that add nothing until its founding fact is here, which may be of any field: a patched
+    /// program founds a goal by why it is one.
+    pub(super) fn waiting_for_founding(kind: &str) -> impl Iterator<Item = &'static str> {
+        let counted = BEGUN.into_iter().find(|(_, name)| *name == kind);
+        let first = counted.and_then(|(_, name)| Kind::named(name)).and_then(|kind| match kind.naming {
+            Naming::Founded { first } => Some(first),
+            _ => None,
+        });
+        let other = match kind {
             "goal" => Some("state"),
             "milestone" => Some("done"),
             _ => None,
-        }
+        };
+        first.into_iter().chain(other)
     }
 
     /// Whether words are asked what they say, and not only whether they say anything.

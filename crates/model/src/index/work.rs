@@ -477,9 +477,11 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let key = row.field(id);
         let (date, founding) = (row.header.date, (row.header.partner, row.header.date));
         let founds = row.header.item.is_none();
-        if founds && let Some(field) = Role::waits_for(&key.kind) {
-            // What it adds without its item's beginning, before that is known.
-            self.open_field(&FieldKey { field: field.to_owned(), ..key.clone() })?;
+        if founds {
+            for field in Role::waiting_for_founding(&key.kind) {
+                // What it adds without its item's beginning, before that is known.
+                self.open_field(&FieldKey { field: field.to_owned(), ..key.clone() })?;
+            }
         }
         let cached = self.item(&key.kind, &key.item)?;
         let before = cached.row.clone();
