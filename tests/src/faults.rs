@@ -55,8 +55,10 @@ impl Told {
     ) -> Result<(), ClientError> {
         for number in 0..times {
             let mut text = format!("{what}, for the {number}th time. ");
+            // Words that no two times have in common: what repeats goes over the wire once.
+            let mut rng = ChaCha20Rng::seed_from_u64(number as u64);
             while text.len() < characters {
-                text.push_str("It was good of you. ");
+                text.push_str(&format!("good {:x}. ", rng.next_u64()));
             }
             self.thank(home, text.trim_end()).await?;
         }

@@ -325,7 +325,8 @@ impl Home {
         Ok(self.client.say_vision(Some(Scope::Ours), "draft", &say).await?)
     }
 
-    /// Every file of the home in which these bytes stand, by a search of the bytes.
+    /// Every file of the home in which these bytes stand, by a search of the bytes. A file that goes while it is looked for has none: what
+    /// a search index no longer needs is removed at any time.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -337,8 +338,12 @@ impl Home {
                 let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
                 if kind.is_dir() {
                     waiting.push(path);
-                } else if kind.is_file() && contains(&std::fs::read(&path)?, needle) {
-                    found.push(path);
+                } else if kind.is_file() {
+                    match std::fs::read(&path) {
+                        Ok(bytes) if contains(&bytes, needle) => found.push(path),
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                        _ => {}
+                    }
                 }
             }
         }
