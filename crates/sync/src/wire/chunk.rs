@@ -179,14 +179,15 @@ pub(crate) fn change_data(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
     }
 }
 
-/// The chunk of a change, not compressed, from its data.
-pub(crate) fn change_chunk(data: &[u8]) -> Vec<u8> {
+/// The chunk of a change, not compressed, from its data; and its hash, of which the checksum is the beginning.
+pub(crate) fn change_chunk(data: &[u8]) -> (Vec<u8>, [u8; 32]) {
+    let hash = hash_of_change(data);
     let mut chunk = MAGIC.to_vec();
-    chunk.extend_from_slice(&hash(CHANGE, data)[..4]);
+    chunk.extend_from_slice(&hash[..4]);
     chunk.push(CHANGE);
     write_unsigned(&mut chunk, data.len() as u64);
     chunk.extend_from_slice(data);
-    chunk
+    (chunk, hash)
 }
 
 /// The hash of a change, from its data.

@@ -90,8 +90,9 @@ pub(crate) fn unpack(deflated: &[u8]) -> Result<Vec<u8>, ChunkError> {
             data.extend_from_slice(&dependency);
         }
         data.extend_from_slice(reader.bytes(caps::MESSAGE, "bytes of a change")?);
-        write_bytes(&mut message, &change_chunk(&data));
-        hashes.push(hash_of_change(&data));
+        let (chunk, hash) = change_chunk(&data);
+        write_bytes(&mut message, &chunk);
+        hashes.push(hash);
         // Hashes that are named by a byte or two must not make a message of any length.
         if message.len() > 2 * caps::PACKED {
             return Err(ChunkError::Bomb);
