@@ -11,12 +11,12 @@ use betwixt_model::fact::{MAX_SEEN, SignedFact};
 use betwixt_model::ids::{FactId, ItemId};
 use betwixt_model::index::rows::MemoryRows;
 use betwixt_model::index::{self, BEGUN, Begun, Counted, GoalState, Month, Statistics, YEARS};
-use betwixt_model::membership::{Accepted, Membership, Standing};
+use betwixt_model::membership::Membership;
 use betwixt_model::schema::{self, Kind, Naming, Shape};
 use betwixt_model::view::{self, ItemView, Reader, State};
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
-use support::{Device, Dice, HOUSEHOLD, ingest, members};
+use support::{Device, Dice, HOUSEHOLD, ingest, members, remove_and_lose};
 
 struct Life {
     facts: Vec<SignedFact>,
@@ -147,18 +147,7 @@ fn life(seed: u64, steps: usize, of_one_goal: bool) -> Life {
     }
     let Living { mut dice, devices, mut facts, .. } = living;
     let mut membership = members(&devices);
-    let removed = &devices[2];
-    let own: Vec<&SignedFact> = facts.iter().filter(|fact| fact.fact().header().device == removed.id).collect();
-    let accepted = match dice.below(4) {
-        0 => Accepted::Everything,
-        1 => Accepted::Nothing,
-        _ if own.is_empty() => Accepted::Nothing,
-        _ => Accepted::UpTo(own[dice.below(own.len())].fact().id()),
-    };
-    membership.set(removed.id, Standing { partner: removed.partner, accepted });
-    for _ in 0..dice.below(3).min(facts.len()) {
-        facts.remove(dice.below(facts.len()));
-    }
+    remove_and_lose(&mut dice, &devices[2], &mut membership, &mut facts);
     Life { facts, membership }
 }
 

@@ -9,12 +9,12 @@ use betwixt_model::fact::SignedFact;
 use betwixt_model::ids::ItemId;
 use betwixt_model::index::rows::MemoryRows;
 use betwixt_model::index::{self, Standing as FactStanding};
-use betwixt_model::membership::{Accepted, Membership, Standing};
+use betwixt_model::membership::Membership;
 use betwixt_model::schema::{self, FieldKind, Owner};
 use betwixt_model::settle;
 use betwixt_model::view::{self, ItemView, Reader, State};
 use serde_json::json;
-use support::{Device, Dice, HOUSEHOLD, TODAY, ingest, members, vision};
+use support::{Device, Dice, HOUSEHOLD, TODAY, ingest, members, remove_and_lose, vision};
 
 const DAYS: [&str; 2] = ["2026-01-31", "2099-01-31"];
 /// Some of them merge with each other, some do not.
@@ -97,20 +97,7 @@ fn life(seed: u64, steps: usize) -> Life {
         knows[at].push(facts.len());
         facts.push(signed);
     }
-    let removed = &devices[2];
-    let own: Vec<_> = facts.iter().filter(|fact| fact.fact().header().device == removed.id).collect();
-    let accepted = match dice.below(4) {
-        0 => Accepted::Everything,
-        1 => Accepted::Nothing,
-        _ if own.is_empty() => Accepted::Nothing,
-        _ => Accepted::UpTo(own[dice.below(own.len())].fact().id()),
-    };
-    membership.set(removed.id, Standing { partner: removed.partner, accepted });
-    // Some never arrive.
-    let lost = dice.below(3);
-    for _ in 0..lost.min(facts.len()) {
-        facts.remove(dice.below(facts.len()));
-    }
+    remove_and_lose(&mut dice, &devices[2], &mut membership, &mut facts);
     Life { facts, membership, items }
 }
 

@@ -14,13 +14,7 @@ const LENGTHS: [usize; 6] = [0, 1, 5_000, 64 * 1024, 64 * 1024 + 1, 200_000];
 
 fn household(seed: u64) -> (Network, Vec<DeviceName>) {
     let mut network = Network::seeded(seed);
-    let (first, second) = network.couple();
-    network.run_until_idle();
-    let mut devices = vec![first, second];
-    for of in [first, second] {
-        devices.push(network.another_device(of));
-        network.run_until_idle();
-    }
+    let devices = network.household(&[0, 1]);
     (network, devices)
 }
 
@@ -30,12 +24,7 @@ fn end_well(network: &mut Network, devices: &[DeviceName]) {
     network.heal();
     network.run_for(Duration::from_secs(60));
     devices.iter().for_each(|device| network.restart(*device));
-    devices.iter().for_each(|device| network.verify_files(*device));
-    network.run_until_files_are_there();
-    network.assert_converged();
-    network.assert_no_silent_winner();
-    network.assert_private_stays_home();
-    network.assert_private_files_stay_home();
+    network.assert_nothing_is_missing(devices);
 }
 
 #[test]

@@ -34,16 +34,6 @@ fn together(network: &mut Network, devices: &[DeviceName]) {
     network.run_until_idle();
 }
 
-/// And nothing is missing anywhere.
-fn look(network: &mut Network, devices: &[DeviceName]) {
-    devices.iter().for_each(|device| network.verify_files(*device));
-    network.run_until_files_are_there();
-    network.assert_converged();
-    network.assert_no_silent_winner();
-    network.assert_private_stays_home();
-    network.assert_private_files_stay_home();
-}
-
 /// What happens on a day: somebody says something, mostly; often not everybody is at home; now and then something breaks.
 fn happens(network: &mut Network, devices: &[DeviceName]) {
     let any = |network: &mut Network| devices[network.draw(5) as usize];
@@ -83,13 +73,7 @@ fn no_silent_winner_over_months_and_years_of_a_household_of_five_devices() {
     let between_looks = (days / LOOKS).max(A_MONTH);
     seeds::each_by("BETWIXT_LONG_LIVES", 1, |seed| {
         let mut network = Network::seeded(seed);
-        let (first, second) = network.couple();
-        network.run_until_idle();
-        let mut devices = vec![first, second];
-        for of in [first, second, second] {
-            devices.push(network.another_device(of));
-            network.run_until_idle();
-        }
+        let devices = network.household(&[0, 1, 1]);
         for today in 1..=days {
             if network.draw(quiet) == 0 {
                 happens(&mut network, &devices);
@@ -101,7 +85,7 @@ fn no_silent_winner_over_months_and_years_of_a_household_of_five_devices() {
                 together(&mut network, &devices);
             }
             if today % between_looks == 0 || today == days {
-                look(&mut network, &devices);
+                network.assert_nothing_is_missing(&devices);
             }
         }
         println!(

@@ -14,13 +14,7 @@ fn no_silent_winner_among_devices_that_speak_different_versions_of_the_protocol(
     let (facts, packed) = (Cell::new(0), Cell::new(0));
     seeds::each(8, |seed| {
         let mut network = Network::seeded(seed);
-        let (first, second) = network.couple();
-        network.run_until_idle();
-        let mut devices = vec![first, second];
-        for of in [first, second] {
-            devices.push(network.another_device(of));
-            network.run_until_idle();
-        }
+        let devices = network.household(&[0, 1]);
         // One of each partner's is of an earlier time, at least.
         network.install(devices[0], VERSIONS.oldest);
         network.install(devices[3], VERSIONS.oldest);

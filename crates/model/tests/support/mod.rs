@@ -108,6 +108,21 @@ pub fn ingest(rows: &mut MemoryRows, membership: &Membership, facts: &[SignedFac
     index::ingest(rows, &HOUSEHOLD, membership, facts.to_vec()).unwrap()
 }
 
+/// A device is removed, and all, nothing or a beginning of what it said is accepted; then up to two of all facts never arrive.
+pub fn remove_and_lose(dice: &mut Dice, removed: &Device, membership: &mut Membership, facts: &mut Vec<SignedFact>) {
+    let own: Vec<&SignedFact> = facts.iter().filter(|fact| fact.fact().header().device == removed.id).collect();
+    let accepted = match dice.below(4) {
+        0 => Accepted::Everything,
+        1 => Accepted::Nothing,
+        _ if own.is_empty() => Accepted::Nothing,
+        _ => Accepted::UpTo(own[dice.below(own.len())].fact().id()),
+    };
+    membership.set(removed.id, Standing { partner: removed.partner, accepted });
+    for _ in 0..dice.below(3).min(facts.len()) {
+        facts.remove(dice.below(facts.len()));
+    }
+}
+
 pub struct Dice(ChaCha20Rng);
 
 impl Dice {

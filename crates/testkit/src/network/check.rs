@@ -22,6 +22,19 @@ use crate::shown::without_sides;
 const TODAY: Date = date(2027, 1, 1);
 
 impl Network {
+    /// Nothing is missing anywhere, of what was said or attached, once files that were damaged have been looked at and come again.
+    ///
+    /// # Panics
+    /// When something is, with the seed.
+    pub fn assert_nothing_is_missing(&mut self, devices: &[DeviceName]) {
+        devices.iter().for_each(|device| self.verify_files(*device));
+        self.run_until_files_are_there();
+        self.assert_converged();
+        self.assert_no_silent_winner();
+        self.assert_private_stays_home();
+        self.assert_private_files_stay_home();
+    }
+
     /// Every running device holds the same documents and shows the same, byte for byte, when asked on behalf of the same
     /// partner; and both partners are shown the same, apart from mine and yours (SameFactsSameView).
     ///

@@ -54,6 +54,19 @@ impl Network {
         }
     }
 
+    /// A couple in step, and more devices of the first (0) or the second (1) of the two, one after the other.
+    pub fn household(&mut self, others: &[usize]) -> Vec<DeviceName> {
+        let (first, second) = self.couple();
+        self.run_until_idle();
+        let mut devices = vec![first, second];
+        for of in others {
+            let other = self.another_device(devices[*of]);
+            devices.push(other);
+            self.run_until_idle();
+        }
+        devices
+    }
+
     /// Another device of the partner that `of` speaks for, which has to run: what pairing with an own device does at its
     /// end, by roster statements alone. The other devices learn of it when they meet one that knows it.
     pub fn another_device(&mut self, of: DeviceName) -> DeviceName {
@@ -128,8 +141,20 @@ impl Network {
     /// nobody else has is lost with its disk, and forgotten here; everything else has to come back. From now on sessions
     /// may be refused, for its counters come again.
     pub fn restore(&mut self, device: DeviceName) {
-        if !self.devices[device.0].has_backup() || !self.devices.iter().all(Device::is_running) {
+        if !self.go_down_for_an_older_home(device) {
             return;
+        }
+        let now = self.now(device.0);
+        self.devices[device.0].restore(now);
+        self.forget_what_is_lost();
+        self.devices[device.0].counts.restored += 1;
+        self.work(device.0);
+    }
+
+    /// A device goes down that will come back with an older home, if it kept a copy and every device runs; answers whether it did.
+    fn go_down_for_an_older_home(&mut self, device: DeviceName) -> bool {
+        if !self.devices[device.0].has_backup() || !self.devices.iter().all(Device::is_running) {
+            return false;
         }
         self.trust_nobody();
         self.rolled_back = true;
@@ -139,11 +164,7 @@ impl Network {
         // What others were about to write down, they write down.
         self.run_for(Duration::from_millis(200));
         self.crash(device);
-        let now = self.now(device.0);
-        self.devices[device.0].restore(now);
-        self.forget_what_is_lost();
-        self.devices[device.0].counts.restored += 1;
-        self.work(device.0);
+        true
     }
 
     /// From now on the disk of a device says that it has made things durable and has not, until it is told to be honest.
@@ -156,17 +177,9 @@ impl Network {
     /// time and nobody else has is lost with its disk, and forgotten here; everything else has to come back. Answers whether the home was
     /// whole; `None` where nothing was done. From now on sessions may be refused.
     pub fn lose_power_after_lies(&mut self, device: DeviceName) -> Option<bool> {
-        if !self.devices[device.0].has_backup() || !self.devices.iter().all(Device::is_running) {
+        if !self.go_down_for_an_older_home(device) {
             return None;
         }
-        self.trust_nobody();
-        self.rolled_back = true;
-        for connection in self.wires.of(device.0) {
-            self.lose(connection);
-        }
-        // What others were about to write down, they write down.
-        self.run_for(Duration::from_millis(200));
-        self.crash(device);
         let now = self.now(device.0);
         let whole = self.devices[device.0].start_after_lies(now);
         self.survived.fault(if whole { "disk that lied: older home" } else { "disk that lied: damaged home" });
