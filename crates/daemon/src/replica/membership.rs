@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use betwixt_model::document::{Scope, read_changes};
-use betwixt_model::ids::{DeviceId, EpochId, PartnerId};
-use betwixt_model::index::{self, IndexError};
+use betwixt_model::ids::{DeviceId, EpochId, HouseholdId, PartnerId};
+use betwixt_model::index::{self, Anew, IndexError};
 use betwixt_store::{Batch, Damage, Reader, StoreError};
 use betwixt_sync::keys::DeviceKeys;
 use betwixt_sync::roster::{Roster, SignedStatement, Statement};
@@ -67,17 +67,35 @@ impl Replica {
         for statement in &merged.added {
             stage.batch.add_statement(statement.id().as_bytes(), &statement.to_bytes())?;
         }
-        let before = [Scope::Ours, Scope::Mine].map(|scope| self.roster.membership(scope));
+        let before = [Scope::Ours, Scope::Mine].map(|scope| (self.space(scope), self.roster.membership(scope)));
         self.roster = merged.roster;
         if let Some(household) = self.roster.household() {
             stage.batch.put_setting(Scope::Ours, HOUSEHOLD, &household)?;
         }
-        for (scope, before) in [Scope::Ours, Scope::Mine].into_iter().zip(before) {
-            if self.space(scope).is_some() && before != self.roster.membership(scope) {
-                self.rebuild(stage, scope)?;
+        for (scope, (space, before)) in [Scope::Ours, Scope::Mine].into_iter().zip(before) {
+            let Some(household) = self.space(scope) else { continue };
+            let after = self.roster.membership(scope);
+            let anew = match space {
+                Some(_) => index::anew(&stage.batch.reader().rows(scope), &before, &after)?,
+                None => Anew::Read,
+            };
+            match anew {
+                Anew::Nothing => {}
+                Anew::Derived => self.derive_anew(stage, scope, &household)?,
+                Anew::Read => self.rebuild(stage, scope)?,
             }
         }
         Ok(true)
+    }
+
+    fn derive_anew(&mut self, stage: &mut Stage, scope: Scope, household: &HouseholdId) -> Result<(), StageError> {
+        tracing::info!(scope = scope.name(), "what a device said counts otherwise from now on: what follows is derived anew");
+        let effect = index::rebuild(&mut stage.batch.rows(scope)?, household, &self.roster.membership(scope))?;
+        stage.fields.extend(effect.fields.into_iter().map(|field| (scope, field)));
+        if scope == Scope::Ours {
+            self.begin_chapters(stage)?;
+        }
+        Ok(())
     }
 
     /// Tells the roster the epoch of this device's store, if it does not know it yet.

@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::ingest::{check, fact_groups};
 use super::listing::{listed_group, years_group};
 use super::rows::{ReadRows, Table, WriteRows};
+use super::standing::note_refused;
 use super::statistics::STATISTICS;
-use super::stored::{AGREED, ERASED, FactRow, Placing, REVIEWS, SETTLE, chain_group, decode, links_group, long_name};
+use super::stored::{
+    AGREED, ERASED, FactRow, Placing, REVIEWS, SETTLE, VOID, chain_group, decode, links_group, long_name,
+};
 use super::work::Work;
 use super::{Effect, IndexError, counts::COUNTS};
 use crate::fact::SignedFact;
@@ -35,7 +38,7 @@ pub(super) fn derive<R: WriteRows>(
 ) -> Answer<Effect, R> {
     let mut before = Before::default();
     let mut graph = Graph::default();
-    for group in [SETTLE, REVIEWS, AGREED, COUNTS, STATISTICS, ERASED] {
+    for group in [SETTLE, REVIEWS, AGREED, COUNTS, STATISTICS, ERASED, VOID] {
         clear(rows, Table::Derived, group)?;
     }
     for group in fact_groups() {
@@ -49,6 +52,7 @@ pub(super) fn derive<R: WriteRows>(
                 Ok(()) => graph.enter(id, &row),
                 Err(reason) => {
                     rows.remove(Table::Facts, &group, id.as_bytes())?;
+                    note_refused(rows, &row.header.device, &reason)?;
                     effect.refused.push((id, reason));
                 }
             }

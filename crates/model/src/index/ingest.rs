@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::derive::derive;
 use super::erase;
 use super::rows::{Table, WriteRows};
+use super::standing::note_refused;
 use super::stored::{ABOUT, FactRow, NEWER, VERSION, encode, fact_group};
 use super::work::Work;
 use super::{Effect, INDEX_VERSION, IndexError, Refused};
@@ -37,18 +38,27 @@ fn enter_all<R: WriteRows>(
     facts: Vec<SignedFact>,
 ) -> Result<Effect, IndexError<R::Error>> {
     let mut effect = Effect::default();
+    let mut admitted = Vec::with_capacity(facts.len());
+    for signed in facts {
+        let header = signed.fact().header();
+        match check(header, household, membership) {
+            Ok(()) => admitted.push(signed),
+            Err(reason) => {
+                note_refused(rows, &header.device, &reason)?;
+                effect.refused.push((signed.fact().id(), reason));
+            }
+        }
+    }
     let mut work = Work::new(rows);
     let mut new: Vec<(FactId, SignedFact)> = Vec::new();
     let mut known = BTreeSet::new();
     let mut filled = BTreeMap::new();
-    for signed in facts {
+    for signed in admitted {
         let id = signed.fact().id();
         // An erased fact never gets its value back.
         let erasable = signed.fact().header().kind != chapter::KIND;
         let signed = if erasable && work.erased(&id)?.is_some() { signed.without_value() } else { signed };
-        if let Err(reason) = check(signed.fact().header(), household, membership) {
-            effect.refused.push((id, reason));
-        } else if let Some(row) = work.fact(&id)? {
+        if let Some(row) = work.fact(&id)? {
             // The value of a fact that came without it first.
             if row.content.is_none() && signed.fact().content().is_some() {
                 filled.insert(id, signed);
@@ -77,9 +87,9 @@ fn enter_all<R: WriteRows>(
     Ok(effect)
 }
 
-/// Derives everything anew from the facts that are here: needed whenever the standing of a device changed, for what a removed
-/// device said beyond what is accepted no longer counts. (Facts by devices that are new to the roster are not here; their
-/// documents have to be read again.)
+/// Derives everything anew from the facts that are here: needed when the standing of a device changed so that something it said
+/// counts that did not, or the other way about. [`anew`](super::anew) tells when that is, and when the documents have to be
+/// read again, as facts that were refused are not here.
 ///
 /// # Errors
 /// [`IndexError`]; the transaction that the rows belong to is then to be given up.

@@ -23,6 +23,7 @@ mod listing;
 mod lookup;
 mod repeated;
 pub mod rows;
+mod standing;
 mod statistics;
 mod stored;
 mod stored_fact;
@@ -47,11 +48,12 @@ pub use lookup::{
 };
 pub(crate) use lookup::{founding, is_item, readers_of_item, reviews, said, unsettled, unsettled_of};
 pub use repeated::repeated;
+pub use standing::{Anew, anew};
 pub use statistics::{BEGUN, Begun, Counted, GoalState, Month, Statistics, YEARS, statistics};
 
 /// The version of the rows' format and of everything that decides what stands in them, the schema included. An index of
 /// another version is dropped and built anew from the documents; see [`is_current`].
-pub const INDEX_VERSION: u32 = 10;
+pub const INDEX_VERSION: u32 = 11;
 
 /// A field of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -22,6 +22,10 @@ pub(super) const REVIEWS: &[u8] = b"reviews";
 pub(super) const AGREED: &[u8] = b"agreed";
 /// The facts whose values a chapter in force leaves out.
 pub(super) const ERASED: &[u8] = b"erased";
+/// The devices of which a fact was refused because they are not in the membership, or speak for another partner there.
+pub(super) const REFUSED: &[u8] = b"refused";
+/// The devices of which a fact is here that is void.
+pub(super) const VOID: &[u8] = b"void";
 /// The key of the index's version in the group [`ABOUT`].
 pub(super) const VERSION: &[u8] = b"version";
 

@@ -14,7 +14,7 @@ use super::listing;
 use super::rows::{ReadRows, Table, WriteRows};
 use super::statistics::{self, Adds, Role, Standing, Word};
 use super::stored::{
-    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, chain_group, decode, encode, fact_group,
+    CHAIN, ChainRow, ERASED, FactRow, ItemRow, Placing, REVIEWS, SETTLE, VOID, chain_group, decode, encode, fact_group,
     insert_sorted, links_group, long_name, remove_sorted, tip_key,
 };
 use super::{FieldKey, IndexError};
@@ -59,6 +59,8 @@ pub(super) struct Work<'a, R: WriteRows> {
     facts: BTreeMap<FactId, Cached<FactRow>>,
     chains: BTreeMap<DeviceId, Cached<ChainRow>>,
     tips: BTreeMap<(DeviceId, FactId), Mark>,
+    /// The devices of which a void fact was entered.
+    void: BTreeSet<DeviceId>,
     waiting: BTreeMap<FactId, CachedWaiting>,
     fields: BTreeMap<FieldKey, CachedField>,
     items: BTreeMap<(String, ItemId), Cached<ItemRow>>,
@@ -73,6 +75,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
             facts: BTreeMap::new(),
             chains: BTreeMap::new(),
             tips: BTreeMap::new(),
+            void: BTreeSet::new(),
             waiting: BTreeMap::new(),
             fields: BTreeMap::new(),
             items: BTreeMap::new(),
@@ -310,6 +313,7 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let row = FactRow { placing: Placing::Waiting(unmet), ..row };
         self.facts.insert(*id, Cached { row: Some(row), dirty: true });
         if void {
+            self.void.insert(device);
             return Ok(false);
         }
         // Those who name this fact came before it, so they wait for it.
@@ -552,6 +556,9 @@ impl<'a, R: WriteRows> Work<'a, R> {
                 (true, false) => self.rows.remove(Table::Chains, chain_group(device), &tip_key(id))?,
                 _ => {}
             }
+        }
+        for device in &self.void {
+            self.rows.put(Table::Derived, VOID, device.as_bytes(), &[])?;
         }
         let mut listing = listing::Changes::default();
         for ((kind, item), cached) in &self.items {
