@@ -16,6 +16,7 @@ pub mod ids;
 pub mod index;
 pub mod membership;
 pub mod past;
+pub mod present;
 pub mod prose;
 pub mod ritual;
 pub mod say;

@@ -14,7 +14,7 @@ use super::statistics::STATISTICS;
 use super::stored::{
     AGREED, ERASED, FactRow, Placing, REVIEWS, SETTLE, VOID, chain_group, decode, links_group, long_name,
 };
-use super::work::Work;
+use super::work::{Past, Work};
 use super::{Effect, IndexError, counts::COUNTS};
 use crate::fact::SignedFact;
 use crate::ids::{DeviceId, FactId, HouseholdId};
@@ -72,7 +72,7 @@ pub(super) fn derive<R: WriteRows>(
     graph.find_forks();
     let (mut forks, mut completed) = (BTreeSet::new(), BTreeSet::new());
     for batch in graph.order().chunks(BATCH) {
-        let mut work = Work::new(rows);
+        let mut work = Work::new(rows, Past::Awaited);
         for node in batch.iter().map(|place| &graph.nodes[*place]) {
             let mut row = match arriving.remove(&node.id) {
                 Some(row) => row,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::rows::{Table, WriteRows};
 use super::stored::ERASED;
-use super::work::Work;
+use super::work::{Past, Work};
 use super::{Effect, IndexError};
 use crate::chapter;
 use crate::ids::{FactId, HouseholdId};
@@ -44,7 +44,7 @@ pub(super) fn settle<R: WriteRows>(
     for id in &new {
         rows.put(Table::Derived, ERASED, id.as_bytes(), wanted[id].as_bytes())?;
     }
-    let mut work = Work::new(rows);
+    let mut work = Work::new(rows, Past::Awaited);
     work.erase(&new)?;
     effect.fields.extend(work.flush()?);
     Ok(())

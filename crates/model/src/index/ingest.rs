@@ -7,7 +7,7 @@ use super::erase;
 use super::rows::{Table, WriteRows};
 use super::standing::note_refused;
 use super::stored::{ABOUT, FactRow, NEWER, VERSION, encode, fact_group};
-use super::work::Work;
+use super::work::{Past, Work};
 use super::{Effect, INDEX_VERSION, IndexError, Refused};
 use crate::chapter;
 use crate::fact::{Header, SignedFact};
@@ -26,9 +26,23 @@ pub fn ingest<R: WriteRows>(
     membership: &Membership,
     facts: Vec<SignedFact>,
 ) -> Result<Effect, IndexError<R::Error>> {
-    let mut effect = enter_all(rows, household, membership, facts)?;
+    let mut effect = enter_all(rows, household, membership, facts, Past::Awaited)?;
     erase::settle(rows, household, &mut effect)?;
     Ok(effect)
+}
+
+/// The same for rows that are to show a part of the facts: of the past of these, what is neither here nor among them is not
+/// waited for. What they erase stays. Never into rows that are kept.
+///
+/// # Errors
+/// [`IndexError`].
+pub(crate) fn assume<R: WriteRows>(
+    rows: &mut R,
+    household: &HouseholdId,
+    membership: &Membership,
+    facts: Vec<SignedFact>,
+) -> Result<Effect, IndexError<R::Error>> {
+    enter_all(rows, household, membership, facts, Past::Assumed)
 }
 
 fn enter_all<R: WriteRows>(
@@ -36,6 +50,7 @@ fn enter_all<R: WriteRows>(
     household: &HouseholdId,
     membership: &Membership,
     facts: Vec<SignedFact>,
+    past: Past,
 ) -> Result<Effect, IndexError<R::Error>> {
     let mut effect = Effect::default();
     let mut admitted = Vec::with_capacity(facts.len());
@@ -49,7 +64,7 @@ fn enter_all<R: WriteRows>(
             }
         }
     }
-    let mut work = Work::new(rows);
+    let mut work = Work::new(rows, past);
     let mut new: Vec<(FactId, SignedFact)> = Vec::new();
     let mut known = BTreeSet::new();
     let mut filled = BTreeMap::new();
@@ -153,6 +168,7 @@ fn enter<R: WriteRows>(
             return Ok(true);
         }
     }
+    work.assume_past(new.iter().map(|(id, _)| id))?;
     let added: BTreeSet<&FactId> = new.iter().map(|(id, _)| id).collect();
     for (id, _) in new {
         for placed in work.place(id)? {

@@ -39,6 +39,7 @@ pub use as_of::{as_of, past};
 pub use clock::Clock;
 pub use counts::{Counts, counts};
 pub(crate) use fold::FieldReader;
+pub(crate) use ingest::assume;
 pub use ingest::{ingest, note_newer, rebuild};
 pub use listing::{Position, Window, each_item};
 pub use lookup::{

@@ -54,8 +54,18 @@ struct CachedWaiting {
     now: BTreeSet<FactId>,
 }
 
+/// What a fact's past that is not here means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// It will come, and the fact waits for it.
+    Awaited,
+    /// It will not come here: the fact has its place without it.
+    Assumed,
+}
+
 pub(super) struct Work<'a, R: WriteRows> {
     rows: &'a mut R,
+    past: Past,
     facts: BTreeMap<FactId, Cached<FactRow>>,
     chains: BTreeMap<DeviceId, Cached<ChainRow>>,
     tips: BTreeMap<(DeviceId, FactId), Mark>,
@@ -69,9 +79,10 @@ pub(super) struct Work<'a, R: WriteRows> {
 }
 
 impl<'a, R: WriteRows> Work<'a, R> {
-    pub(super) fn new(rows: &'a mut R) -> Self {
+    pub(super) fn new(rows: &'a mut R, past: Past) -> Self {
         Self {
             rows,
+            past,
             facts: BTreeMap::new(),
             chains: BTreeMap::new(),
             tips: BTreeMap::new(),
@@ -355,6 +366,25 @@ impl<'a, R: WriteRows> Work<'a, R> {
         Ok(!row.void && row.header.device == *device && row.header.previous == Some(*previous))
     }
 
+    /// Between the steps, once all that come are entered: where a missing past is taken for granted, none of these waits for it.
+    pub(super) fn assume_past<'i>(&mut self, ids: impl Iterator<Item = &'i FactId>) -> Answer<(), R> {
+        if self.past == Past::Awaited {
+            return Ok(());
+        }
+        for id in ids {
+            let Placing::Waiting(unmet) = &self.fact_mut(id)?.placing else { continue };
+            for past in unmet.clone() {
+                if self.fact(&past)?.is_none() {
+                    self.waiting(&past)?.remove(id);
+                    if let Placing::Waiting(unmet) = &mut self.fact_mut(id)?.placing {
+                        remove_sorted(unmet, &past);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Second step: enters a fact into its field and finds its place, and the places of those that waited for it. Answers
     /// all that found theirs.
     pub(super) fn place(&mut self, id: &FactId) -> Answer<Vec<FactId>, R> {
@@ -399,7 +429,13 @@ impl<'a, R: WriteRows> Work<'a, R> {
         let mut clock = Clock::default();
         let (mut branch, mut sequence) = (*id, 1);
         for past in past {
-            let row = self.fact(&past)?.ok_or(IndexError::Damaged(Table::Facts))?;
+            let assumed = self.past == Past::Assumed;
+            let Some(row) = self.fact(&past)? else {
+                if assumed {
+                    continue;
+                }
+                return Err(IndexError::Damaged(Table::Facts));
+            };
             clock.join(row.clock().ok_or(IndexError::Damaged(Table::Facts))?);
             if Some(past) == previous
                 && row.header.device == device
