@@ -43,6 +43,7 @@ pub(crate) fn measure(documents: usize) -> anyhow::Result<Cost> {
             roster: RosterOffer { heads: vec![[1; 32], [2; 32]], statements: Vec::new() },
             documents: all.clone(),
             attachments: None,
+            wants_present: false,
         };
         Session::new(now, config)
     };

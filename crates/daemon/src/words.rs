@@ -64,8 +64,9 @@ fn what(violation: &ProtocolViolation) -> Option<&'static str> {
         | ProtocolViolation::TooManyDocuments
         | ProtocolViolation::TooManyAttachments
         | ProtocolViolation::TooMuchAhead
+        | ProtocolViolation::PresentTooLong
         | ProtocolViolation::TooLong(_) => "more than is allowed",
-        ProtocolViolation::SyncMessage { .. } => "a page that cannot be read",
+        ProtocolViolation::SyncMessage { .. } | ProtocolViolation::BadPresent(_) => "a page that cannot be read",
         ProtocolViolation::TooManyParked(_) => "changes that build on others which never came",
         ProtocolViolation::Refused { .. } => "changes that its pages cannot have",
         ProtocolViolation::Inapplicable(_) => "changes that cannot be applied",

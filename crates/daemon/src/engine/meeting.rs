@@ -170,6 +170,7 @@ impl<W, A> Engine<W, A> {
             roster,
             documents,
             attachments,
+            wants_present: false,
         };
         let session = talk.shared.session.insert(Session::new(now, config));
         for (stream, frame) in std::mem::take(&mut talk.shared.early) {
@@ -236,6 +237,13 @@ impl<W, A> Engine<W, A> {
             session::Output::StoreChunk { id, chunk, bytes } => {
                 self.hand_out_chunk((connection, lane), id, chunk, Some(bytes));
             }
+            // Nobody is shown a present yet: none is asked for, and whoever asks is told none.
+            session::Output::ReadPresent => {
+                if let Some(session) = &mut conversation.session {
+                    session.handle_present_read(now, Vec::new());
+                }
+            }
+            session::Output::Present(_) => {}
             session::Output::FetchEnded { id, end } => self.fetch_ended(connection, lane, id, end),
             session::Output::Event(Event::PeerAttachments) => self.peer_has(connection, peer, lane, now),
             // The peer is the same, and was met.

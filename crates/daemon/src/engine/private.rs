@@ -96,6 +96,7 @@ impl<W, A> Engine<W, A> {
             roster: RosterOffer::default(),
             documents,
             attachments,
+            wants_present: false,
         };
         let early = std::mem::take(&mut private.conversation.early);
         private.conversation = Conversation { session: Some(Session::new(now, config)), ..Conversation::default() };

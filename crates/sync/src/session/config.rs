@@ -80,4 +80,7 @@ pub struct SessionConfig {
     /// The attached files that may be handed out, as [`super::Session::handle_attachments`] takes them; `None` while no fact of the
     /// scope names any.
     pub attachments: Option<BTreeMap<AttachmentId, u64>>,
+    /// Whether the peer is to be asked for the present, where documents differ: for a device that has little or nothing yet, to
+    /// show while documents come ([`super::Output::Present`]).
+    pub wants_present: bool,
 }

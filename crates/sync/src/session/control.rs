@@ -54,6 +54,7 @@ impl Session {
                 self.outputs.push_back(Output::Roster { statements });
                 Ok(())
             }
+            (Phase::Exchanging { .. }, Frame::AskPresent) => self.receive_ask_present(),
             (_, Frame::Goodbye(reason)) => {
                 self.end(None, CloseReason::ByPeer(reason));
                 Ok(())
@@ -178,6 +179,7 @@ impl Session {
             exchange.begin(heads);
         }
         self.phase = Phase::Exchanging { until: None };
+        self.ask_present();
         self.start_catching_up();
         let documents: Vec<_> = self.exchanges.keys().rev().copied().collect();
         for document in documents {

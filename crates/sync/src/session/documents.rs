@@ -321,7 +321,7 @@ fn whole_as_message(changes: Vec<Change>) -> (Message, Vec<Change>) {
     (message, changes)
 }
 
-fn parts(bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) -> Vec<Frame> {
+pub(super) fn parts(bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) -> Vec<Frame> {
     let count = bytes.len().div_ceil(caps::PART);
     let chunks = bytes.chunks(caps::PART).enumerate();
     chunks.map(|(index, chunk)| frame(index + 1 == count, chunk.to_vec())).collect()

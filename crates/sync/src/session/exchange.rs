@@ -97,6 +97,11 @@ impl Exchange {
         self.synced
     }
 
+    /// Whether the two sides had not the same when they compared.
+    pub(super) fn differed(&self) -> bool {
+        self.claimed != self.theirs
+    }
+
     pub(super) fn is_asked(&self) -> bool {
         self.asked
     }

@@ -18,7 +18,8 @@
 //!   [`Session::handle_roster_changed`], [`Session::close`].
 //! - **Answers to outputs**: [`Session::generate`] to [`Output::Generate`]; one of [`Session::handle_persisted`],
 //!   [`Session::handle_persist_failed`] and [`Session::handle_refused`] to [`Output::Persist`]; [`Session::handle_chunk_read`] to
-//!   [`Output::ReadChunk`], and [`Session::handle_chunk_stored`] to [`Output::StoreChunk`].
+//!   [`Output::ReadChunk`], [`Session::handle_chunk_stored`] to [`Output::StoreChunk`], and [`Session::handle_present_read`] to
+//!   [`Output::ReadPresent`].
 //!
 //! # DurableBeforeTold
 //!
@@ -32,6 +33,7 @@ mod counters;
 mod documents;
 mod exchange;
 mod output;
+mod present;
 mod violation;
 
 #[cfg(test)]
@@ -59,6 +61,7 @@ pub use violation::ProtocolViolation;
 
 use attachments::Attachments;
 use exchange::Exchange;
+use present::Present;
 
 /// How far the control stream has come. What a phase waits for has a deadline, unless the caller is asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +95,7 @@ pub struct Session {
     opened: BTreeSet<DocumentName>,
     exchanges: BTreeMap<DocumentName, Exchange>,
     attachments: Attachments,
+    present: Present,
     /// The newest generation of every year that either side has named.
     newest: BTreeMap<i16, u32>,
     persisting: BTreeMap<PersistId, DocumentName>,
@@ -151,6 +155,7 @@ impl Session {
             opened: BTreeSet::new(),
             exchanges,
             attachments,
+            present: Present::default(),
             newest,
             persisting: BTreeMap::new(),
             next_persist: 0,
@@ -356,12 +361,13 @@ impl Session {
             }
             (None, Frame::Open(document)) if self.documents_may_speak() => self.open(stream, document),
             (None, Frame::OpenAttachments) if self.documents_may_speak() => {
-                if self.streams.values().any(|known| *known == StreamKey::Attachments) {
-                    return Err(ProtocolViolation::OutOfOrder(name));
-                }
-                self.streams.insert(stream, StreamKey::Attachments);
-                Ok(())
+                self.begin_stream(stream, StreamKey::Attachments, name)
             }
+            (None, Frame::Present { last, bytes }) => {
+                self.begin_stream(stream, StreamKey::Present, name)?;
+                self.receive_present(last, &bytes)
+            }
+            (Some(StreamKey::Present), Frame::Present { last, bytes }) => self.receive_present(last, &bytes),
             (Some(StreamKey::Attachments), frame) => self.receive_attachments(now, frame),
             (Some(StreamKey::Control), frame) => self.receive_control(now, frame),
             (Some(StreamKey::Document(document)), Frame::Sync { last, bytes }) => {
@@ -377,12 +383,22 @@ impl Session {
         }
     }
 
-    fn open(&mut self, stream: IncomingStream, document: DocumentName) -> Result<(), ProtocolViolation> {
-        let key = StreamKey::Document(document);
+    /// The first frame of one of the peer's streams came, which has the name: there is one such stream.
+    fn begin_stream(
+        &mut self,
+        stream: IncomingStream,
+        key: StreamKey,
+        name: &'static str,
+    ) -> Result<(), ProtocolViolation> {
         if self.streams.values().any(|known| *known == key) {
-            return Err(ProtocolViolation::OutOfOrder("Open"));
+            return Err(ProtocolViolation::OutOfOrder(name));
         }
         self.streams.insert(stream, key);
+        Ok(())
+    }
+
+    fn open(&mut self, stream: IncomingStream, document: DocumentName) -> Result<(), ProtocolViolation> {
+        self.begin_stream(stream, StreamKey::Document(document), "Open")?;
         if self.is_superseded(document) {
             return Ok(());
         }

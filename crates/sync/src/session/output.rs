@@ -4,7 +4,7 @@ use automerge::Change;
 use betwixt_model::ids::AttachmentId;
 
 use super::{FetchEnd, ProtocolViolation};
-use crate::wire::{DocumentName, GoodbyeReason, StreamKey, VersionRange};
+use crate::wire::{DocumentName, GoodbyeReason, PresentFact, StreamKey, VersionRange};
 
 /// Names one [`Output::Persist`] within its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,13 @@ pub enum Output {
         /// Why.
         end: FetchEnd,
     },
+    /// The peer asks for the present: answer with [`super::Session::handle_present_read`]. Once in a session at most.
+    ReadPresent,
+    /// The present has come, as [`super::SessionConfig::wants_present`] asked: facts that stand at the peer, sorted by their
+    /// texts. None of them is parsed or verified, and whether its writer may speak is the roster's to say. They are to be
+    /// shown as long as documents differ, and never stored: what counts are the documents, which come, too. They may come when
+    /// all is in step already, and be none.
+    Present(Vec<PresentFact>),
     /// Something happened that others may want to know.
     Event(Event),
     /// Close the connection once what was sent before has left. The session does nothing more.

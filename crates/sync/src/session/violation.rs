@@ -64,6 +64,12 @@ pub enum ProtocolViolation {
     /// Changes that Automerge refused, or panicked over, after the gate had admitted them.
     #[error("changes of document {0} cannot be applied")]
     Inapplicable(DocumentName),
+    /// A present that is longer than allowed.
+    #[error("the present that it sent is too long")]
+    PresentTooLong,
+    /// A present that cannot be read.
+    #[error("the present that it sent cannot be read: {0}")]
+    BadPresent(ChunkError),
     /// More attached files than a side may have.
     #[error("it has too many attached files")]
     TooManyAttachments,

@@ -74,6 +74,15 @@ pub const INFLATED: usize = 64 * 1024 * 1024;
 /// Operations in one message or one whole document.
 pub const OPERATIONS: u64 = 500_000;
 
+/// Facts of a present.
+pub const PRESENT_FACTS: usize = 20_000;
+
+/// Bytes of a present as it is sent, in all frames together.
+pub const PRESENT: usize = 8 * 1024 * 1024;
+
+/// Bytes that a present may unpack to.
+pub const PRESENT_UNPACKED: usize = 16 * 1024 * 1024;
+
 /// Columns of one chunk.
 pub const COLUMNS: u64 = 64;
 

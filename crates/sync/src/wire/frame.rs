@@ -8,10 +8,13 @@ use super::codec::{Malformed, Reader, write_bytes, write_hashes, write_unsigned}
 use super::{DocumentName, caps};
 
 /// The versions of the protocol that this version of Betwixt speaks.
-pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: PACKED_SINCE };
+pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: PRESENT_SINCE };
 
 /// The version since which sync messages may be packed ([`Frame::Packed`]).
 pub const PACKED_SINCE: u32 = 2;
+
+/// The version since which a side may ask for the present ([`Frame::AskPresent`]).
+pub const PRESENT_SINCE: u32 = 3;
 
 /// A range of protocol versions, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +103,8 @@ impl GoodbyeReason {
     }
 }
 
-/// A frame. The first seven are sent on the control stream, the next four on a document's, the others on that of attached
-/// files.
+/// A frame. The first eight are sent on the control stream, the next four on a document's, then one on that of the present, the
+/// others on that of attached files.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The first of the control stream.
@@ -118,6 +121,8 @@ pub enum Frame {
     Documents(Vec<ListedDocument>),
     /// The session ends.
     Goodbye(GoodbyeReason),
+    /// Asks for the present: the facts that stand now, of the session's scope. Not before [`PRESENT_SINCE`].
+    AskPresent,
     /// The first of a document's stream.
     Open(DocumentName),
     /// A message of Automerge's sync protocol, or a part of one.
@@ -137,6 +142,14 @@ pub enum Frame {
     /// A saved document, or a part of one, for a side that has nothing of it.
     Whole {
         /// Whether the document ends here.
+        last: bool,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// The present ([`super::encode_present`]), or a part of it, for a side that asked. The first of them is the first of its
+    /// stream. Not before [`PRESENT_SINCE`].
+    Present {
+        /// Whether the present ends here.
         last: bool,
         /// The bytes.
         bytes: Vec<u8>,
@@ -181,6 +194,7 @@ const DIGEST: u8 = 4;
 const IN_STEP: u8 = 5;
 const DOCUMENTS: u8 = 6;
 const GOODBYE: u8 = 7;
+const ASK_PRESENT: u8 = 8;
 const OPEN: u8 = 16;
 const SYNC: u8 = 17;
 const WHOLE: u8 = 18;
@@ -191,6 +205,7 @@ const LOST: u8 = 34;
 const WANT: u8 = 35;
 const CHUNK: u8 = 36;
 const UNAVAILABLE: u8 = 37;
+const PRESENT: u8 = 48;
 
 impl Frame {
     /// The frame's name, for errors and logs; what is in it belongs into neither.
@@ -203,10 +218,12 @@ impl Frame {
             Self::InStep => "InStep",
             Self::Documents(_) => "Documents",
             Self::Goodbye(_) => "Goodbye",
+            Self::AskPresent => "AskPresent",
             Self::Open(_) => "Open",
             Self::Sync { .. } => "Sync",
             Self::Packed { .. } => "Packed",
             Self::Whole { .. } => "Whole",
+            Self::Present { .. } => "Present",
             Self::OpenAttachments => "OpenAttachments",
             Self::Have { .. } => "Have",
             Self::Lost(_) => "Lost",
@@ -250,6 +267,7 @@ impl Frame {
                 }
             }
             Self::Goodbye(reason) => out.extend([GOODBYE, reason.code()]),
+            Self::AskPresent => out.push(ASK_PRESENT),
             Self::Open(document) => {
                 out.push(OPEN);
                 document.write(&mut out);
@@ -264,6 +282,10 @@ impl Frame {
             }
             Self::Whole { last, bytes } => {
                 out.extend([WHOLE, u8::from(*last)]);
+                out.extend_from_slice(bytes);
+            }
+            Self::Present { last, bytes } => {
+                out.extend([PRESENT, u8::from(*last)]);
                 out.extend_from_slice(bytes);
             }
             Self::OpenAttachments => out.push(OPEN_ATTACHMENTS),
@@ -316,6 +338,7 @@ impl Frame {
             IN_STEP => Self::InStep,
             DOCUMENTS => Self::Documents(read_documents(&mut reader)?),
             GOODBYE => Self::Goodbye(GoodbyeReason::from_code(reader.byte()?)),
+            ASK_PRESENT => Self::AskPresent,
             OPEN => Self::Open(DocumentName::read(&mut reader)?),
             SYNC => {
                 let (last, bytes) = read_part(&mut reader)?;
@@ -328,6 +351,10 @@ impl Frame {
             WHOLE => {
                 let (last, bytes) = read_part(&mut reader)?;
                 Self::Whole { last, bytes }
+            }
+            PRESENT => {
+                let (last, bytes) = read_part(&mut reader)?;
+                Self::Present { last, bytes }
             }
             OPEN_ATTACHMENTS => Self::OpenAttachments,
             HAVE => Self::Have { last: read_last(&mut reader)?, ids: read_ids(&mut reader)? },

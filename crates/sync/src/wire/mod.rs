@@ -14,14 +14,16 @@ mod frame;
 mod lane;
 mod message;
 mod packed;
+mod present;
 mod stream;
 
 #[cfg(test)]
 mod tests;
 
 pub use codec::Malformed;
-pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, PACKED_SINCE, VERSIONS, VersionRange};
+pub use frame::{Frame, GoodbyeReason, Hello, ListedDocument, PACKED_SINCE, PRESENT_SINCE, VERSIONS, VersionRange};
 pub use lane::{Lane, OutgoingStream};
 pub use message::{decode_packed_message, decode_sync_message};
 pub(crate) use packed::pack;
+pub use present::{PresentFact, decode_present, encode_present};
 pub use stream::{DocumentName, IncomingStream, StreamKey};

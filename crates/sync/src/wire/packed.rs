@@ -51,9 +51,28 @@ pub(crate) fn pack<'a>(header: &[u8], changes: impl ExactSizeIterator<Item = &'a
             return None;
         }
     }
+    deflate(&packed)
+}
+
+/// Bytes that inflate to these. `None` would be memory that fails.
+pub(super) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&packed).ok()?;
+    encoder.write_all(bytes).ok()?;
     encoder.finish().ok()
+}
+
+/// What these bytes inflate to, which may be this long; all of them are read.
+pub(super) fn inflate(deflated: &[u8], longest: usize) -> Result<Vec<u8>, ChunkError> {
+    let mut inflated = Vec::new();
+    let mut decoder = DeflateDecoder::new(deflated);
+    decoder.by_ref().take(longest as u64 + 1).read_to_end(&mut inflated).map_err(|_| ChunkError::Deflate)?;
+    if inflated.len() > longest {
+        return Err(ChunkError::Bomb);
+    }
+    if decoder.total_in() != deflated.len() as u64 {
+        return Err(Malformed::LeftOver.into());
+    }
+    Ok(inflated)
 }
 
 /// The reverse of [`pack`]: the message in its V1 form.
@@ -61,15 +80,7 @@ pub(crate) fn pack<'a>(header: &[u8], changes: impl ExactSizeIterator<Item = &'a
 /// # Errors
 /// [`ChunkError`] when it is none, or is longer than [`caps::PACKED`].
 pub(crate) fn unpack(deflated: &[u8]) -> Result<Vec<u8>, ChunkError> {
-    let mut packed = Vec::new();
-    let mut decoder = DeflateDecoder::new(deflated);
-    decoder.by_ref().take(caps::PACKED as u64 + 1).read_to_end(&mut packed).map_err(|_| ChunkError::Deflate)?;
-    if packed.len() > caps::PACKED {
-        return Err(ChunkError::Bomb);
-    }
-    if decoder.total_in() != deflated.len() as u64 {
-        return Err(Malformed::LeftOver.into());
-    }
+    let packed = inflate(deflated, caps::PACKED)?;
     let mut reader = Reader::new(&packed);
     let mut message = reader.bytes(caps::MESSAGE, "bytes of a message")?.to_vec();
     let count = reader.count(caps::CHANGES, "changes")?;

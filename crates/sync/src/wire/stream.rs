@@ -68,8 +68,10 @@ impl fmt::Debug for DocumentName {
 /// One of this side's outgoing streams, within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamKey {
-    /// Hello, roster, digest, goodbye.
+    /// Hello, roster, digest, asking for the present, goodbye.
     Control,
+    /// The present, for a peer that asked for it.
+    Present,
     /// One document's sync.
     Document(DocumentName),
     /// Attached files.
@@ -78,10 +80,12 @@ pub enum StreamKey {
 
 impl StreamKey {
     /// How urgent a stream is beside the others of its connection: the greater goes first (as quinn's stream
-    /// priorities). Control before all, then the earliest year, on which later ones build, and attached files last.
+    /// priorities). Control before all, then the present, which is shown while documents come, then the earliest year, on which
+    /// later ones build, and attached files last.
     pub fn priority(self) -> i32 {
         match self {
             Self::Control => i32::from(i16::MAX) + 1,
+            Self::Present => i32::from(i16::MAX),
             Self::Document(document) => i32::from(i16::MAX) - i32::from(document.year),
             Self::Attachments => 0,
         }
@@ -111,10 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn control_goes_first_then_the_earliest_year() {
+    fn control_goes_first_then_the_present_then_the_earliest_year() {
         let named = |year| DocumentName { year, generation: 0 };
         let key = |year| StreamKey::Document(named(year)).priority();
-        assert!(StreamKey::Control.priority() > key(*YEARS.start()));
+        assert!(StreamKey::Control.priority() > StreamKey::Present.priority());
+        assert!(StreamKey::Present.priority() > key(*YEARS.start()));
         assert!(key(2025) > key(2026));
         assert!(key(*YEARS.end()) > StreamKey::Attachments.priority());
     }

@@ -7,6 +7,7 @@ mod converge;
 mod cut;
 mod generations;
 mod hostile;
+mod present;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -24,7 +25,7 @@ use super::{
     ChunkStored, CloseReason, CounterWindow, Event, FetchEnd, Output, Role, RosterOffer, Session, SessionConfig,
     SessionScope, SharedDocument,
 };
-use crate::wire::{DocumentName, Frame, IncomingStream, StreamKey, VERSIONS, VersionRange};
+use crate::wire::{DocumentName, Frame, IncomingStream, PresentFact, StreamKey, VERSIONS, VersionRange};
 
 /// Simulated time begins at some instant, and only the test moves it.
 #[allow(clippy::disallowed_methods)]
@@ -57,6 +58,12 @@ pub(crate) struct Home {
     pub(crate) attachments: BTreeMap<AttachmentId, File>,
     /// What versions of the protocol it speaks.
     pub(crate) versions: VersionRange,
+    /// What its sessions are over.
+    pub(crate) scope: SessionScope,
+    /// Whether it asks for the present.
+    pub(crate) wants_present: bool,
+    /// What it answers whoever asks for the present.
+    pub(crate) present: Vec<PresentFact>,
     /// Those of which some chunks are here.
     pub(crate) parts: BTreeMap<AttachmentId, Vec<Vec<u8>>>,
 }
@@ -79,6 +86,9 @@ pub(crate) fn couple() -> [Home; 2] {
         knows_attachments: false,
         attachments: BTreeMap::new(),
         versions: VERSIONS,
+        scope: SessionScope::Ours,
+        wants_present: false,
+        present: Vec::new(),
         parts: BTreeMap::new(),
     };
     [home(0), home(1)]
@@ -90,12 +100,17 @@ impl Home {
     }
 
     pub(crate) fn actors(&self, id: DocumentName) -> Actors {
-        let mut actors = Actors::new(id.within(Scope::Ours));
+        let mut actors = Actors::new(self.named(id));
         actors.own(self.device(), &self.epoch);
         for (device, epoch) in &self.allowed {
             actors.allow(*device, epoch);
         }
         actors
+    }
+
+    /// A document's full name.
+    fn named(&self, id: DocumentName) -> DocumentId {
+        id.within(self.scope.documents())
     }
 
     /// Says something in a year's document, in one change.
@@ -122,8 +137,9 @@ impl Home {
             value: value.into(),
         });
         let signed = fact.unwrap().sign(&self.key);
-        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(id.within(Scope::Ours)));
-        document.append(&actor_id(&device, &id.within(Scope::Ours), &self.epoch), &[signed]).unwrap();
+        let named = self.named(id);
+        let document = self.documents.entry(id).or_insert_with(|| Document::genesis(named));
+        document.append(&actor_id(&device, &named, &self.epoch), &[signed]).unwrap();
     }
 
     pub(super) fn config(&mut self, role: Role) -> SessionConfig {
@@ -134,7 +150,7 @@ impl Home {
         });
         SessionConfig {
             role,
-            scope: SessionScope::Ours,
+            scope: self.scope,
             household: HouseholdId::from_bytes([3; 32]),
             versions: self.versions,
             counter: self.counter,
@@ -142,6 +158,7 @@ impl Home {
             roster: self.roster.clone(),
             documents: documents.collect(),
             attachments: self.knows_attachments.then(|| self.held()),
+            wants_present: self.wants_present,
         }
     }
 }
@@ -159,6 +176,10 @@ pub(super) struct End {
     pub(super) parked: usize,
     /// Files that were fetched no more.
     pub(super) ended: Vec<(AttachmentId, FetchEnd)>,
+    /// How often the peer asked for the present.
+    pub(super) asked_for_present: usize,
+    /// The presents that came, and whether all was in step then.
+    pub(super) presents: Vec<(Vec<PresentFact>, bool)>,
 }
 
 impl End {
@@ -172,6 +193,8 @@ impl End {
             largest_persist: 0,
             parked: 0,
             ended: Vec::new(),
+            asked_for_present: 0,
+            presents: Vec::new(),
         }
     }
 
@@ -191,9 +214,8 @@ impl End {
                 Output::Generate(id) => self.session.generate(now, &home.documents[&id]),
                 Output::Persist { id, document: key, changes } => {
                     self.largest_persist = self.largest_persist.max(changes.len());
-                    let actors = home.actors(key);
-                    let document =
-                        home.documents.entry(key).or_insert_with(|| Document::genesis(key.within(Scope::Ours)));
+                    let (actors, named) = (home.actors(key), home.named(key));
+                    let document = home.documents.entry(key).or_insert_with(|| Document::genesis(named));
                     match admit(document, changes, &actors) {
                         Ok(admitted) => {
                             document.apply(&admitted.changes).unwrap();
@@ -220,6 +242,13 @@ impl End {
                     let stored = home.store(id, chunk, bytes);
                     self.session.handle_chunk_stored(now, id, chunk, stored);
                 }
+                Output::ReadPresent => {
+                    self.asked_for_present += 1;
+                    self.session.handle_present_read(now, home.present.clone());
+                    // An answer that comes twice does nothing.
+                    self.session.handle_present_read(now, home.present.clone());
+                }
+                Output::Present(facts) => self.presents.push((facts, self.session.is_in_step())),
                 Output::FetchEnded { id, end } => self.ended.push((id, end)),
                 Output::Event(event) => {
                     if let Event::Met { counter, .. } = event {
@@ -289,6 +318,7 @@ impl Connection {
         let number = match key {
             StreamKey::Control => 2,
             StreamKey::Attachments => 3,
+            StreamKey::Present => 4,
             StreamKey::Document(id) => {
                 1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.generation())
             }

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod packed;
+mod present;
 
 use automerge::ChangeHash;
 use betwixt_model::document::{DocumentId, Scope};
@@ -15,6 +16,9 @@ const GOLDEN: &str = include_str!("golden.txt");
 
 /// The frames that came with version 2.
 const GOLDEN_2: &str = include_str!("golden-2.txt");
+
+/// The frames that came with version 3.
+const GOLDEN_3: &str = include_str!("golden-3.txt");
 
 fn shared(year: i16, generation: u32) -> DocumentName {
     DocumentName::of(DocumentId { scope: Scope::Ours, year, generation })
@@ -81,6 +85,14 @@ fn one_of_each_since_version_2() -> Vec<(&'static str, Frame)> {
     ]
 }
 
+fn one_of_each_since_version_3() -> Vec<(&'static str, Frame)> {
+    vec![
+        ("ask-present", Frame::AskPresent),
+        ("present-part", Frame::Present { last: false, bytes: b"deflated".to_vec() }),
+        ("present-last", Frame::Present { last: true, bytes: b"deflated".to_vec() }),
+    ]
+}
+
 #[test]
 fn golden_every_frame_has_the_bytes_that_version_1_gave_it() {
     assert_golden(one_of_each(), GOLDEN);
@@ -89,6 +101,11 @@ fn golden_every_frame_has_the_bytes_that_version_1_gave_it() {
 #[test]
 fn golden_the_frames_of_version_2_have_their_bytes() {
     assert_golden(one_of_each_since_version_2(), GOLDEN_2);
+}
+
+#[test]
+fn golden_the_frames_of_version_3_have_their_bytes() {
+    assert_golden(one_of_each_since_version_3(), GOLDEN_3);
 }
 
 fn assert_golden(frames: Vec<(&'static str, Frame)>, expected: &str) {
@@ -105,9 +122,11 @@ fn assert_golden(frames: Vec<(&'static str, Frame)>, expected: &str) {
 
 #[test]
 fn frames_that_are_cut_short_or_have_something_after_them_are_refused() {
-    for (name, frame) in one_of_each().into_iter().chain(one_of_each_since_version_2()) {
-        let open_ended =
-            matches!(frame, Frame::Sync { .. } | Frame::Packed { .. } | Frame::Whole { .. } | Frame::Chunk { .. });
+    let later = one_of_each_since_version_2().into_iter().chain(one_of_each_since_version_3());
+    for (name, frame) in one_of_each().into_iter().chain(later) {
+        let in_parts =
+            matches!(frame, Frame::Sync { .. } | Frame::Packed { .. } | Frame::Whole { .. } | Frame::Present { .. });
+        let open_ended = in_parts || matches!(frame, Frame::Chunk { .. });
         let bytes = frame.encode();
         let shortest = match frame {
             // A tag, a file's id and a number of two bytes.
@@ -147,8 +166,10 @@ fn caps_lists_are_refused_by_their_number_alone() {
     assert_eq!(Frame::decode(&heads), Err(Malformed::Cap("heads of a document")));
     let roster_heads = [vec![1, 1, 1], vec![0; 32], vec![1], number(caps::ROSTER_HEADS + 1)].concat();
     assert_eq!(Frame::decode(&roster_heads), Err(Malformed::Cap("heads of a roster")));
-    let part = [vec![17, 0], vec![0; caps::PART + 1]].concat();
-    assert_eq!(Frame::decode(&part), Err(Malformed::Cap("bytes of a part")));
+    for tag in [17, 18, 19, 48] {
+        let part = [vec![tag, 0], vec![0; caps::PART + 1]].concat();
+        assert_eq!(Frame::decode(&part), Err(Malformed::Cap("bytes of a part")));
+    }
     let chunk = |chunk: usize, bytes: usize| [vec![36], vec![0; 32], number(chunk), vec![0; bytes]].concat();
     let longest = betwixt_model::attachment::CHUNK + betwixt_model::attachment::TAG;
     assert!(Frame::decode(&chunk(1_600, longest)).is_ok());
@@ -190,7 +211,7 @@ proptest! {
     /// HostileInputIsAnError; and what is read has one spelling.
     #[test]
     fn hostile_input_is_an_error_for_frames_and_what_is_read_is_written_the_same(
-        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 99]),
+        tag in proptest::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 48, 99]),
         mut bytes in proptest::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..200),
     ) {
         bytes.insert(0, tag);
@@ -200,5 +221,6 @@ proptest! {
         }
         let _ = decode_sync_message(&bytes);
         let _ = decode_packed_message(&bytes);
+        let _ = decode_present(&bytes);
     }
 }
