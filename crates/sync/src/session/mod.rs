@@ -34,6 +34,7 @@ mod documents;
 mod exchange;
 mod output;
 mod present;
+mod progress;
 mod violation;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use config::{Role, RosterOffer, SessionConfig, SessionScope, SharedDocument}
 pub use counters::CounterWindow;
 pub use exchange::{shared_heads, state_of};
 pub use output::{CloseReason, Event, Output, PersistId};
+pub use progress::Progress;
 pub use violation::ProtocolViolation;
 
 use attachments::Attachments;

@@ -8,6 +8,7 @@ mod cut;
 mod generations;
 mod hostile;
 mod present;
+mod progress;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
