@@ -103,6 +103,11 @@ fn hostile_input_is_an_error_a_peer_that_knows_the_code() {
 }
 
 #[test]
+fn hostile_input_is_an_error_presents() {
+    body("presents");
+}
+
+#[test]
 fn hostile_input_is_an_error_texts_that_are_merged() {
     body("prose");
 }

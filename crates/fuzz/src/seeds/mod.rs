@@ -26,6 +26,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "pairing" => wire::pairing(),
         "pairing_frames" => wire::pairing_frames(),
         "pairing_proven" => wire::pairing_proven(),
+        "presents" => wire::presents(),
         "prose" => said::prose(),
         "roster" => said::roster(),
         "schedules" => said::schedules(),

@@ -6,7 +6,7 @@ use betwixt_model::document::Document;
 use betwixt_model::ids::{AttachmentId, HouseholdId};
 use betwixt_sync::keys::advert;
 use betwixt_sync::pairing::{PairingOffer, Purpose, fuzz};
-use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, ListedDocument, VersionRange};
+use betwixt_sync::wire::{Frame, GoodbyeReason, Hello, ListedDocument, PresentFact, VersionRange, encode_present};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -50,8 +50,32 @@ pub(super) fn frames() -> Vec<Seed> {
         ("want", Frame::Want { id: file(1), from: 3, count: 8 }),
         ("chunk", Frame::Chunk { id: file(1), chunk: 3, bytes: b"sealed".to_vec() }),
         ("unavailable", Frame::Unavailable(file(1))),
+        ("ask-present", Frame::AskPresent),
+        ("present", Frame::Present { last: true, bytes: packed(&[]) }),
     ];
     all.into_iter().map(|(name, frame)| named(name, frame.encode())).collect()
+}
+
+fn packed(facts: &[PresentFact]) -> Vec<u8> {
+    encode_present(facts).expect("it is within the caps")
+}
+
+/// Presents as they are sent, and as what they are deflated from.
+pub(super) fn presents() -> Vec<Seed> {
+    let mut home = couple()[0].clone();
+    let mut fact = |value: &str| home.fact(2026, value);
+    let facts = [fact("We walk to the sea"), fact("A garden"), fact("what was said and taken back").without_value()];
+    let facts = facts.map(|fact| PresentFact { text: fact.fact().text().to_owned(), signature: fact.signature() });
+    let mut sorted = facts.to_vec();
+    sorted.sort_unstable();
+    let mut plain = vec![3];
+    for fact in &sorted {
+        let length = fact.text.len();
+        plain.extend([(length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+        plain.extend(fact.text.as_bytes());
+        plain.extend(fact.signature);
+    }
+    vec![named("some", packed(&facts)), named("none", packed(&[])), named("inside", plain)]
 }
 
 /// Records of a file, as `carry` takes them apart.

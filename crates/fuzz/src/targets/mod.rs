@@ -68,10 +68,11 @@ pub const TARGETS: &[Target] = &[
     target("pairing", pairing::operations, (1024, MIB, 200), &["both paired", "declined"]),
     target("pairing_frames", pairing::frames, (2048, MIB, 2_000), &["a frame", "a message", "a code", "a ticket"]),
     target("pairing_proven", pairing::proven, (4096, MIB, 500), &["asked"]),
+    target("presents", wire::presents, (4096, 16 * MIB, 1_000), &["a present", "signed"]),
     target("prose", prose::merged, (4096, 4 * MIB, 200), &["differs", "merges"]),
     target("roster", roster::statements, (8192, 2 * MIB, 100), &["parsed", "signed again"]),
     target("schedules", rituals::schedules, (1024, MIB, 200), &["recurs"]),
-    target("session", session::operations, (2048, 64 * MIB, 200), &["in step", "closed", "forged"]),
+    target("session", session::operations, (2048, 64 * MIB, 200), &["in step", "closed", "forged", "the present"]),
     target("sync_messages", chunks::messages, (4096, 64 * MIB, 500), &["a message", "changes"]),
     target("wire_frames", wire::frames, (4096, MIB, 2_000), &["a frame", "a newer hello"]),
 ];

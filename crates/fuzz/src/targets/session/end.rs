@@ -10,9 +10,10 @@ use betwixt_sync::session::{
     ChunkStored, CloseReason, CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope,
     SharedDocument,
 };
-use betwixt_sync::wire::{Frame, IncomingStream, StreamKey, VERSIONS, caps};
+use betwixt_sync::wire::{Frame, IncomingStream, PresentFact, StreamKey, VERSIONS, caps};
 
 use crate::household::{HOUSEHOLD, Home, Taken};
+use crate::reached::here;
 
 /// The file that one side has.
 const FILE: AttachmentId = AttachmentId::from_bytes([9; 32]);
@@ -45,6 +46,7 @@ pub(super) fn number(key: StreamKey) -> u64 {
     match key {
         StreamKey::Control => 2,
         StreamKey::Attachments => 3,
+        StreamKey::Present => 4,
         StreamKey::Document(id) => 1_000 + u64::from(id.year().unsigned_abs()) * 10_000 + u64::from(id.generation()),
     }
 }
@@ -65,6 +67,7 @@ impl End {
                 .collect(),
             // One has a file, and the other fetches it.
             attachments: Some((role == Role::Dialling).then_some((FILE, FILE_BYTES)).into_iter().collect()),
+            wants_present: true,
         };
         Self { session: Session::new(now, config), closed: None, counter, stored: 0, sent: BTreeMap::new() }
     }
@@ -126,6 +129,14 @@ impl End {
                     };
                     self.stored += 1;
                     self.session.handle_chunk_stored(now, id, chunk, stored);
+                }
+                Output::ReadPresent => {
+                    let fact = |number: u8| PresentFact { text: format!("fact {number}"), signature: [number; 64] };
+                    self.session.handle_present_read(now, (0..9).map(fact).collect());
+                }
+                Output::Present(facts) => {
+                    assert!(facts.is_sorted_by(|left, right| left.text < right.text), "a present has one order");
+                    here("the present");
                 }
                 Output::Event(Event::PeerAttachments) if self.stored == 0 => {
                     self.session.fetch(now, FILE, FILE_BYTES, 0);
