@@ -8,6 +8,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use rand_core::{CryptoRngCore, OsRng};
@@ -83,6 +84,8 @@ pub struct Home {
     pub(crate) store: Mutex<Weak<Inner>>,
     /// The bytes of all rows of the database, as the last snapshot of this process counted them.
     pub(crate) row_bytes: Mutex<Option<u64>>,
+    /// Whether it is about to be closed.
+    closing: AtomicBool,
     /// Unlocks when dropped.
     _lock: File,
 }
@@ -115,6 +118,7 @@ impl Home {
             keys: Mutex::new(file),
             store: Mutex::default(),
             row_bytes: Mutex::default(),
+            closing: AtomicBool::default(),
             _lock: lock,
         };
         Ok((home, keys))
@@ -136,6 +140,7 @@ impl Home {
             keys: Mutex::new(file),
             store: Mutex::default(),
             row_bytes: Mutex::default(),
+            closing: AtomicBool::default(),
             _lock: lock,
         })
     }
@@ -209,6 +214,16 @@ impl Home {
     /// [`HomeError::File`], [`HomeError::ReadOnly`].
     pub fn settle(&self, keys: &DataKeys, store: &Store) -> Result<(), HomeError> {
         place::write(&self.path, &keys.shared, store).map_err(HomeError::file(&self.path))
+    }
+
+    /// The home is about to be closed: a snapshot that is being taken is given up, and none begins any more. Of a long life it takes
+    /// seconds, in which the store stays open, and a database that was not closed in order takes as long to open.
+    pub fn closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Notes how the database's file is, so that the next opening is quick. Once nothing uses the store any more; while something

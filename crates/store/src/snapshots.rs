@@ -62,6 +62,9 @@ pub enum SnapshotError {
     /// The database has rows that do not decrypt: a snapshot of it would take the place of a better one.
     #[error("the database has {0} damaged rows, so that no snapshot was made: run `betwixt verify`")]
     Damaged(usize),
+    /// The home is about to be closed. The snapshots of before are all there.
+    #[error("the home is about to be closed, and no snapshot was made")]
+    Closing,
 }
 
 /// Why nothing was restored. Unless the error says otherwise, everything is as it was.
@@ -110,7 +113,7 @@ impl Home {
         files::make_directory(&directory).map_err(failed)?;
         let path = directory.join(format!("{today}{SUFFIX}"));
         clear_unfinished(&directory).map_err(failed)?;
-        match write_chunked(store, keys, &path) {
+        match write_chunked(store, keys, &path, &|| self.is_closing()) {
             Ok(bytes) => *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
             Err(error) => {
                 // Gives back the room that the attempt took.
@@ -290,7 +293,12 @@ pub fn snapshot_bytes(path: &Path) -> Result<u64, ArchiveError> {
 }
 
 /// Answers how many bytes all rows of the database have, those that are left out among them.
-fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<u64, SnapshotError> {
+fn write_chunked(
+    store: &Store,
+    keys: &DataKeys,
+    path: &Path,
+    given_up: &dyn Fn() -> bool,
+) -> Result<u64, SnapshotError> {
     let failed = |source| ArchiveError::File { path: path.to_owned(), source };
     let view = store.read()?;
     let keys = scope_keys(keys);
@@ -308,9 +316,12 @@ fn write_chunked(store: &Store, keys: &DataKeys, path: &Path) -> Result<u64, Sna
             if !area.is_derived() {
                 written = writer.row(scope, area, at, sealed);
             }
-            Ok(written.is_ok())
+            Ok(written.is_ok() && !given_up())
         })?;
         written?;
+        if given_up() {
+            return Err(SnapshotError::Closing);
+        }
         // A page that leads elsewhere loses rows without a sign.
         let counted = view.held().watch(guarded(|| view.with_table(scope, area, |table| Ok(table.len()?))))?;
         damaged += usize::from(counted != scanned);

@@ -284,6 +284,21 @@ fn rolling_snapshots_roll() {
     assert_eq!(names, ["2026-03-01", "2026-03-08", "2026-03-15", "2026-03-18", "2026-03-19", "2026-03-20"]);
 }
 
+/// A snapshot of a long life takes seconds. Stopped in the midst of one, the store stayed open, and the next start read the whole
+/// database, as after a crash.
+#[test]
+fn a_home_that_is_about_to_be_closed_gives_up_its_snapshot_and_keeps_those_of_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (home, keys) = home(&directory.path().join("home"));
+    let (store, _) = home.open_store(&keys, options()).unwrap();
+    fill_and_commit(&store);
+    home.take_snapshot(&store, &keys, date(2026, 3, 1)).unwrap();
+    home.closing();
+    assert!(matches!(home.take_snapshot(&store, &keys, date(2026, 3, 2)), Err(SnapshotError::Closing)));
+    let names: Vec<_> = home.snapshots().unwrap().into_iter().map(|snapshot| snapshot.name).collect();
+    assert_eq!(names, ["2026-03-01"]);
+}
+
 #[test]
 fn a_backup_makes_a_home_anywhere() {
     let directory = tempfile::tempdir().unwrap();

@@ -127,6 +127,7 @@ pub(super) fn snapshot_problem(error: &SnapshotError) -> Problem {
         SnapshotError::Store(error) => storage_problem(error),
         SnapshotError::Archive(error) => archive_problem(error),
         SnapshotError::Damaged(_) => says(ProblemKind::Damaged, error),
+        SnapshotError::Closing => says(ProblemKind::Busy, error),
     }
 }
 

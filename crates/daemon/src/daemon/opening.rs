@@ -228,6 +228,7 @@ impl Daemon {
         let State::Open(mut open) = std::mem::replace(&mut self.state, State::Busy) else {
             return self.leave(None).await;
         };
+        open.house.home.closing();
         let now = Instant::now();
         while open.engine.is_committing() {
             match done.recv().await {
