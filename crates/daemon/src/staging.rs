@@ -28,6 +28,9 @@ use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
 use crate::searching::{self, Then};
 use crate::writes::{After, Write};
 
+/// In how many sessions it is looked for sealed answers that are due before others are answered: a life has thousands.
+const SESSIONS_AT_ONCE: usize = 256;
+
 impl Open {
     /// Stages what waits; `None` when nothing does, or something is on its way already.
     pub(crate) fn stage(&mut self, now: Instant) -> Option<Stage> {
@@ -83,6 +86,10 @@ impl Open {
                     Some(then) => self.searching.ended(then, now),
                     None => self.searching.may_be_due(now),
                 }
+                Ok(())
+            }
+            After::OpenAnswers(sessions) => {
+                self.engine.write(Write::OpenAnswers(Some(sessions)));
                 Ok(())
             }
             After::Nothing => Ok(()),
@@ -160,7 +167,7 @@ impl Open {
                 After::Lock(sender) => self.lock(sender),
                 After::NewEpoch => self.epoch_renewed = false,
                 After::Paired(_) | After::Joined(_) => self.pairing_failed(&problem),
-                After::Nothing | After::Frontends(_, None) => {}
+                After::OpenAnswers(_) | After::Nothing | After::Frontends(_, None) => {}
             }
         }
         for write in waiting {
@@ -359,8 +366,13 @@ impl Own<'_> {
                 Ok(After::NewEpoch)
             }
             Write::OpenAnswers(sessions) => {
-                replica.open_answers(stage, self.date, self.rng, sessions.as_deref())?;
-                Ok(After::Nothing)
+                let mut sessions = match sessions {
+                    Some(sessions) => sessions,
+                    None => replica.sealed_sessions(stage)?,
+                };
+                let later = sessions.split_off(sessions.len().min(SESSIONS_AT_ONCE));
+                replica.open_answers(stage, self.date, self.rng, &sessions)?;
+                Ok(if later.is_empty() { After::Nothing } else { After::OpenAnswers(later) })
             }
             Write::Pair(peer, outcome) => match *outcome {
                 Outcome::Founded { statements, .. } => {

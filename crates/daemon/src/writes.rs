@@ -77,6 +77,8 @@ pub(crate) enum After {
     NewEpoch,
     /// A slice of a search index is written down, and it goes on like this.
     Searched(Option<Then>),
+    /// Answers may be due in these sessions, too.
+    OpenAnswers(Vec<ItemId>),
     /// Nothing.
     Nothing,
     /// The pairing is done.

@@ -127,7 +127,7 @@ impl Writing<'_> {
         let Self { replica, stage, date, rng, .. } = self;
         let sealing = SealedAnswer { session: id, deck, answer, seen };
         replica.seal_answer(stage, *date, *rng, sealing).map_err(|error| refused(error, "answer"))?;
-        replica.open_answers(stage, *date, *rng, Some(&[id]))?;
+        replica.open_answers(stage, *date, *rng, &[id])?;
         let open = Open::new(self.replica, self.sees, &self.stage.batch().reader());
         let session = session(self.replica, &open, &id)?.ok_or_else(gone)?;
         drop(open);

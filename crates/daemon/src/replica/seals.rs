@@ -6,9 +6,9 @@ use betwixt_model::document::Scope;
 use betwixt_model::fact::{Draft, Fact, Nonce};
 use betwixt_model::field::Seen;
 use betwixt_model::ids::{FactId, ItemId, PartnerId};
+use betwixt_model::index;
 use betwixt_model::say::{SayError, Saying};
 use betwixt_model::seal::{self, Salt, Sealed};
-use betwixt_model::view;
 use jiff::civil::Date;
 use rand_core::CryptoRngCore;
 
@@ -85,7 +85,19 @@ impl Replica {
         Ok([kept, committed].map(|signed| signed.fact().id()))
     }
 
-    /// Says the openings that are due, of these sessions or of all, and answers them. Nothing while the private part is
+    /// Every session of which an opening may be due, latest last. Costs a row each.
+    ///
+    /// # Errors
+    /// [`StageError`].
+    pub fn sealed_sessions(&self, stage: &mut Stage) -> Result<Vec<ItemId>, StageError> {
+        if self.space(Scope::Ours).is_none() || self.space(Scope::Mine).is_none() {
+            return Ok(Vec::new());
+        }
+        let items = index::items(&stage.batch.reader().rows(Scope::Ours), seal::KIND)?;
+        Ok(items.into_iter().map(|item| item.item).collect())
+    }
+
+    /// Says the openings that are due of these sessions, and answers them. Nothing while the private part is
     /// locked: they are said at the next unlock. Saying them again changes nothing, so a crash in between doubles nothing.
     ///
     /// # Errors
@@ -95,7 +107,7 @@ impl Replica {
         stage: &mut Stage,
         date: Date,
         rng: &mut impl CryptoRngCore,
-        only: Option<&[ItemId]>,
+        sessions: &[ItemId],
     ) -> Result<Vec<FactId>, StageError> {
         let (Some(reader), Some(private)) = (self.reader(Scope::Ours), self.space(Scope::Mine)) else {
             return Ok(Vec::new());
@@ -105,12 +117,8 @@ impl Replica {
             let durable = stage.batch.reader();
             let (ours, mine) = (durable.rows(Scope::Ours), durable.rows(Scope::Mine));
             let partners = self.partners();
-            let ids: Vec<ItemId> = match only {
-                Some(only) => only.to_vec(),
-                None => view::items(&ours, &reader, seal::KIND)?.into_iter().map(|item| item.id).collect(),
-            };
-            for id in ids {
-                due.extend(seal::due(&ours, &mine, &reader, &private, &partners, &id)?);
+            for session in sessions {
+                due.extend(seal::due(&ours, &mine, &reader, &private, &partners, session)?);
             }
         }
         let mut said = Vec::new();

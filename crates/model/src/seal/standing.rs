@@ -159,7 +159,6 @@ pub fn due<R: ReadRows>(
     partners: &[PartnerId],
     id: &ItemId,
 ) -> Result<Option<Due>, R> {
-    let Some(item) = view::item(ours, reader, id)?.filter(|item| item.kind == KIND) else { return Ok(None) };
     let ledger = Ledger::read(ours, reader, partners, id)?;
     let [_, _] = partners else { return Ok(None) };
     let Some(other) = partners.iter().find(|partner| **partner != reader.partner) else { return Ok(None) };
@@ -175,6 +174,8 @@ pub fn due<R: ReadRows>(
     if hash != committed.value.hash {
         return Ok(None);
     }
+    // Last, because it costs most, and of a life's sessions hardly any come so far.
+    let Some(item) = view::item(ours, reader, id)?.filter(|item| item.kind == KIND) else { return Ok(None) };
     let named = BTreeMap::from([(reader.partner, own), (*other, theirs)]);
     let seen = item.fields.get("opening").map(|field| field.seen.clone()).unwrap_or_default();
     Ok(Some(Due { session: *id, value: opening_value(&named, &sealed), seen }))

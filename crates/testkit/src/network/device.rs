@@ -471,7 +471,11 @@ impl Device {
                     })
                 }
                 Wish::OpenAnswers(sessions) => {
-                    let opened = replica.open_answers(stage, moment.date, rng, sessions.as_deref())?;
+                    let sessions = match sessions {
+                        Some(sessions) => sessions,
+                        None => replica.sealed_sessions(stage)?,
+                    };
+                    let opened = replica.open_answers(stage, moment.date, rng, &sessions)?;
                     opened.into_iter().map(|fact| said::word(stage, Scope::Ours, fact)).collect()
                 }
                 Wish::NewEpoch => {

@@ -78,7 +78,7 @@ pub(super) fn say(
             let session = answer.session;
             let [kept, committed] = replica.seal_answer(stage, date, rng, answer)?;
             let mut words = vec![word(stage, Scope::Mine, kept), word(stage, Scope::Ours, committed)];
-            let opened = replica.open_answers(stage, date, rng, Some(&[session]))?;
+            let opened = replica.open_answers(stage, date, rng, &[session])?;
             words.extend(opened.into_iter().map(|fact| word(stage, Scope::Ours, fact)));
             return Ok(words);
         }
