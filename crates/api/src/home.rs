@@ -70,6 +70,10 @@ pub struct Status {
     /// How far the search index is that is being built beside everything else; `None` when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indexing: Option<Rebuilding>,
+    /// How many of the years that another device has are whole here, while several are still coming, as on a new device. What
+    /// stands now is shown meanwhile, and what is older with the last of them. `None` when nothing is coming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiving: Option<Rebuilding>,
     /// How far a file has come that is being taken in, which was carried here; `None` when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrying: Option<Carrying>,

@@ -132,6 +132,7 @@ fn status(phase: Phase) -> api::Status {
         documents: vec![],
         rebuilding: None,
         indexing: None,
+        receiving: None,
         carrying: None,
         differences: 0,
         arriving: 0,

@@ -93,6 +93,7 @@ impl Open {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
                     self.trouble(words::MEANINGLESS);
                 }
+                Output::Shown(_) => self.notices.tell_all(NoticeKind::Resync),
                 Output::RosterChanged => {
                     self.roster_changed(now);
                     self.notices.tell_all(NoticeKind::Devices);

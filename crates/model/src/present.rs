@@ -28,6 +28,9 @@ pub const HISTORY: u32 = 32;
 /// Beyond so many facts no further item is begun.
 pub const MAX_FACTS: usize = 10_000;
 
+/// Beyond so many bytes of their texts no further item is begun: long prose may fill more than anybody sends at once.
+pub const MAX_BYTES: usize = 12 << 20;
+
 /// The facts of the present: of the newest items of every kind and of those in which something waits to be settled, what
 /// stands in every field, and how it came about where that is short. Of what was replaced the value is left out. Costs what
 /// reading those items costs, whatever the history.
@@ -46,12 +49,14 @@ pub fn facts<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Err
         items.extend(newest);
     }
     items.extend(index::unsettled(rows)?.into_iter().map(|key| key.item).take(UNSETTLED));
-    let mut facts = Vec::new();
+    let (mut facts, mut bytes) = (Vec::new(), 0);
     for item in items {
-        if facts.len() >= MAX_FACTS {
+        if facts.len() >= MAX_FACTS || bytes >= MAX_BYTES {
             break;
         }
+        let before = facts.len();
         of_item(rows, &item, &mut facts)?;
+        bytes += facts[before..].iter().map(|signed| signed.fact().text().len()).sum::<usize>();
     }
     Ok(facts)
 }

@@ -34,6 +34,9 @@ pub(crate) fn status(look: &Look, status: &Status) -> String {
     if let Some(Rebuilding { done, of }) = status.rebuilding {
         line("Opening", format!("everything is read anew: {done} of {of} documents so far"));
     }
+    if let Some(Rebuilding { done, of }) = status.receiving {
+        line("Arriving", format!("{done} of {of} years are here; what is newest is shown already"));
+    }
     if let Some(Rebuilding { done, of }) = status.indexing {
         line("Search", format!("is being prepared: {done} of {of} parts so far"));
     }

@@ -151,6 +151,7 @@ pub(crate) fn status() -> Status {
         documents: vec![],
         rebuilding: None,
         indexing: None,
+        receiving: None,
         carrying: None,
         differences: 2,
         arriving: 0,

@@ -16,6 +16,7 @@ use super::items::{OpenScope, shown_scope};
 use super::past::timeline;
 use super::seals;
 use crate::http::{PieceWriter, shown};
+use crate::replica::ShownRows;
 
 /// What is taken out, apart from what the store holds.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(crate) fn write(store: &Store, taken: &Taken, writer: PieceWriter, begun: im
     let scopes: Vec<OpenScope<'_>> = taken
         .readers
         .iter()
-        .map(|(scope, of)| OpenScope { scope: *scope, reader: *of, rows: reader.rows(*scope) })
+        .map(|(scope, of)| OpenScope { scope: *scope, reader: *of, rows: ShownRows::Stored(reader.rows(*scope)) })
         .collect();
     begun();
     let mut writer = writer;

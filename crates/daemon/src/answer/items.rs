@@ -10,13 +10,13 @@ use betwixt_model::index::{self, FieldKey, IndexError};
 use betwixt_model::schema::{KINDS, Kind, Naming};
 use betwixt_model::settle;
 use betwixt_model::view::{self, ItemHead, ItemView, Reader};
-use betwixt_store::{Rows, StoreError};
+use betwixt_store::StoreError;
 use serde_json::Value;
 
 use super::{rituals, seals};
 use crate::answer::problem::{storage_problem, unreadable};
 use crate::http::{Answer, Named, Request, Response, Sees, Target, shown};
-use crate::replica::Replica;
+use crate::replica::{Replica, ShownRows};
 
 /// Answers a request that reads items; `None` for every other request.
 pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<Answer> {
@@ -33,7 +33,11 @@ pub(crate) fn read(replica: &Replica, sees: Sees, request: &Request) -> Option<A
         Ok(view) => view,
         Err(error) => return Some(Err(storage_problem(&error))),
     };
-    let open = Open::new(replica, sees, &view.reader());
+    let open = match request {
+        // What is brought over is said.
+        Request::BringChoices(_) => Open::new(replica, sees, &view.reader()),
+        _ => Open::shown(replica, sees, &view.reader()),
+    };
     let answer = match request {
         Request::Items { collection, list } => open.items(*collection, list).map(Response::Items),
         Request::Item(target) => open.item(target).map(|item| Response::Item(Box::new(item))),
@@ -91,7 +95,7 @@ pub(super) struct OpenScope<'a> {
     /// Whose view it is.
     pub(super) reader: Reader,
     /// Its index.
-    pub(super) rows: Rows<'a>,
+    pub(super) rows: ShownRows<'a>,
 }
 
 /// An item that a request names: where it is, and nothing of what its fields say.
@@ -164,11 +168,21 @@ pub(super) fn brought_to(mine: &OpenScope<'_>, item: &ItemId) -> Result<Option<I
 }
 
 impl<'a> Open<'a> {
+    /// What is stored: for whatever is said, decided or counted.
     pub(super) fn new(replica: &Replica, sees: Sees, store: &betwixt_store::Reader<'a>) -> Self {
+        Self::with_rows(replica, sees, |scope| ShownRows::Stored(store.rows(scope)))
+    }
+
+    /// What is to be shown: of a scope that is still coming, the present.
+    pub(super) fn shown(replica: &Replica, sees: Sees, store: &betwixt_store::Reader<'a>) -> Self {
+        Self::with_rows(replica, sees, |scope| replica.shown_rows(store, scope))
+    }
+
+    fn with_rows(replica: &Replica, sees: Sees, rows: impl Fn(Scope) -> ShownRows<'a>) -> Self {
         let scopes = [Scope::Ours, Scope::Mine]
             .into_iter()
             .filter(|scope| sees.includes(*scope))
-            .filter_map(|scope| Some(OpenScope { scope, reader: replica.reader(scope)?, rows: store.rows(scope) }));
+            .filter_map(|scope| Some(OpenScope { scope, reader: replica.reader(scope)?, rows: rows(scope) }));
         Self { sees, scopes: scopes.collect() }
     }
 

@@ -52,9 +52,21 @@ pub(crate) fn write(
     };
     match answered {
         Ok(response) => Ok(Ok(response)),
-        Err(Failure::Refused(problem)) => Ok(Err(problem)),
+        Err(Failure::Refused(problem)) => Ok(Err(while_coming(writing.replica, problem))),
         Err(Failure::Stage(error)) => Err(error),
     }
+}
+
+/// What is shown before everything has come can be refused for what is not here yet.
+fn while_coming(replica: &Replica, problem: Problem) -> Problem {
+    if [Scope::Ours, Scope::Mine].iter().all(|scope| replica.present_from(*scope).is_none()) {
+        return problem;
+    }
+    let detail = format!(
+        "{} What is older is still coming from your other device (`betwixt status` tells how far it is): try again then.",
+        problem.detail
+    );
+    Problem { detail, ..problem }
 }
 
 /// Says that a file is attached, into `stage`: as [`write()`].

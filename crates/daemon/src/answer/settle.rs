@@ -25,7 +25,7 @@ use crate::replica::Replica;
 /// the threads of the page alone are read.
 pub(crate) fn read(replica: &Replica, sees: Sees, list: &SettleList, today: Date) -> Answer {
     let view = replica.read().map_err(|error| storage_problem(&error))?;
-    page(&Open::new(replica, sees, &view.reader()), list, today).map(Response::ToSettle).map_err(Problem::from)
+    page(&Open::shown(replica, sees, &view.reader()), list, today).map(Response::ToSettle).map_err(Problem::from)
 }
 
 fn page(open: &Open<'_>, list: &SettleList, today: Date) -> Result<api::Page<api::SettleThread>, ReadError> {

@@ -39,6 +39,7 @@ pub(crate) fn closed(home: &Path, phase: Phase) -> api::Status {
         documents: Vec::new(),
         rebuilding: None,
         indexing: None,
+        receiving: None,
         carrying: None,
         differences: 0,
         arriving: 0,
@@ -103,7 +104,7 @@ impl Open {
                     bytes: state.snapshot_bytes + state.appended_bytes,
                 });
             }
-            match settle::waiting(&reader.rows(scope), &reading, scope, Zoned::now().date()) {
+            match settle::waiting(&replica.shown_rows(&reader, scope), &reading, scope, Zoned::now().date()) {
                 Ok(waiting) => status.differences += waiting,
                 Err(error) => tracing::error!(%error, "the index cannot be read"),
             }
@@ -117,6 +118,10 @@ impl Open {
             building.done += u64::from(state.parts.min(PARTS));
             building.of += u64::from(PARTS);
         }
+        status.receiving = scopes
+            .clone()
+            .filter_map(|scope| self.receiving(scope))
+            .reduce(|one, other| api::Rebuilding { done: one.done + other.done, of: one.of + other.of });
         status.indexing = status.indexing.filter(|building| building.done < building.of);
         status.troubles.clone_from(&self.troubles);
         for scope in scopes {
@@ -140,6 +145,14 @@ impl Open {
                 .push("The disk is in the way: nothing can be said until it is mended. See `betwixt doctor`.".into());
         }
         Ok(status)
+    }
+
+    /// How many years of a scope are whole, while several are coming: one that differs is an ordinary day's.
+    fn receiving(&self, scope: Scope) -> Option<api::Rebuilding> {
+        let progress = self.engine.receiving(scope)?;
+        let shows = self.house.replica.present_from(scope).is_some();
+        (shows || progress.in_step + 1 < progress.of)
+            .then_some(api::Rebuilding { done: progress.in_step as u64, of: progress.of as u64 })
     }
 
     /// What a device and its person are called.

@@ -22,6 +22,8 @@ use crate::replica::{Replica, Stage};
 
 #[path = "tests/carried.rs"]
 mod carried;
+#[path = "tests/present.rs"]
+mod present;
 #[path = "tests/sees.rs"]
 mod sees;
 

@@ -170,7 +170,7 @@ impl<W, A> Engine<W, A> {
             roster,
             documents,
             attachments,
-            wants_present: false,
+            wants_present: wants_present(replica, Scope::Ours),
         };
         let session = talk.shared.session.insert(Session::new(now, config));
         for (stream, frame) in std::mem::take(&mut talk.shared.early) {
@@ -227,7 +227,8 @@ impl<W, A> Engine<W, A> {
             }
             session::Output::Persist { id, document, changes } => {
                 let document = document.within(scope);
-                self.queue.push_back(Write::Arrive { connection, lane, from: peer, persist: id, document, changes });
+                let (from, persist, later) = (peer, id, Vec::new());
+                self.queue.push_back(Write::Arrive { connection, lane, from, persist, document, changes, later });
             }
             session::Output::SyncState { document, state } => {
                 self.lazy.sync_states.insert((peer, document.within(scope)), state);
@@ -237,13 +238,8 @@ impl<W, A> Engine<W, A> {
             session::Output::StoreChunk { id, chunk, bytes } => {
                 self.hand_out_chunk((connection, lane), id, chunk, Some(bytes));
             }
-            // Nobody is shown a present yet: none is asked for, and whoever asks is told none.
-            session::Output::ReadPresent => {
-                if let Some(session) = &mut conversation.session {
-                    session.handle_present_read(now, Vec::new());
-                }
-            }
-            session::Output::Present(_) => {}
+            session::Output::ReadPresent => conversation.present.asked = true,
+            session::Output::Present(facts) => conversation.present.came = Some(facts),
             session::Output::FetchEnded { id, end } => self.fetch_ended(connection, lane, id, end),
             session::Output::Event(Event::PeerAttachments) => self.peer_has(connection, peer, lane, now),
             // The peer is the same, and was met.
@@ -332,6 +328,14 @@ impl<W, A> Engine<W, A> {
     pub(super) fn wants_documents(&self) -> bool {
         self.talks.values().any(Talk::wants_documents)
     }
+}
+
+/// Whether a session is to ask for the present of its scope. What cannot be read is no reason not to meet.
+pub(super) fn wants_present(replica: &Replica, scope: Scope) -> bool {
+    replica.wants_present(scope).unwrap_or_else(|error| {
+        tracing::error!(%error, "the index cannot be read");
+        false
+    })
 }
 
 /// A scope's documents as a session with a peer begins with them.

@@ -23,6 +23,7 @@ mod knocks;
 mod meeting;
 mod networks;
 mod output;
+mod present;
 mod private;
 mod staging;
 mod talk;
@@ -61,8 +62,8 @@ pub const MAX_ADDRESSES: usize = 8;
 /// The most writes in one stage, so that no one waits for all the others.
 pub const MAX_STAGE: usize = 64;
 
-/// So many changes of peers end a stage: years that a new device receives come several at a time and take a second each, in which nobody
-/// else is answered.
+/// So many changes of peers end a stage, and of more that come together the others follow in the next one: years that a new device
+/// receives come several at a time and take a second each, in which nobody else would be answered.
 pub const MANY_CHANGES: usize = 1_000;
 
 /// What time it is, in the ways that count here.
@@ -141,6 +142,7 @@ impl<W, A> Engine<W, A> {
             self.look_at_attachments(now);
             self.poll_meeting(now);
             self.note_in_step(replica, now);
+            self.look_at_present(replica, now);
             if self.in_flight.is_some() || !self.wants_documents() {
                 break;
             }
@@ -154,8 +156,9 @@ impl<W, A> Engine<W, A> {
 
     /// Notes who has come into step, and what they were told by then. While older generations of documents wait for
     /// everybody to have the newest, it counts who has it.
-    fn note_in_step(&mut self, replica: &Replica, now: Instant) {
+    fn note_in_step(&mut self, replica: &mut Replica, now: Instant) {
         for (peer, scope) in std::mem::take(&mut self.in_step) {
+            self.everything_came(replica, &peer, scope);
             // What cannot be read now is asked again when the two meet the next time.
             let superseded = replica.superseded(scope).is_ok_and(|older| !older.is_empty());
             if superseded {

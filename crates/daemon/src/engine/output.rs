@@ -99,6 +99,8 @@ pub enum Output<W, A> {
         /// How many facts the index refused.
         facts: usize,
     },
+    /// What is shown of a scope is another as a whole: the present, or what is stored in its place.
+    Shown(Scope),
     /// The roster changed: there may be others to meet.
     RosterChanged,
     /// A stage is on disk.

@@ -16,7 +16,7 @@ use betwixt_sync::roster::OwnDevice;
 use betwixt_sync::session::{self, CounterWindow, Role, RosterOffer, Session, SessionConfig, SessionScope};
 use betwixt_sync::wire::{Frame, GoodbyeReason, IncomingStream, Lane, OutgoingStream, StreamKey};
 
-use super::meeting::{receive, spoken_of};
+use super::meeting::{receive, spoken_of, wants_present};
 use super::talk::Conversation;
 use super::{Engine, Output};
 use crate::replica::{Replica, StageError};
@@ -96,7 +96,7 @@ impl<W, A> Engine<W, A> {
             roster: RosterOffer::default(),
             documents,
             attachments,
-            wants_present: false,
+            wants_present: wants_present(replica, Scope::Mine),
         };
         let early = std::mem::take(&mut private.conversation.early);
         private.conversation = Conversation { session: Some(Session::new(now, config)), ..Conversation::default() };

@@ -43,7 +43,8 @@ impl<W, A> Engine<W, A> {
         let mut after = Vec::new();
         let mut outcome = self.stage_lazy(replica, &mut stage, moment);
         let count = at_once(self.queue.iter().map(Write::changes));
-        for write in self.queue.drain(..count).collect::<Vec<_>>() {
+        for mut write in self.queue.drain(..count).collect::<Vec<_>>() {
+            write.cut(MANY_CHANGES);
             match outcome {
                 Ok(()) => outcome = self.stage_one(replica, &mut stage, write, &mut after, moment, &mut own),
                 // Not tried: whoever waits for it is told with the rest.
@@ -149,7 +150,7 @@ impl<W, A> Engine<W, A> {
             // The private part was locked meanwhile; the next session brings them again.
             Write::Arrive { document, .. }
                 if replica.space(document.scope).is_none() && document.scope == Scope::Mine => {}
-            Write::Arrive { connection, lane, from, persist, document, changes } => {
+            Write::Arrive { connection, lane, from, persist, document, changes, later } => {
                 let outcome = replica.arrive(stage, from, moment.at, document, changes);
                 let session = self.session(connection, lane);
                 match outcome {
@@ -159,7 +160,14 @@ impl<W, A> Engine<W, A> {
                         if keys > 0 || facts > 0 {
                             self.outputs.push_back(Output::Meaningless { peer: from, keys, facts });
                         }
-                        after.push(After::Persisted(connection, lane, persist, document));
+                        if later.is_empty() {
+                            after.push(After::Persisted(connection, lane, persist, document));
+                        } else {
+                            // Before anything else that came, so that what builds on it finds it.
+                            let (changes, later) = (later, Vec::new());
+                            let rest = Write::Arrive { connection, lane, from, persist, document, changes, later };
+                            self.queue.push_front(rest);
+                        }
                     }
                     Err(ArriveError::Refused(error)) => {
                         tracing::warn!(%error, "changes were refused");

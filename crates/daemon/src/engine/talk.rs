@@ -8,6 +8,8 @@ use betwixt_sync::dialer::Direction;
 use betwixt_sync::session::{PersistId, Role, Session};
 use betwixt_sync::wire::{DocumentName, IncomingStream, Lane};
 
+use super::present::PresentWanted;
+
 /// A frame that is held until its session begins, with whatever its budget hangs on.
 pub(super) type HeldFrame = Box<dyn Deref<Target = [u8]> + Send>;
 
@@ -22,6 +24,8 @@ pub(super) struct Conversation {
     pub(super) generate: Vec<DocumentName>,
     /// Persists without changes, to be answered once no stage is open.
     pub(super) settled: Vec<(PersistId, DocumentName)>,
+    /// What it wants of the present.
+    pub(super) present: PresentWanted,
 }
 
 impl Conversation {

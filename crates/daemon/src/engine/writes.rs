@@ -35,6 +35,8 @@ pub(super) enum Write<W> {
         document: DocumentId,
         /// The changes.
         changes: Vec<Change>,
+        /// Those that follow them under the same name, in a stage of their own.
+        later: Vec<Change>,
     },
     /// A document that a session asked for cannot be read: its next generation begins.
     CarryOn(DocumentId),
@@ -43,6 +45,17 @@ pub(super) enum Write<W> {
 }
 
 impl<W> Write<W> {
+    /// Leaves what is beyond so many changes for later. What is cut off never comes before what it builds on: a message tells
+    /// changes in an order in which they can be taken.
+    pub(super) fn cut(&mut self, at: usize) {
+        if let Self::Arrive { changes, later, .. } = self
+            && changes.len() > at
+        {
+            let rest = changes.split_off(at);
+            later.splice(0..0, rest);
+        }
+    }
+
     /// How many changes it brings.
     pub(super) fn changes(&self) -> usize {
         match self {

@@ -79,6 +79,10 @@ impl Replica {
                 Some(_) => index::anew(&stage.batch.reader().rows(scope), &before, &after)?,
                 None => Anew::Read,
             };
+            if anew != Anew::Nothing {
+                // It was derived under the membership of before.
+                self.end_present(scope);
+            }
             match anew {
                 Anew::Nothing => {}
                 Anew::Derived => self.derive_anew(stage, scope, &household)?,
@@ -89,7 +93,10 @@ impl Replica {
     }
 
     fn derive_anew(&mut self, stage: &mut Stage, scope: Scope, household: &HouseholdId) -> Result<(), StageError> {
-        tracing::info!(scope = scope.name(), "what a device said counts otherwise from now on: what follows is derived anew");
+        tracing::info!(
+            scope = scope.name(),
+            "what a device said counts otherwise from now on: what follows is derived anew"
+        );
         let effect = index::rebuild(&mut stage.batch.rows(scope)?, household, &self.roster.membership(scope))?;
         stage.fields.extend(effect.fields.into_iter().map(|field| (scope, field)));
         if scope == Scope::Ours {

@@ -24,6 +24,7 @@ mod loaded;
 mod meetings;
 mod membership;
 mod overlay;
+mod present;
 mod progress;
 mod say;
 mod seals;
@@ -46,6 +47,7 @@ pub use carry::{TakenIn, beyond, lacking};
 pub use error::{ActError, ArriveError, OpenError, StageError};
 pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;
+pub use present::ShownRows;
 pub use progress::{Built, Progress};
 pub use say::Act;
 pub use seals::SealedAnswer;
@@ -54,6 +56,7 @@ use betwixt_model::ids::PartnerId;
 use betwixt_model::view::Reader;
 use identity::{IDENTITY, PRIVATE_SPACE, StoredIdentity};
 use loaded::Loaded;
+use present::Presents;
 
 /// How many changes are appended to a document before it is compacted into a snapshot.
 pub const COMPACT_AFTER: u64 = 512;
@@ -83,6 +86,7 @@ pub struct Replica {
     documents: Loaded,
     staged: bool,
     progress: Progress,
+    presents: Presents,
 }
 
 /// What is to become durable together: one transaction. `Send`, so that a blocking thread can commit it.
@@ -232,8 +236,16 @@ impl Replica {
         };
         let roster = membership::stored_roster(&reader, identity.partner)?;
         drop(view);
-        let documents = Loaded::default();
-        let mut replica = Self { store, identity, roster, private_space: None, documents, staged: false, progress };
+        let mut replica = Self {
+            store,
+            identity,
+            roster,
+            private_space: None,
+            documents: Loaded::default(),
+            staged: false,
+            progress,
+            presents: Presents::default(),
+        };
         replica.read_private_space()?;
         replica.announce_epoch()?;
         replica.announce_name()?;
@@ -249,6 +261,7 @@ impl Replica {
     /// [`OpenError`].
     pub fn lock_changed(&mut self) -> Result<(), OpenError> {
         self.documents.drop_scope(Scope::Mine);
+        self.end_present(Scope::Mine);
         self.read_private_space()?;
         self.rebuild_if_outdated(Scope::Mine)
     }
@@ -315,6 +328,7 @@ impl Replica {
     pub fn committed(&mut self) -> Result<(), OpenError> {
         self.staged = false;
         self.documents.let_go();
+        self.show_said();
         Ok(())
     }
 
@@ -325,6 +339,7 @@ impl Replica {
     /// [`OpenError`] when the roster cannot be read; try again once the store is open.
     pub fn abandon(&mut self) -> Result<(), OpenError> {
         self.documents.clear();
+        self.presents.abandon();
         self.staged = false;
         let view = self.store.read()?;
         let reader = view.reader();

@@ -157,6 +157,7 @@ impl Replica {
             self.begin_chapters(stage)?;
         }
         stage.fields.extend(fields.into_iter().map(|field| (scope, field)));
+        self.presents.said(scope, &facts);
         let said: Vec<FactId> = facts.iter().map(|fact| fact.fact().id()).collect();
         stage.batch.queue_for_search(scope, &said).map_err(StageError::from)?;
         acts::remember(&mut stage.batch, scope, remembered, said).map_err(StageError::from)?;

@@ -43,6 +43,10 @@ impl Network {
     pub fn assert_converged(&self) {
         let running = || self.devices.iter().enumerate().filter_map(|(name, device)| Some((name, device.replica()?)));
         let partners: BTreeSet<PartnerId> = self.devices.iter().map(|device| device.partner).collect();
+        for (name, replica) in running() {
+            let presents = [Scope::Ours, Scope::Mine].map(|scope| replica.present_from(scope));
+            assert_eq!(presents, [None; 2], "seed {}: device {name} shows a present still", self.seed);
+        }
         let mut all = running();
         let Some((first, reference)) = all.next() else { return };
         for (name, replica) in all {

@@ -33,6 +33,8 @@ pub struct Counts {
     pub opened: u64,
     /// Files that came from another device and are whole.
     pub files: u64,
+    /// How often a device began to show what another told it of the present.
+    pub presents: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -53,6 +55,7 @@ impl std::ops::AddAssign for Counts {
             erased,
             opened,
             files,
+            presents,
         } = other;
         self.said += said;
         self.refused += refused;
@@ -69,5 +72,6 @@ impl std::ops::AddAssign for Counts {
         self.erased += erased;
         self.opened += opened;
         self.files += files;
+        self.presents += presents;
     }
 }

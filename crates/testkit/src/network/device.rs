@@ -553,6 +553,9 @@ impl Device {
                     assert!(!self.trusting, "an honest device brought what has no meaning: {keys} keys, {facts} facts");
                     counts.meaningless += (keys + facts) as u64;
                 }
+                Output::Shown(scope) => {
+                    counts.presents += u64::from(running.replica.present_from(scope).is_some());
+                }
                 Output::RosterChanged => effects.push(Effect::RosterChanged),
                 Output::Durable(Followed::Said(words)) => {
                     counts.said += words.len() as u64;

@@ -6,7 +6,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::FactId;
 use betwixt_model::index;
 use betwixt_sync::roster::{FoundingSide, Roster};
-use betwixt_sync::wire::{Frame, PACKED_SINCE, VERSIONS, VersionRange};
+use betwixt_sync::wire::{Frame, PACKED_SINCE, PRESENT_SINCE, VERSIONS, VersionRange};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -118,14 +118,17 @@ impl Network {
 
     /// Nobody is sent what their version of the protocol does not have.
     pub(super) fn assert_is_understood(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if matches!(Frame::decode(frame), Ok(Frame::Packed { .. })) {
-            let speaks = [from, to].iter().all(|end| self.devices[*end].versions().newest >= PACKED_SINCE);
-            assert!(speaks, "seed {}: device {from} sent {to} what one of them does not know", self.seed);
-            self.survived.packed += 1;
-        }
+        let since = match Frame::decode(frame) {
+            Ok(Frame::Packed { .. }) => PACKED_SINCE,
+            Ok(Frame::AskPresent | Frame::Present { .. }) => PRESENT_SINCE,
+            _ => return,
+        };
+        let speaks = [from, to].iter().all(|end| self.devices[*end].versions().newest >= since);
+        assert!(speaks, "seed {}: device {from} sent {to} what one of them does not know", self.seed);
+        self.survived.packed += u64::from(since == PACKED_SINCE);
     }
 
-    /// How many frames were sent that only the present version of the protocol has.
+    /// How many packed messages were sent, which the first version of the protocol does not have.
     pub fn packed_frames(&self) -> u64 {
         self.survived.packed
     }

@@ -8,7 +8,7 @@ use betwixt_model::fact::Fact;
 use betwixt_model::ids::{ItemId, encode_base32};
 use betwixt_model::index;
 use betwixt_model::say::Saying;
-use betwixt_sync::wire::{Frame, Lane, decode_packed_message, decode_sync_message};
+use betwixt_sync::wire::{Frame, Lane, decode_packed_message, decode_present, decode_sync_message};
 use rand_core::RngCore;
 use serde_json::json;
 
@@ -113,11 +113,15 @@ impl Network {
     }
 }
 
-/// What a frame's changes hold, where they are compressed in it.
+/// What a frame's changes and facts hold, where they are compressed in it.
 fn unpacked(frame: &[u8]) -> Vec<Vec<u8>> {
     let changes = match Frame::decode(frame) {
         Ok(Frame::Packed { last: true, bytes }) => decode_packed_message(&bytes).map(|(_, changes)| changes),
         Ok(Frame::Sync { last: true, bytes }) => decode_sync_message(&bytes).map(|(_, changes)| changes),
+        Ok(Frame::Present { last: true, bytes }) => {
+            let facts = decode_present(&bytes).unwrap_or_default();
+            return facts.into_iter().map(|fact| fact.text.into_bytes()).collect();
+        }
         // What is in several parts is not private for being long: documents are looked into at the end of a run.
         _ => return Vec::new(),
     };

@@ -16,7 +16,7 @@ use crate::replica::Belonging;
 const OURS: DocumentId = DocumentId { scope: Scope::Ours, year: 2027, generation: 0 };
 
 /// Another device of whoever `home` is of.
-fn phone_of(home: &mut Home, seed: u64) -> Home {
+pub(super) fn phone_of(home: &mut Home, seed: u64) -> Home {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let keys = DeviceKeys::generate(&mut rng);
     let (by, roster) = (home.replica.identity(), home.replica.roster());
