@@ -188,9 +188,15 @@ impl<W, A> Engine<W, A> {
         let lazy_at = self.lazy_at.filter(|_| self.in_flight.is_none() && self.recover_at.is_none());
         sessions
             .chain(
-                [self.dialer.poll_timeout(), lazy_at, self.recover_at, self.attachments_timeout()]
-                    .into_iter()
-                    .flatten(),
+                [
+                    self.dialer.poll_timeout(),
+                    lazy_at,
+                    self.recover_at,
+                    self.attachments_timeout(),
+                    self.present_timeout(),
+                ]
+                .into_iter()
+                .flatten(),
             )
             .min()
     }

@@ -1,6 +1,7 @@
 //! The present: asked of a peer by a device that has nothing yet, and shown until everything has come.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
@@ -8,6 +9,7 @@ use betwixt_sync::session::Progress;
 use betwixt_sync::wire::PresentFact;
 
 use super::talk::Conversation;
+use super::writes::Write;
 use super::{Engine, Output};
 use crate::replica::Replica;
 
@@ -18,7 +20,14 @@ pub(super) struct PresentWanted {
     pub(super) asked: bool,
     /// It came.
     pub(super) came: Option<Vec<PresentFact>>,
+    /// It was asked of the peer: what documents bring waits for it until then.
+    awaited: Option<Instant>,
+    /// It did not come for too long.
+    is_late: bool,
 }
+
+/// For how long what documents bring waits for the present. The first of them comes with it, and takes longer to enter.
+const AWAITED: Duration = Duration::from_secs(3);
 
 impl<W, A> Engine<W, A> {
     /// Answers who asks for the present, and shows what came of it.
@@ -30,6 +39,9 @@ impl<W, A> Engine<W, A> {
                     continue;
                 };
                 let scope = session.scope();
+                present.is_late |= present.awaited.is_some_and(|until| until <= now);
+                let waits = session.awaits_present() && !present.is_late;
+                present.awaited = waits.then(|| present.awaited.unwrap_or(now + AWAITED));
                 if std::mem::take(&mut present.asked) {
                     let facts = replica.present(scope).unwrap_or_else(|error| {
                         tracing::error!(%error, "the present cannot be read for another device");
@@ -49,6 +61,23 @@ impl<W, A> Engine<W, A> {
                 }
             }
         }
+    }
+
+    /// When documents no longer wait for the present; `None` while none does.
+    pub(super) fn present_timeout(&self) -> Option<Instant> {
+        let talks = self.talks.values().filter(|talk| !talk.closed);
+        let conversations = talks.flat_map(|talk| [&talk.shared, &talk.private.conversation]);
+        conversations.filter_map(|conversation| conversation.present.awaited).min()
+    }
+
+    /// Takes what documents bring out of the queue while the present is awaited.
+    pub(super) fn hold_back(&mut self) -> VecDeque<Write<W>> {
+        if self.present_timeout().is_none() {
+            return VecDeque::new();
+        }
+        let (held, others) = std::mem::take(&mut self.queue).into_iter().partition(|write| write.changes() > 0);
+        self.queue = others;
+        held
     }
 
     /// Everything of a scope is the same as on a peer: what is stored is shown, unless it was another device that told of the

@@ -27,6 +27,18 @@ impl<W, A> Engine<W, A> {
         &mut self,
         replica: &mut Replica,
         moment: Moment,
+        own: impl FnMut(&mut Replica, &mut Stage, W) -> Result<A, StageError>,
+    ) -> Option<Stage> {
+        let held = self.hold_back();
+        let stage = self.stage_what_waits(replica, moment, own);
+        self.queue.extend(held);
+        stage
+    }
+
+    fn stage_what_waits(
+        &mut self,
+        replica: &mut Replica,
+        moment: Moment,
         mut own: impl FnMut(&mut Replica, &mut Stage, W) -> Result<A, StageError>,
     ) -> Option<Stage> {
         let due = self.lazy_at.is_some_and(|at| at <= moment.now);

@@ -121,6 +121,7 @@ impl Replica {
         if facts.is_empty() {
             return Ok(false);
         }
+        tracing::info!(scope = scope.name(), facts = facts.len(), "the present came");
         facts.extend(self.said_last(scope)?);
         match present::show(&household, &self.roster.membership(scope), facts) {
             Ok(rows) => {

@@ -62,6 +62,11 @@ impl Session {
         }
     }
 
+    /// Whether the present was asked for and has not come.
+    pub fn awaits_present(&self) -> bool {
+        matches!(self.present.incoming, Incoming::Awaited(_)) && self.phase != Phase::Closed
+    }
+
     pub(super) fn receive_ask_present(&mut self) -> Result<(), ProtocolViolation> {
         if self.version < PRESENT_SINCE || self.present.outgoing != Outgoing::NotAsked {
             return Err(ProtocolViolation::OutOfOrder("AskPresent"));
