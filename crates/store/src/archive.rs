@@ -20,10 +20,12 @@ use crate::tables::{Area, SCOPES, Span};
 use crate::view::View;
 
 const MAGIC: &[u8; 16] = b"betwixt archive\n";
-/// The format of one file with everything in it.
-const WHOLE: u32 = 1;
-/// The format of one that names chunks.
-const CHUNKED: u32 = 2;
+/// The format of one file with everything in it, and of one that names chunks.
+const WHOLE: u32 = 3;
+const CHUNKED: u32 = 4;
+/// The same from before documents' snapshots were in pieces, of which a build of then knows nothing. They are read alike.
+const WHOLE_BEFORE: u32 = 1;
+const CHUNKED_BEFORE: u32 = 2;
 pub(crate) const CHECKSUM: &str = "betwixt 1 archive checksum";
 const END: u8 = 0xff;
 const ROW: u8 = 0xfe;
@@ -281,7 +283,11 @@ impl Archive {
         }
         let mut file = BufReader::new(file);
         let (format, plain, keys_file) = header(&mut file, path)?;
-        let contents = if format == WHOLE { Contents::Whole(file) } else { chunked(file, path)? };
+        let contents = match format {
+            WHOLE | WHOLE_BEFORE => Contents::Whole(file),
+            CHUNKED | CHUNKED_BEFORE => chunked(file, path)?,
+            _ => return Err(damaged("its format is none")),
+        };
         Ok(Self { path: path.to_owned(), contents, plain, keys_file })
     }
 

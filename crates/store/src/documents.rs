@@ -4,9 +4,8 @@ use automerge::ChangeHash;
 use betwixt_model::document::DocumentId;
 
 use crate::error::{Damage, StoreError};
-use crate::source::Source;
 use crate::store::Store;
-use crate::tables::{Area, numbered};
+use crate::tables::Area;
 
 /// Why a document was not compacted. What it consisted of before is untouched then.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +57,7 @@ impl Store {
         if let Err(CompactError::Refused { .. }) = checked {
             self.inner()
                 .aside
-                .keep(&format!("refused-{slot}"), &self.sealed(document, slot)?)
+                .keep(&format!("refused-{slot}"), &self.read()?.reader().sealed_snapshot(document, slot)?)
                 .map_err(StoreError::from)?;
             self.drop_unchecked(document)?;
         }
@@ -71,12 +70,12 @@ impl Store {
         let row = batch.reader().document_row(document)?;
         let mut row = row.ok_or(CompactError::Unknown(document))?;
         if let Some(leftover) = row.unchecked.take() {
-            batch.remove_numbered(document, Area::Snapshots, leftover)?;
+            batch.remove_snapshot(document, leftover)?;
         }
         let slot = row.next_slot;
         row.next_slot += 1;
         row.unchecked = Some(slot);
-        batch.put_numbered(document, Area::Snapshots, slot, saved)?;
+        batch.put_snapshot(document, slot, saved)?;
         batch.put_document_row(&row)?;
         batch.commit()?;
         Ok((slot, row.next, row.heads()))
@@ -92,7 +91,7 @@ impl Store {
         let refused = |reason: &str| CompactError::Refused { document, reason: reason.to_owned() };
         let view = self.read()?;
         let mut damaged = Vec::new();
-        let read = view.reader().piece(document, Area::Snapshots, slot, Damage::Snapshot { document }, &mut damaged)?;
+        let read = view.reader().snapshot(document, slot, &mut damaged)?;
         let read = read.ok_or_else(|| refused("it does not read back"))?;
         let mut found = check(&read).map_err(|reason| refused(&reason))?;
         found.sort_unstable();
@@ -121,7 +120,7 @@ impl Store {
         // Reading once more keeps aside whatever does not read, before it goes.
         let mut healed = Vec::new();
         if let Some(old) = row.snapshot {
-            reader.piece(document, Area::Snapshots, old, Damage::Snapshot { document }, &mut healed)?;
+            reader.snapshot(document, old, &mut healed)?;
         }
         for sequence in row.first..covers {
             let damage = Damage::Change { document, sequence };
@@ -134,7 +133,7 @@ impl Store {
         }
         let compacted = Compacted { covered: covers - row.first, healed };
         if let Some(old) = row.snapshot.replace(slot) {
-            batch.remove_numbered(document, Area::Snapshots, old)?;
+            batch.remove_snapshot(document, old)?;
         }
         for sequence in row.first..covers {
             batch.remove_numbered(document, Area::Changes, sequence)?;
@@ -152,16 +151,10 @@ impl Store {
         let mut batch = self.begin()?;
         let Some(mut row) = batch.reader().document_row(document)? else { return Ok(()) };
         if let Some(slot) = row.unchecked.take() {
-            batch.remove_numbered(document, Area::Snapshots, slot)?;
+            batch.remove_snapshot(document, slot)?;
         }
         batch.put_document_row(&row)?;
         batch.commit()
-    }
-
-    fn sealed(&self, document: DocumentId, slot: u64) -> Result<Vec<u8>, StoreError> {
-        let view = self.read()?;
-        let row = numbered(view.key(document.scope)?, Area::Snapshots, document.to_string().as_bytes(), slot);
-        Ok(view.raw(document.scope, Area::Snapshots, &row)?.unwrap_or_default())
     }
 
     /// What was kept aside because it could not be read, or because it came from a peer that misbehaved: names and sizes

@@ -23,6 +23,7 @@ pub mod keys;
 mod leave;
 mod meetings;
 mod open;
+mod pieces;
 mod place;
 mod reader;
 mod rebuild;

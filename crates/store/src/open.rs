@@ -11,8 +11,9 @@ use crate::store::StoreOptions;
 use crate::tables::{Area, PLAIN, SCOPES, guarded};
 
 /// The format of the database that this version writes, and the newest that it reads. A file of an older one gets this one when it is
-/// opened: since 2 rows of the index may be compressed, which a build that knows only 1 would take for damage.
-pub const FORMAT: u32 = 2;
+/// opened: since 2 rows of the index may be compressed, and since 3 documents' snapshots are in pieces; a build that knows neither would take it
+/// for damage.
+pub const FORMAT: u32 = 3;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -117,14 +118,13 @@ pub(crate) fn opening(path: &Option<PathBuf>, error: StoreError) -> OpenError {
 fn make_later_tables(database: &Database) -> Result<(), StoreError> {
     let read = database.begin_read()?;
     let names: Vec<String> = read.list_tables()?.map(|table| table.name().to_owned()).collect();
-    let missing = |area: Area| SCOPES.iter().any(|scope| !names.iter().any(|name| name == area.table(*scope)));
     // A file that holds nothing of ours, or what a newer version made, is told as such, and left as it is.
     if !names.iter().any(|name| name == PLAIN.name()) {
         return Ok(());
     }
     let format = read.open_table(PLAIN)?.get(PLAIN_FORMAT)?.and_then(|format| format.value().try_into().ok());
     let format = format.map_or(u32::MAX, u32::from_le_bytes);
-    if format > FORMAT || (format == FORMAT && !Area::LATER.iter().any(|area| missing(*area))) {
+    if format >= FORMAT {
         return Ok(());
     }
     drop(read);

@@ -77,10 +77,7 @@ impl<'a> Reader<'a> {
         let scope = document.scope;
         let mut stored = StoredDocument { heads: row.heads(), ..StoredDocument::default() };
         if let Some(slot) = row.snapshot {
-            let damage = Damage::Snapshot { document };
-            if let Some(bytes) = self.piece(document, Area::Snapshots, slot, damage, &mut stored.damaged)? {
-                stored.snapshot = Some(bytes);
-            }
+            stored.snapshot = self.snapshot(document, slot, &mut stored.damaged)?;
         }
         // One scan: the changes lie side by side.
         let key = self.source.key(scope)?;
@@ -210,7 +207,7 @@ impl<'a> Reader<'a> {
         value.map(|value| decode(Area::Documents.table(document.scope), &value)).transpose()
     }
 
-    /// A piece of a document; `None` with an entry in `damaged`, and its bytes kept aside, when it cannot be read.
+    /// A row of a document, a change or a whole snapshot; `None` with an entry in `damaged`, and its bytes kept aside, when it cannot be read.
     pub(crate) fn piece(
         &self,
         document: DocumentId,
@@ -280,6 +277,12 @@ impl<'a> Reader<'a> {
             Ok(true)
         })?;
         Ok(rows)
+    }
+
+    /// Keeps what cannot be read.
+    pub(crate) fn keep_aside(&self, label: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        self.inner.aside.keep(label, sealed)?;
+        Ok(())
     }
 
     /// Where this reads.

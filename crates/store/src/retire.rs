@@ -19,7 +19,7 @@ impl Batch {
         // Reading it keeps aside whatever does not read.
         self.reader().document(document)?;
         for slot in row.snapshot.into_iter().chain(row.unchecked) {
-            self.remove_numbered(document, Area::Snapshots, slot)?;
+            self.remove_snapshot(document, slot)?;
         }
         for sequence in row.first..row.next {
             self.remove_numbered(document, Area::Changes, sequence)?;

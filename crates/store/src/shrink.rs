@@ -19,6 +19,7 @@ use crate::files;
 use crate::home::{DATABASE, Home};
 use crate::keys::DataKeys;
 use crate::open::OpenError;
+use crate::pieces::{Told, in_pieces};
 use crate::rebuild::rebuild_on;
 use crate::source::{Source, Transaction};
 use crate::store::{Store, StoreOptions};
@@ -57,12 +58,13 @@ pub struct Shrunk {
     pub after: u64,
 }
 
-/// What a database holds: how many rows, how many bytes they have, and the hash of all of them in their order.
+/// What a database holds: how many rows beside those of documents' snapshots, the hash of all of them in their order, and of what the
+/// snapshots say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     rows: u64,
-    bytes: u64,
-    hash: [u8; 32],
+    hash: blake3::Hash,
+    snapshots: blake3::Hash,
 }
 
 impl Home {
@@ -111,8 +113,8 @@ impl Home {
 }
 
 impl Store {
-    /// Writes every row, as it stands, into a new database on an empty disk, as tightly as it may be, and reads it back. Both are
-    /// the same then, and the new one is durable.
+    /// Writes every row, as it stands, into a new database on an empty disk, as tightly as it may be, and reads it back. Both hold
+    /// the same then, and the new one is durable. Snapshots of documents that are whole, and whose key is there, are written in pieces.
     ///
     /// # Errors
     /// [`ShrinkError`]; what is on the disk then is of no use. This store is as it was, unless its own disk failed.
@@ -120,7 +122,13 @@ impl Store {
         let view = self.read()?;
         let mut held = None;
         rebuild_on(&disk, &view.plain()?, |database| {
-            held = Some(walk(&view, &mut |scope, area, at, sealed| database.put(scope, area, at, sealed))?);
+            let copy = &mut |scope, area, at: &[u8], sealed: &[u8]| {
+                let Some(pieces) = in_pieces(view.key(scope).ok(), (scope, area), at, sealed)? else {
+                    return database.put(scope, area, at, sealed);
+                };
+                pieces.iter().try_for_each(|(name, sealed)| database.put(scope, Area::Pieces, name, sealed))
+            };
+            held = Some(walk(&view, copy)?);
             Ok::<_, StoreError>(())
         })?;
         let copy = Self::open(disk, keys, StoreOptions::default())?;
@@ -139,27 +147,34 @@ type Each<'a> = &'a mut dyn FnMut(Scope, Area, &[u8], &[u8]) -> Result<(), Store
 
 /// Shows every row, and counts them: a page that leads elsewhere loses some without a sign.
 fn walk(view: &View, each: Each<'_>) -> Result<Held, StoreError> {
-    let (mut rows, mut bytes, mut hasher) = (0, 0, blake3::Hasher::new());
-    for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
-        let mut scanned = 0;
-        hasher.update(area.table(scope).as_bytes());
-        view.scan(scope, area, Span::ALL, &mut |at, sealed| {
-            scanned += 1;
-            bytes += (at.len() + sealed.len()) as u64;
-            for part in [at, sealed] {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part);
+    let (mut rows, mut hasher, mut snapshots) = (0, blake3::Hasher::new(), blake3::Hasher::new());
+    for scope in SCOPES {
+        let mut told = Told::default();
+        for area in Area::ALL.iter().copied() {
+            let mut scanned = 0;
+            hasher.update(area.table(scope).as_bytes());
+            view.scan(scope, area, Span::ALL, &mut |at, sealed| {
+                scanned += 1;
+                if matches!(area, Area::Snapshots | Area::Pieces) {
+                    told.add(view.key(scope).ok(), (scope, area), at, sealed);
+                } else {
+                    rows += 1;
+                    for part in [at, sealed] {
+                        hasher.update(&(part.len() as u64).to_le_bytes());
+                        hasher.update(part);
+                    }
+                }
+                each(scope, area, at, sealed)?;
+                Ok(true)
+            })?;
+            let counted = view.held().watch(guarded(|| view.with_table(scope, area, |table| Ok(table.len()?))))?;
+            if counted != scanned {
+                return Err(StoreError::row(area.table(scope)));
             }
-            each(scope, area, at, sealed)?;
-            Ok(true)
-        })?;
-        let counted = view.held().watch(guarded(|| view.with_table(scope, area, |table| Ok(table.len()?))))?;
-        if counted != scanned {
-            return Err(StoreError::row(area.table(scope)));
         }
-        rows += scanned;
+        snapshots.update(told.hash().as_bytes());
     }
-    Ok(Held { rows, bytes, hash: *hasher.finalize().as_bytes() })
+    Ok(Held { rows, hash: hasher.finalize(), snapshots: snapshots.finalize() })
 }
 
 /// Removes what a crash left.

@@ -48,7 +48,7 @@ areas! {
     Documents = "documents",
     /// Appended changes. Group: document; ordered by sequence.
     Changes = "changes",
-    /// Snapshots of documents. Group: document; ordered by slot.
+    /// Snapshots of documents that were written whole, by builds of before. Group: document; ordered by slot.
     Snapshots = "snapshots",
     /// The fact index. Group: table and group of the index.
     Rows = "rows",
@@ -76,6 +76,8 @@ areas! {
     Searching = "searching",
     /// What rows of the index have in common. Ordered by when they came; each named by its content, too.
     Dictionaries = "dictionaries",
+    /// Snapshots of documents, in pieces. Group: document; ordered by slot and place.
+    Pieces = "pieces",
 }
 
 /// How the rows of an area are named.
@@ -90,8 +92,8 @@ pub(crate) enum Shape {
 }
 
 impl Area {
-    /// Those that came after the first homes were made: what they hold can be built anew, and an older home has none.
-    pub(crate) const LATER: &'static [Self] = &[Self::Searching, Self::Dictionaries];
+    /// Those that came after the first homes were made: an older home has none of them, and gets them when it is opened.
+    pub(crate) const LATER: &'static [Self] = &[Self::Searching, Self::Dictionaries, Self::Pieces];
 
     /// Whether it follows from the documents. Snapshots and backups leave it out: opening builds it anew.
     pub(crate) const fn is_derived(self) -> bool {
@@ -114,7 +116,8 @@ impl Area {
             | Self::Meetings
             | Self::Came
             | Self::Searching
-            | Self::Dictionaries => Shape::Numbered,
+            | Self::Dictionaries
+            | Self::Pieces => Shape::Numbered,
         }
     }
 
@@ -194,9 +197,12 @@ pub(crate) struct Row {
     pub(crate) value: Vec<u8>,
 }
 
+/// How many bytes [`pack`] adds.
+pub(crate) const PACKING: usize = 8;
+
 /// Puts group, key and value into what is sealed: the names in the file are hashes, and new data keys need new ones.
 pub(crate) fn pack(group: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(8 + group.len() + key.len() + value.len());
+    let mut packed = Vec::with_capacity(PACKING + group.len() + key.len() + value.len());
     packed.extend_from_slice(&(group.len() as u32).to_le_bytes());
     packed.extend_from_slice(&(key.len() as u32).to_le_bytes());
     packed.extend_from_slice(group);

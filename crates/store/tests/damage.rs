@@ -317,7 +317,7 @@ fn a_damaged_document_is_kept_aside_reported_and_stops_no_other() {
 fn rows_that_were_altered_or_moved_are_reported_and_keep_a_snapshot_from_being_made() {
     let directory = tempfile::tempdir().unwrap();
     let (home, keys) = home(&directory.path().join("home"));
-    for table in ["ours.rows", "mine.rows", "ours.settings", "ours.peers", "mine.snapshots", "ours.documents"] {
+    for table in ["ours.rows", "mine.rows", "ours.settings", "ours.peers", "mine.pieces", "ours.documents"] {
         let disk = MemoryDisk::new();
         let store = Store::create(disk.clone(), &keys, StoreOptions::default()).unwrap();
         fill_and_commit(&store);

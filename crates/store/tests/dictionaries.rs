@@ -9,7 +9,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::index::rows::{ReadRows, Table, WriteRows};
 use betwixt_store::disk::MemoryDisk;
 use betwixt_store::keys::DataKeys;
-use betwixt_store::{Damage, LONGEST_DICTIONARY, OpenError, Reader, Store, StoreError, StoreOptions};
+use betwixt_store::{Damage, FORMAT, LONGEST_DICTIONARY, OpenError, Reader, Store, StoreError, StoreOptions};
 use common::{content_of, copy, fill_and_commit, home, secret};
 use jiff::civil::date;
 use rand_core::OsRng;
@@ -219,14 +219,12 @@ fn format_of(disk: &MemoryDisk) -> u32 {
     u32::from_le_bytes(format.value().try_into().unwrap())
 }
 
-fn set_format(disk: &MemoryDisk, format: u32, without_dictionaries: bool) {
+fn set_format(disk: &MemoryDisk, format: u32, without: &[&str]) {
     let database = database(disk);
     let write = database.begin_write().unwrap();
     write.open_table(PLAIN).unwrap().insert(b"format".as_slice(), format.to_le_bytes().as_slice()).unwrap();
-    if without_dictionaries {
-        for table in ["ours.dictionaries", "mine.dictionaries"] {
-            assert!(write.delete_table(TableDefinition::<&[u8], &[u8]>::new(table)).unwrap());
-        }
+    for table in without.iter().flat_map(|area| [format!("ours.{area}"), format!("mine.{area}")]) {
+        assert!(write.delete_table(TableDefinition::<&[u8], &[u8]>::new(&table)).unwrap());
     }
     write.commit().unwrap();
 }
@@ -238,17 +236,23 @@ fn a_file_of_the_format_before_gets_the_present_one_and_what_is_newer_is_told_an
     fill_and_commit(&store);
     let before = content_of(&store);
     drop(store);
-    set_format(&disk, 1, true);
-    let store = Store::open(disk.clone(), &keys, StoreOptions::default()).unwrap();
-    assert_eq!(content_of(&store), before);
-    assert!(compress_by(&store, &repeated(0)));
-    put(&store, 0);
-    drop(store);
-    // So a build that knows the format before says that this is a newer one's, and takes no row for damaged.
-    assert_eq!(format_of(&disk), 2);
-    set_format(&disk, 3, false);
+    for (format, without) in [(1, ["dictionaries", "pieces"].as_slice()), (2, &["pieces"])] {
+        set_format(&disk, format, without);
+        let store = Store::open(disk.clone(), &keys, StoreOptions::default()).unwrap();
+        assert_eq!(content_of(&store), before);
+        assert!(compress_by(&store, &repeated(0)));
+        put(&store, 0);
+        drop(store);
+        // So a build that knows the format before says that this is a newer one's, and takes no row for damaged.
+        assert_eq!(format_of(&disk), FORMAT);
+    }
+    set_format(&disk, FORMAT + 1, &[]);
     let opened = Store::open(disk.clone(), &keys, StoreOptions::default());
-    assert!(matches!(opened, Err(OpenError::Newer { format: 3, .. })), "{opened:?}");
+    assert!(matches!(opened, Err(OpenError::Newer { format, .. }) if format == FORMAT + 1), "{opened:?}");
     assert!(opened.unwrap_err().to_string().contains("made by a newer version of Betwixt: update this one"));
-    assert_eq!(format_of(&disk), 3);
+    assert_eq!(format_of(&disk), FORMAT + 1);
+    // Of the present format, and a table is missing: that is damage.
+    set_format(&disk, FORMAT, &["pieces"]);
+    let opened = Store::open(disk.clone(), &keys, StoreOptions::default());
+    assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
 }
