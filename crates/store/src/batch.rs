@@ -78,8 +78,8 @@ impl Batch {
         let batch: &Self = self;
         let key = batch.keys.of(scope)?;
         let transaction = &batch.transaction;
-        let table = batch.inner.watch(guarded(|| Ok(transaction.open_table(Area::Rows.definition(scope))?)))?;
-        Ok(BatchRows::new(table, batch, key, scope))
+        let open = |area: Area| batch.inner.watch(guarded(|| Ok(transaction.open_table(area.definition(scope))?)));
+        Ok(BatchRows::new((open(Area::Rows)?, open(Area::Packed)?), batch, key, scope))
     }
 
     /// Removes the whole fact index of a scope with its dictionaries, to be rebuilt from the documents.
@@ -88,7 +88,7 @@ impl Batch {
     /// [`StoreError`].
     pub fn clear_rows(&mut self, scope: Scope) -> Result<(), StoreError> {
         self.keys.of(scope)?;
-        for area in [Area::Rows, Area::Dictionaries] {
+        for area in [Area::Rows, Area::Packed, Area::Dictionaries] {
             self.edit(scope, area, |table| Ok(table.retain(|_, _| false)?))?;
         }
         Ok(())

@@ -55,9 +55,14 @@ thread_local! {
 
 impl Dictionary {
     pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self::at_level(bytes, LEVEL)
+    }
+
+    /// One that compresses at another level; what it compressed is read by the same bytes at any.
+    pub(crate) fn at_level(bytes: &[u8], level: i32) -> Self {
         Self {
             name: name_of(bytes),
-            compressing: zstd_safe::create_cdict(bytes, LEVEL),
+            compressing: zstd_safe::create_cdict(bytes, level),
             decompressing: zstd_safe::create_ddict(bytes),
         }
     }
@@ -160,6 +165,12 @@ pub(crate) fn find(
 pub(crate) fn newest(reader: &Reader<'_>, scope: Scope) -> Result<Option<Arc<Dictionary>>, StoreError> {
     let last = reader.edge(scope, Area::Dictionaries, &[], true)?;
     last.map(|last| find(reader.source(), reader.key(scope)?, scope, name_in(last))).transpose()
+}
+
+/// The bytes of the newest, if there is one.
+pub(crate) fn newest_bytes(reader: &Reader<'_>, scope: Scope) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(last) = reader.edge(scope, Area::Dictionaries, &[], true)? else { return Ok(None) };
+    Ok(reader.by_number(scope, Area::Dictionaries, &[], last)?.map(|row| row.value))
 }
 
 impl Reader<'_> {

@@ -76,14 +76,22 @@ impl HomeError {
     }
 }
 
+/// How many bytes the rows of a database have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RowBytes {
+    pub(crate) all: u64,
+    /// Of that, rows of the index that are not packed, and could be.
+    pub(crate) unpacked: u64,
+}
+
 /// An installation's directory, held by this process as long as the value lives.
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
     keys: Mutex<KeysFile>,
     pub(crate) store: Mutex<Weak<Inner>>,
-    /// The bytes of all rows of the database, as the last snapshot of this process counted them.
-    pub(crate) row_bytes: Mutex<Option<u64>>,
+    /// The rows of the database, as the last snapshot of this process counted them.
+    pub(crate) row_bytes: Mutex<Option<RowBytes>>,
     /// Whether it is about to be closed.
     closing: AtomicBool,
     /// Unlocks when dropped.

@@ -11,9 +11,9 @@ use crate::store::StoreOptions;
 use crate::tables::{Area, PLAIN, SCOPES, guarded};
 
 /// The format of the database that this version writes, and the newest that it reads. A file of an older one gets this one when it is
-/// opened: since 2 rows of the index may be compressed, and since 3 documents' snapshots are in pieces; a build that knows neither would take it
-/// for damage.
-pub const FORMAT: u32 = 3;
+/// opened: since 2 rows of the index may be compressed, since 3 documents' snapshots are in pieces, and since 4 rows of the index may be packed; a build
+/// that knows nothing of it would take it for damage, or find nothing.
+pub const FORMAT: u32 = 4;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -16,16 +16,10 @@ use crate::batch::Batch;
 use crate::error::{Damage, StoreError};
 use crate::reader::Reader;
 use crate::seal::{OVERHEAD, ScopeKey};
-use crate::tables::{Area, PACKING, Row, Span, group, number_of, numbered, opened, pack};
-
-/// The bytes of redb's smallest page.
-const PAGE: usize = 4096;
+use crate::tables::{Area, IN_PAGE, PACKING, PAGE, Row, Sealed, Span, group, number_of, numbered, opened, pack};
 
 /// How many pages a piece may fill. Longer ones would save little more: what a piece costs is some 100 bytes.
 const FILLED: [usize; 5] = [16, 8, 4, 2, 1];
-
-/// What a page has beside the name and the value of its only row: a head, and where each of the two ends.
-const IN_PAGE: usize = 12;
 
 /// How long a numbered row's name is.
 const NAME: usize = 24;
@@ -56,8 +50,8 @@ fn lengths(mut rest: usize, cost: usize) -> Vec<usize> {
     }
 }
 
-/// A row's name and its sealed value.
-pub(crate) type Sealed = (Vec<u8>, Vec<u8>);
+/// Takes which piece it is, its row's name, and what is sealed.
+type EachPiece<'a> = &'a mut dyn FnMut(u64, &[u8], &[u8]) -> Result<(), StoreError>;
 
 /// Cuts a snapshot and seals its pieces. `document` is the name of its group.
 pub(crate) fn sealed_pieces(
@@ -160,12 +154,7 @@ impl Told {
 
 impl Reader<'_> {
     /// Shows the pieces of a snapshot as they stand, each with which one it is.
-    fn pieces(
-        &self,
-        document: DocumentId,
-        slot: u64,
-        each: &mut dyn FnMut(u64, &[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn pieces(&self, document: DocumentId, slot: u64, each: EachPiece<'_>) -> Result<(), StoreError> {
         let (key, name, first) = (self.key(document.scope)?, document.to_string(), first_of(slot)?);
         let prefix = group(key, Area::Pieces, name.as_bytes());
         let from = numbered(key, Area::Pieces, name.as_bytes(), first);

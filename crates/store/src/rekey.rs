@@ -14,22 +14,24 @@ use rand_core::CryptoRngCore;
 
 use crate::archive::{Archive, ArchiveError, ChunkWriter, records};
 use crate::chunks::{ChunkName, Chunks};
-use crate::dictionaries::find;
+use crate::dictionaries::newest;
 use crate::error::StoreError;
 use crate::files;
 use crate::home::{DATABASE, Home, HomeError, SNAPSHOTS};
 use crate::keys::file::KeysFile;
 use crate::keys::{DataKeys, KeysError, Secret};
 use crate::open::{OpenError, Plain};
+use crate::packing::each_row;
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::seal::ScopeKey;
 use crate::searching;
 use crate::snapshots::{RestoreError, sweep};
 use crate::source::Source;
-use crate::squeeze::unsqueeze;
+use crate::squeeze::squeeze;
 use crate::store::{Store, StoreOptions};
-use crate::tables::{Area, SCOPES, Span, renamed, unpack};
+use crate::tables::{Area, SCOPES, Span, member, renamed, unpack};
+use crate::view::View;
 
 pub(crate) const SUFFIX: &str = ".rekey";
 pub(crate) const PENDING: &str = "rekey";
@@ -63,6 +65,9 @@ impl From<RekeyError> for RestoreError {
     }
 }
 
+/// Takes a row's name and its sealed value.
+type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>;
+
 /// Seals rows under new keys, and names them anew.
 struct Resealing {
     old: [ScopeKey; 2],
@@ -78,26 +83,28 @@ impl Resealing {
         Ok(Self { old: keys(old)?, new: keys(new)? })
     }
 
-    /// A row under its new name. What is sealed in it stays as it is, by whatever dictionary of `source` it was compressed.
-    fn row(
-        &self,
-        source: Option<&dyn Source>,
-        (scope, area): (Scope, Area),
-        at: &[u8],
-        sealed: &[u8],
-    ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    /// A row under its new name, of any table but those of the index.
+    fn row(&self, (scope, area): (Scope, Area), at: &[u8], sealed: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let table = area.table(scope);
         let damaged = || StoreError::row(table);
         let which = usize::from(scope == Scope::Mine);
         let (old, new) = (&self.old[which], &self.new[which]);
         let packed = old.open(table, at, sealed).map_err(|_| damaged())?;
-        let row = match source.filter(|_| area == Area::Rows) {
-            Some(source) => unsqueeze(&packed, |name| find(source, old, scope, name))?,
-            None => unpack(&packed),
-        };
-        let name = renamed(new, area, &row.ok_or_else(damaged)?, at).ok_or_else(damaged)?;
+        let row = unpack(&packed).ok_or_else(damaged)?;
+        let name = renamed(new, area, &row, at).ok_or_else(damaged)?;
         let sealed = new.seal(table, &name, &packed);
         Ok((name, sealed))
+    }
+
+    /// An index under its new names, in whose order it is no longer, so that its rows are packed only when the file is next written anew.
+    fn index(&self, view: &View, scope: Scope, put: Put<'_>) -> Result<(), StoreError> {
+        let new = &self.new[usize::from(scope == Scope::Mine)];
+        let dictionary = newest(&view.reader(), scope)?;
+        each_row(view, scope, &mut |_, row| {
+            let name = member(new, Area::Rows, &row.group, &row.key);
+            let packed = squeeze(dictionary.as_deref(), &row.group, &row.key, &row.value);
+            put(&name, &new.seal(Area::Rows.table(scope), &name, &packed))
+        })
     }
 
     fn ids(&self) -> [crate::keys::KeyId; 2] {
@@ -144,12 +151,16 @@ impl Home {
         let view = store.read()?;
         let plain = Plain { keys: resealing.ids(), commits: view.plain()?.commits };
         rebuild(&with_suffix(&self.path().join(DATABASE)), &plain, |database| {
-            for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
+            let all = SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area)));
+            for (scope, area) in all.filter(|(_, area)| !matches!(area, Area::Rows | Area::Packed)) {
                 view.scan(scope, area, Span::ALL, &mut |at, sealed| {
-                    let (name, sealed) = resealing.row(Some(&view), (scope, area), at, sealed)?;
+                    let (name, sealed) = resealing.row((scope, area), at, sealed)?;
                     database.put(scope, area, &name, &sealed)?;
                     Ok(true)
                 })?;
+            }
+            for scope in SCOPES {
+                resealing.index(&view, scope, &mut |name, sealed| database.put(scope, Area::Rows, name, sealed))?;
             }
             Ok::<_, RekeyError>(())
         })?;
@@ -188,7 +199,7 @@ fn reseal_snapshot(resealing: &Resealing, path: &Path, resealed: &mut Resealed) 
         }
         let before = writer.rows();
         records(&mut chunks.read(name)?.as_slice(), path, &mut |scope, area, at, sealed| {
-            let (at, sealed) = resealing.row(None, (scope, area), at, sealed)?;
+            let (at, sealed) = resealing.row((scope, area), at, sealed)?;
             writer.add(scope, area, &at, &sealed);
             Ok::<_, RekeyError>(())
         })?;
@@ -199,7 +210,7 @@ fn reseal_snapshot(resealing: &Resealing, path: &Path, resealed: &mut Resealed) 
     if names.is_empty() {
         // One of before there were chunks, with everything in its file.
         archive.rows(|scope, area, at, sealed| {
-            let (at, sealed) = resealing.row(None, (scope, area), at, sealed)?;
+            let (at, sealed) = resealing.row((scope, area), at, sealed)?;
             writer.row(scope, area, &at, &sealed)?;
             Ok::<_, RekeyError>(())
         })?;

@@ -1,8 +1,10 @@
 //! The fact index's rows, encrypted: `ReadRows` and `WriteRows` of the model over a transaction.
 //!
 //! A row is named by a keyed hash of its table and group, and another of its key; the key itself is sealed with the
-//! value. A group is therefore read whole, decrypted, and sorted by the keys found inside.
+//! value. A group is therefore read whole, decrypted, and sorted by the keys found inside. What was packed ([`crate::leaves`]) is found
+//! behind what was written since.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use betwixt_model::document::Scope;
@@ -12,10 +14,11 @@ use redb::ReadableTable;
 use crate::batch::Batch;
 use crate::dictionaries::{Dictionary, newest};
 use crate::error::StoreError;
+use crate::leaves::{InSource, Leaves, packed_group, packed_row};
 use crate::seal::ScopeKey;
 use crate::source::{Source, Transaction};
-use crate::squeeze::{opened_of, squeeze};
-use crate::tables::{Area, Row, Span, group, guarded, member, scan_table};
+use crate::squeeze::{Fresh, gone, opened_fresh, squeeze};
+use crate::tables::{Area, Sealed, Span, Visit, group, guarded, last_of, member, scan_table};
 
 /// One scope's index, for reading.
 #[derive(Clone, Copy)]
@@ -49,27 +52,63 @@ impl ReadRows for Rows<'_> {
     type Error = StoreError;
 
     fn get(&self, table: Table, of: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let sealing = self.source.key(self.scope)?;
-        let row = member(sealing, AREA, &qualified(table, of), key);
-        let sealed = self.source.raw(self.scope, AREA, &row)?;
-        sealed.map(|sealed| value(self.source, self.scope, &row, key, &sealed)).transpose()
+        let of = qualified(table, of);
+        let row = member(self.source.key(self.scope)?, AREA, &of, key);
+        match self.source.raw(self.scope, AREA, &row)? {
+            Some(sealed) => value(self.source, self.scope, &row, key, &sealed),
+            None => packed_row(&InSource(self.source, self.scope), self.source, self.scope, &row, (&of, key)),
+        }
     }
 
     fn group(&self, table: Table, of: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
         let sealing = self.source.key(self.scope)?;
-        let prefix = group(sealing, AREA, &qualified(table, of));
-        let mut rows = Vec::new();
+        let of = qualified(table, of);
+        let prefix = group(sealing, AREA, &of);
+        let mut rows = Group(packed_group(&InSource(self.source, self.scope), self.source, self.scope, &of)?);
         self.source.scan(self.scope, AREA, Span::of(&prefix), &mut |at, sealed| {
-            rows.push(opened_of(self.source, sealing, self.scope, AREA, at, sealed)?);
+            rows.enter(opened_fresh(self.source, sealing, self.scope, at, sealed)?);
             Ok(true)
         })?;
-        Ok(sorted(rows))
+        Ok(rows.sorted())
+    }
+}
+
+/// A table that is open for writing.
+pub(crate) type OpenTable<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
+/// The leaves of a table that a batch has open.
+struct InTable<'a>(OpenTable<'a>, &'a Batch);
+
+impl Leaves for InTable<'_> {
+    fn last_upto(&self, name: &[u8]) -> Result<Option<Sealed>, StoreError> {
+        self.1.held().watch(guarded(|| last_of(&self.0, name)))
+    }
+
+    fn from(&self, at: &[u8], each: Visit<'_>) -> Result<(), StoreError> {
+        self.1.held().watch(scan_table(&self.0, Span { from: at, ..Span::ALL }, each))
+    }
+}
+
+/// A group's rows while they are put together: what was packed, and then what was written since.
+struct Group(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Group {
+    fn enter(&mut self, row: Fresh) {
+        match row {
+            Fresh::There(row) => self.0.insert(row.key, row.value),
+            Fresh::Gone(row) => self.0.remove(&row.key),
+        };
+    }
+
+    fn sorted(self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.0.into_iter().collect()
     }
 }
 
 /// One scope's index, for reading and writing within a batch.
 pub struct BatchRows<'a> {
-    table: redb::Table<'a, &'static [u8], &'static [u8]>,
+    table: OpenTable<'a>,
+    packed: InTable<'a>,
     batch: &'a Batch,
     key: &'a ScopeKey,
     scope: Scope,
@@ -79,12 +118,22 @@ pub struct BatchRows<'a> {
 
 impl<'a> BatchRows<'a> {
     pub(crate) fn new(
-        table: redb::Table<'a, &'static [u8], &'static [u8]>,
+        (table, packed): (OpenTable<'a>, OpenTable<'a>),
         batch: &'a Batch,
         key: &'a ScopeKey,
         scope: Scope,
     ) -> Self {
-        Self { table, batch, key, scope, dictionary: OnceLock::new() }
+        Self { table, packed: InTable(packed, batch), batch, key, scope, dictionary: OnceLock::new() }
+    }
+
+    /// What is sealed under a name, beside what is packed.
+    fn raw(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = guarded(|| Ok(self.table.get(name)?.map(|sealed| sealed.value().to_vec())));
+        self.batch.held().watch(read)
+    }
+
+    fn packed(&self, name: &[u8], of: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        packed_row(&self.packed, self.batch, self.scope, name, (of, key))
     }
 
     fn dictionary(&self) -> Result<Option<&Dictionary>, StoreError> {
@@ -106,20 +155,23 @@ impl ReadRows for BatchRows<'_> {
     type Error = StoreError;
 
     fn get(&self, table: Table, of: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = member(self.key, AREA, &qualified(table, of), key);
-        let read = guarded(|| Ok(self.table.get(row.as_slice())?.map(|sealed| sealed.value().to_vec())));
-        let sealed = self.batch.held().watch(read)?;
-        sealed.map(|sealed| value(self.batch, self.scope, &row, key, &sealed)).transpose()
+        let of = qualified(table, of);
+        let row = member(self.key, AREA, &of, key);
+        match self.raw(&row)? {
+            Some(sealed) => value(self.batch, self.scope, &row, key, &sealed),
+            None => self.packed(&row, &of, key),
+        }
     }
 
     fn group(&self, table: Table, of: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let prefix = group(self.key, AREA, &qualified(table, of));
-        let mut rows = Vec::new();
+        let of = qualified(table, of);
+        let prefix = group(self.key, AREA, &of);
+        let mut rows = Group(packed_group(&self.packed, self.batch, self.scope, &of)?);
         self.batch.held().watch(scan_table(&self.table, Span::of(&prefix), &mut |at, sealed| {
-            rows.push(opened_of(self.batch, self.key, self.scope, AREA, at, sealed)?);
+            rows.enter(opened_fresh(self.batch, self.key, self.scope, at, sealed)?);
             Ok(true)
         }))?;
-        Ok(sorted(rows))
+        Ok(rows.sorted())
     }
 }
 
@@ -137,22 +189,30 @@ impl WriteRows for BatchRows<'_> {
     }
 
     fn remove(&mut self, table: Table, of: &[u8], key: &[u8]) -> Result<(), StoreError> {
-        let row = member(self.key, AREA, &qualified(table, of), key);
+        let of = qualified(table, of);
+        let row = member(self.key, AREA, &of, key);
+        let instead = match self.packed(&row, &of, key)? {
+            Some(_) => Some(self.key.seal(AREA.table(self.scope), &row, &gone(&of, key))),
+            None => None,
+        };
         let rows = &mut self.table;
         self.batch.held().watch(guarded(|| {
-            rows.remove(row.as_slice())?;
+            match &instead {
+                Some(sealed) => drop(rows.insert(row.as_slice(), sealed.as_slice())?),
+                None => drop(rows.remove(row.as_slice())?),
+            }
             Ok(())
         }))
     }
 }
 
-fn value(source: &dyn Source, scope: Scope, row: &[u8], name: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let found = opened_of(source, source.key(scope)?, scope, AREA, row, sealed)?;
-    if found.key == name { Ok(found.value) } else { Err(StoreError::row(AREA.table(scope))) }
-}
-
-fn sorted(rows: Vec<Row>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.key, row.value)).collect();
-    rows.sort();
-    rows
+fn value(
+    source: &dyn Source,
+    scope: Scope,
+    row: &[u8],
+    name: &[u8],
+    sealed: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = opened_fresh(source, source.key(scope)?, scope, row, sealed)?;
+    found.of(name).ok_or_else(|| StoreError::row(AREA.table(scope)))
 }

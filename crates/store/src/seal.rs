@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::dictionaries::Known;
 use crate::keys::{DataKey, KeyId};
+use crate::leaves::Opened;
 
 /// How many bytes sealing adds: a nonce of 24 and a tag of 16.
 pub(crate) const OVERHEAD: usize = 40;
@@ -33,6 +34,9 @@ pub(crate) struct ScopeKey {
     /// Of its index, as far as they were read; gone with the key.
     #[zeroize(skip)]
     dictionaries: Known,
+    /// Of its packed rows, those that were read last; gone with the key.
+    #[zeroize(skip)]
+    leaves: Opened,
 }
 
 impl std::fmt::Debug for ScopeKey {
@@ -50,6 +54,7 @@ impl ScopeKey {
             naming: blake3::derive_key("betwixt 1 store naming", key.secret()),
             searching: blake3::derive_key("betwixt 1 store searching", key.secret()),
             dictionaries: Known::default(),
+            leaves: Opened::default(),
         }
     }
 
@@ -59,6 +64,10 @@ impl ScopeKey {
 
     pub(crate) fn dictionaries(&self) -> &Known {
         &self.dictionaries
+    }
+
+    pub(crate) fn leaves(&self) -> &Opened {
+        &self.leaves
     }
 
     /// What the scope's search index is sealed under, and nothing else.

@@ -1,7 +1,8 @@
 //! The database's file written anew, without the room that years of writing left empty in it.
 //!
 //! redb splits a full page into two halves, and rows come in no order, so that pages are two thirds full; and its file
-//! grows by doubling. Written in the order of their names, rows fill pages to the brim. That is done beside the present file:
+//! grows by doubling. Written in the order of their names, rows fill pages to the brim, and those of the index are packed, many in one
+//! ([`crate::leaves`]). That is done beside the present file:
 //! renaming the new one is the one step that decides, and whatever a crash leaves before it is removed at the next opening.
 
 use std::fs;
@@ -16,14 +17,15 @@ use crate::aside::Aside;
 use crate::disk::{Disk, FileDisk};
 use crate::error::{Damage, StoreError};
 use crate::files;
-use crate::home::{DATABASE, Home};
+use crate::home::{DATABASE, Home, RowBytes};
 use crate::keys::DataKeys;
 use crate::open::OpenError;
+use crate::packing::{Packing, each_row};
 use crate::pieces::{Told, in_pieces};
-use crate::rebuild::rebuild_on;
+use crate::rebuild::{Rebuilding, rebuild_on};
 use crate::source::{Source, Transaction};
 use crate::store::{Store, StoreOptions};
-use crate::tables::{Area, SCOPES, Span, guarded};
+use crate::tables::{Area, Row, SCOPES, Span, guarded};
 use crate::view::View;
 
 /// What the new file is called until it is whole.
@@ -68,8 +70,8 @@ struct Held {
 }
 
 impl Home {
-    /// Writes the database's file anew if much of it is empty: if it takes more than 16 MB, and half as much again as all rows that
-    /// the last snapshot of this process saw. Nothing may use the store any more. `None` when there is nothing much to gain, or
+    /// Writes the database's file anew if there is much to gain: if it takes more than 16 MB, and either half as much again as all rows
+    /// that the last snapshot of this process saw, or a quarter of these rows are of the index and not packed. Nothing may use the store any more. `None` when there is nothing much to gain, or
     /// no snapshot was taken. Takes the room of all rows once more while it works, and reads and writes all of them.
     ///
     /// # Errors
@@ -77,7 +79,7 @@ impl Home {
     pub fn shrink(&self, keys: &DataKeys) -> Result<Option<Shrunk>, ShrinkError> {
         let Some(rows) = *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(None) };
         let before = taken(&self.path().join(DATABASE))?;
-        if before <= SMALL || before <= rows.saturating_add(rows / 2) {
+        if !is_worth_it(before, rows) {
             return Ok(None);
         }
         self.shrink_now(keys).map(Some)
@@ -113,27 +115,24 @@ impl Home {
 }
 
 impl Store {
-    /// Writes every row, as it stands, into a new database on an empty disk, as tightly as it may be, and reads it back. Both hold
-    /// the same then, and the new one is durable. Snapshots of documents that are whole, and whose key is there, are written in pieces.
+    /// Writes every row into a new database on an empty disk, as tightly as it may be, and reads it back. Both hold the same then, and
+    /// the new one is durable. Where the key is there, snapshots of documents that are whole are written in pieces, and an index that
+    /// can be read is packed; everything else is written as it stands.
     ///
     /// # Errors
     /// [`ShrinkError`]; what is on the disk then is of no use. This store is as it was, unless its own disk failed.
     pub fn copy_to(&self, disk: impl Disk, keys: &DataKeys) -> Result<(), ShrinkError> {
         let view = self.read()?;
+        // What cannot be read of an index is not left out without a word: verifying tells of it as before.
+        let packs = SCOPES.map(|scope| view.key(scope).is_ok() && each_row(&view, scope, &mut |_, _| Ok(())).is_ok());
         let mut held = None;
         rebuild_on(&disk, &view.plain()?, |database| {
-            let copy = &mut |scope, area, at: &[u8], sealed: &[u8]| {
-                let Some(pieces) = in_pieces(view.key(scope).ok(), (scope, area), at, sealed)? else {
-                    return database.put(scope, area, at, sealed);
-                };
-                pieces.iter().try_for_each(|(name, sealed)| database.put(scope, Area::Pieces, name, sealed))
-            };
-            held = Some(walk(&view, copy)?);
+            held = Some(walk(&view, packs, &mut Copying { view: &view, database, packing: None })?);
             Ok::<_, StoreError>(())
         })?;
         let copy = Self::open(disk, keys, StoreOptions::default())?;
         let written = copy.read()?;
-        let found = walk(&written, &mut |_, _, _, _| Ok(()))?;
+        let found = walk(&written, packs, &mut Looking)?;
         if held != Some(found) || written.plain()?.commits != view.plain()?.commits {
             let what = "what was written into its new file does not read back".to_owned();
             return Err(StoreError::Damaged(Damage::File(what)).into());
@@ -142,29 +141,81 @@ impl Store {
     }
 }
 
-/// Takes a row's table, name and sealed value.
-type Each<'a> = &'a mut dyn FnMut(Scope, Area, &[u8], &[u8]) -> Result<(), StoreError>;
+/// Takes what a database holds.
+trait Take {
+    /// A row as it stands.
+    fn row(&mut self, _scope: Scope, _area: Area, _at: &[u8], _sealed: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
 
-/// Shows every row, and counts them: a page that leads elsewhere loses some without a sign.
-fn walk(view: &View, each: Each<'_>) -> Result<Held, StoreError> {
+    /// A row of an index that is packed, in the order of names.
+    fn indexed(&mut self, _scope: Scope, _name: &[u8], _row: &Row) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// There are no more of these.
+    fn indexed_all(&mut self, _scope: Scope) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Takes nothing.
+struct Looking;
+
+impl Take for Looking {}
+
+/// Writes it into another database.
+struct Copying<'a, 'b, 'c> {
+    view: &'a View,
+    database: &'b mut Rebuilding<'c>,
+    packing: Option<Packing<'a>>,
+}
+
+impl Take for Copying<'_, '_, '_> {
+    fn row(&mut self, scope: Scope, area: Area, at: &[u8], sealed: &[u8]) -> Result<(), StoreError> {
+        let Some(pieces) = in_pieces(self.view.key(scope).ok(), (scope, area), at, sealed)? else {
+            return self.database.put(scope, area, at, sealed);
+        };
+        pieces.iter().try_for_each(|(name, sealed)| self.database.put(scope, Area::Pieces, name, sealed))
+    }
+
+    fn indexed(&mut self, scope: Scope, name: &[u8], row: &Row) -> Result<(), StoreError> {
+        let packing = match &mut self.packing {
+            Some(packing) => packing,
+            none => none.insert(Packing::new(&self.view.reader(), scope)?),
+        };
+        packing.push(name, row, &mut |area, at, sealed| self.database.put(scope, area, at, sealed))
+    }
+
+    fn indexed_all(&mut self, scope: Scope) -> Result<(), StoreError> {
+        let Some(packing) = self.packing.take() else { return Ok(()) };
+        packing.finish(&mut |area, at, sealed| self.database.put(scope, area, at, sealed))
+    }
+}
+
+/// Shows what there is, row by row, or of an index that is packed what its rows are, and counts: a page that leads elsewhere loses
+/// some without a sign.
+fn walk(view: &View, packs: [bool; 2], take: &mut dyn Take) -> Result<Held, StoreError> {
     let (mut rows, mut hasher, mut snapshots) = (0, blake3::Hasher::new(), blake3::Hasher::new());
-    for scope in SCOPES {
+    let enter = |hasher: &mut blake3::Hasher, part: &[u8]| {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    };
+    for (scope, packs) in SCOPES.into_iter().zip(packs) {
         let mut told = Told::default();
         for area in Area::ALL.iter().copied() {
             let mut scanned = 0;
             hasher.update(area.table(scope).as_bytes());
             view.scan(scope, area, Span::ALL, &mut |at, sealed| {
                 scanned += 1;
-                if matches!(area, Area::Snapshots | Area::Pieces) {
-                    told.add(view.key(scope).ok(), (scope, area), at, sealed);
-                } else {
-                    rows += 1;
-                    for part in [at, sealed] {
-                        hasher.update(&(part.len() as u64).to_le_bytes());
-                        hasher.update(part);
+                match area {
+                    Area::Rows | Area::Packed if packs => return Ok(true),
+                    Area::Snapshots | Area::Pieces => told.add(view.key(scope).ok(), (scope, area), at, sealed),
+                    _ => {
+                        rows += 1;
+                        [at, sealed].into_iter().for_each(|part| enter(&mut hasher, part));
                     }
                 }
-                each(scope, area, at, sealed)?;
+                take.row(scope, area, at, sealed)?;
                 Ok(true)
             })?;
             let counted = view.held().watch(guarded(|| view.with_table(scope, area, |table| Ok(table.len()?))))?;
@@ -172,9 +223,23 @@ fn walk(view: &View, each: Each<'_>) -> Result<Held, StoreError> {
                 return Err(StoreError::row(area.table(scope)));
             }
         }
+        if packs {
+            each_row(view, scope, &mut |name, row| {
+                rows += 1;
+                [name, &row.group, &row.key, &row.value].into_iter().for_each(|part| enter(&mut hasher, part));
+                take.indexed(scope, name, row)
+            })?;
+            take.indexed_all(scope)?;
+        }
         snapshots.update(told.hash().as_bytes());
     }
     Ok(Held { rows, hash: hasher.finalize(), snapshots: snapshots.finalize() })
+}
+
+/// Whether there is enough to gain, of a file that takes so much on the disk.
+fn is_worth_it(taken: u64, rows: RowBytes) -> bool {
+    let is_empty = taken > rows.all.saturating_add(rows.all / 2);
+    taken > SMALL && (is_empty || rows.unpacked > rows.all / 4)
 }
 
 /// Removes what a crash left.
@@ -196,5 +261,26 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_anew_when_it_is_mostly_empty_or_much_of_its_index_is_not_packed() {
+        let rows = |all: u64, unpacked: u64| RowBytes { all: all << 20, unpacked: unpacked << 20 };
+        for (taken, rows, is_worth) in [
+            (100, rows(90, 0), false),
+            (100, rows(60, 0), true),
+            (100, rows(90, 22), false),
+            (100, rows(90, 23), true),
+            (16, rows(15, 15), false),
+            (16, rows(1, 1), false),
+            (17, rows(15, 15), true),
+        ] {
+            assert_eq!(is_worth_it(taken << 20, rows), is_worth, "{taken} {rows:?}");
+        }
     }
 }

@@ -5,10 +5,11 @@ use betwixt_model::index::rows::Table;
 use redb::ReadableTableMetadata;
 
 use crate::error::StoreError;
+use crate::leaves::{named, opened_leaf};
 use crate::source::{Source, Transaction};
-use crate::squeeze::opened_of;
+use crate::squeeze::{Fresh, opened_fresh};
 use crate::store::Store;
-use crate::tables::{Area, SCOPES, Span, guarded};
+use crate::tables::{Area, Row, SCOPES, Span, guarded};
 
 /// How much a table takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +46,12 @@ pub struct IndexSize {
     pub stored: u64,
 }
 
+fn held(row: &Row) -> u64 {
+    (row.group.len() + row.key.len() + row.value.len()) as u64
+}
+
 impl Store {
-    /// What every part of a scope's fact index takes. Decrypts all of it.
+    /// What every part of a scope's fact index takes; of what is packed with others, its share. Decrypts all of it.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Locked`] for `mine` without its key.
@@ -54,13 +59,35 @@ impl Store {
         let view = self.read()?;
         let key = view.key(scope)?;
         let mut sizes = Table::ALL.map(|table| IndexSize { table, rows: 0, held: 0, stored: 0 });
-        view.scan(scope, Area::Rows, Span::ALL, &mut |at, sealed| {
-            let row = opened_of(&view, key, scope, Area::Rows, at, sealed)?;
+        let mut add = |row: &Row, stored: u64, counts: bool| -> Result<(), StoreError> {
             let part = row.group.first().and_then(|table| sizes.get_mut(usize::from(*table)));
             let part = part.ok_or_else(|| StoreError::row(Area::Rows.table(scope)))?;
-            part.rows += 1;
-            part.held += (row.group.len() + row.key.len() + row.value.len()) as u64;
-            part.stored += (at.len() + sealed.len()) as u64;
+            part.stored += stored;
+            if counts {
+                part.rows += 1;
+                part.held += held(row);
+            }
+            Ok(())
+        };
+        view.scan(scope, Area::Rows, Span::ALL, &mut |at, sealed| {
+            let stored = (at.len() + sealed.len()) as u64;
+            match opened_fresh(&view, key, scope, at, sealed)? {
+                Fresh::There(row) => add(&row, stored, true)?,
+                Fresh::Gone(row) => add(&row, stored, false)?,
+            }
+            Ok(true)
+        })?;
+        view.scan(scope, Area::Packed, Span::ALL, &mut |at, sealed| {
+            let rows = named(key, scope, at, opened_leaf(&view, key, scope, at, sealed)?)?;
+            let (mut before, mut taken) = (0, 0);
+            let (stored, all) = ((at.len() + sealed.len()) as u64, rows.iter().map(|(_, row)| held(row)).sum::<u64>());
+            for (name, row) in &rows {
+                before += held(row);
+                // Each its share of the leaf.
+                let upto = stored * before / all.max(1);
+                add(row, upto - taken, view.raw(scope, Area::Rows, name)?.is_none())?;
+                taken = upto;
+            }
             Ok(true)
         })?;
         Ok(sizes.into_iter().filter(|size| size.rows > 0).collect())

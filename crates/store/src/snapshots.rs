@@ -15,9 +15,10 @@ use crate::archive::{self, Archive, ArchiveError, ChunkWriter};
 use crate::chunks::{ChunkName, Chunks};
 use crate::error::StoreError;
 use crate::files;
-use crate::home::{DATABASE, Home, HomeError, KEYS, SNAPSHOTS, set_aside, take_lock};
+use crate::home::{DATABASE, Home, HomeError, KEYS, RowBytes, SNAPSHOTS, set_aside, take_lock};
 use crate::keys::file::KeysFile;
 use crate::keys::{DataKeys, KeysError};
+use crate::packing::LONG;
 use crate::place;
 use crate::rebuild::rebuild;
 use crate::searching;
@@ -298,12 +299,12 @@ fn write_chunked(
     keys: &DataKeys,
     path: &Path,
     given_up: &dyn Fn() -> bool,
-) -> Result<u64, SnapshotError> {
+) -> Result<RowBytes, SnapshotError> {
     let failed = |source| ArchiveError::File { path: path.to_owned(), source };
     let view = store.read()?;
     let keys = scope_keys(keys);
     let mut writer = ChunkWriter::new(Chunks::beside(path));
-    let (mut damaged, mut bytes) = (0, 0);
+    let (mut damaged, mut bytes) = (0, RowBytes::default());
     for (scope, area) in SCOPES.into_iter().flat_map(|scope| Area::ALL.iter().map(move |area| (scope, *area))) {
         let key = keys[usize::from(scope == Scope::Mine)].as_ref();
         // A scan is the database's; what a chunk's file says is kept beside it.
@@ -311,7 +312,10 @@ fn write_chunked(
         let mut scanned = 0;
         view.scan(scope, area, Span::ALL, &mut |at, sealed| {
             scanned += 1;
-            bytes += (at.len() + sealed.len()) as u64;
+            bytes.all += (at.len() + sealed.len()) as u64;
+            if area == Area::Rows && key.is_some() && sealed.len() <= LONG {
+                bytes.unpacked += (at.len() + sealed.len()) as u64;
+            }
             damaged += usize::from(key.is_some_and(|key| !is_whole(Some(&view), key, scope, area, at, sealed)));
             if !area.is_derived() {
                 written = writer.row(scope, area, at, sealed);

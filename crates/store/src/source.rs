@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use crate::error::StoreError;
 use crate::seal::ScopeKey;
 use crate::store::{Held, Keys};
-use crate::tables::{Area, Span, Visit, guarded, scan_table};
+use crate::tables::{Area, Sealed, Span, Visit, guarded, last_of, scan_table};
 
 /// Reading sealed rows.
 pub(crate) trait Source {
@@ -15,6 +15,9 @@ pub(crate) trait Source {
 
     /// A row's sealed value.
     fn raw(&self, scope: Scope, area: Area, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The last row whose name is not behind this one, with its sealed value.
+    fn last_upto(&self, scope: Scope, area: Area, name: &[u8]) -> Result<Option<Sealed>, StoreError>;
 
     /// The rows from `from` on (inclusive) whose keys begin with `prefix`, until `each` says stop by answering false.
     fn scan(&self, scope: Scope, area: Area, range: Span<'_>, each: Visit<'_>) -> Result<(), StoreError>;
@@ -51,6 +54,10 @@ impl<T: Transaction> Source for T {
         self.held().watch(guarded(|| {
             self.with_table(scope, area, |table| Ok(table.get(row)?.map(|value| value.value().to_vec())))
         }))
+    }
+
+    fn last_upto(&self, scope: Scope, area: Area, name: &[u8]) -> Result<Option<Sealed>, StoreError> {
+        self.held().watch(guarded(|| self.with_table(scope, area, |table| last_of(table, name))))
     }
 
     fn scan(&self, scope: Scope, area: Area, span: Span<'_>, each: Visit<'_>) -> Result<(), StoreError> {

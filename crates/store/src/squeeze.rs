@@ -14,7 +14,10 @@ use crate::source::Source;
 use crate::tables::{Area, Row, opened, pack, unpack};
 
 /// What stands in the place of a length's greatest byte.
-const SQUEEZED: u8 = 0xff;
+pub(crate) const SQUEEZED: u8 = 0xff;
+
+/// What stands there in a row that says that a packed one is gone.
+const GONE: u8 = 0xfe;
 
 /// Rows that are shorter or longer, in bytes, are left as they are. A short one has nothing to gain, and the one that says which version
 /// the index has is among them: it is to be read before anything else is believed. A long one would take its memory twice.
@@ -34,14 +37,42 @@ pub(crate) fn squeeze(dictionary: Option<&Dictionary>, group: &[u8], key: &[u8],
     squeezed.filter(|squeezed| squeezed.len() < packed.len()).unwrap_or(packed)
 }
 
-/// The reverse of [`squeeze`]; `dictionary` answers the one of a name.
+/// What is sealed in the place of a row that is packed, and gone.
+pub(crate) fn gone(group: &[u8], key: &[u8]) -> Vec<u8> {
+    [&[0, 0, 0, GONE], pack(group, key, &[]).as_slice()].concat()
+}
+
+/// A row that is not packed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    There(Row),
+    /// A packed row of this group and key is gone.
+    Gone(Row),
+}
+
+impl Fresh {
+    /// The row's value, if it is there, and is of this key.
+    pub(crate) fn of(self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        match self {
+            Self::There(row) => (row.key == key).then_some(Some(row.value)),
+            Self::Gone(row) => (row.key == key).then_some(None),
+        }
+    }
+}
+
+/// The reverse of [`squeeze`] and [`gone`]; `dictionary` answers the one of a name.
 pub(crate) fn unsqueeze(
     packed: &[u8],
     dictionary: impl FnOnce(DictionaryName) -> Result<Arc<Dictionary>, StoreError>,
-) -> Result<Option<Row>, StoreError> {
-    let [first, second, third, SQUEEZED, frame @ ..] = packed else { return Ok(unpack(packed)) };
-    let dictionary = dictionary([*first, *second, *third])?;
-    Ok(dictionary.decompress(frame, LONGEST).and_then(|bytes| apart(&bytes)))
+) -> Result<Option<Fresh>, StoreError> {
+    Ok(match packed {
+        [first, second, third, SQUEEZED, frame @ ..] => {
+            let dictionary = dictionary([*first, *second, *third])?;
+            dictionary.decompress(frame, LONGEST).and_then(|bytes| apart(&bytes)).map(Fresh::There)
+        }
+        [0, 0, 0, GONE, named @ ..] => unpack(named).map(Fresh::Gone),
+        _ => unpack(packed).map(Fresh::There),
+    })
 }
 
 /// Opens a row of any kind, as far as a key and, for one of the index, its dictionary are there.
@@ -53,10 +84,23 @@ pub(crate) fn opened_of(
     at: &[u8],
     sealed: &[u8],
 ) -> Result<Row, StoreError> {
-    let table = area.table(scope);
-    if area != Area::Rows {
-        return opened(key, table, at, sealed);
+    match area {
+        Area::Rows => match opened_fresh(source, key, scope, at, sealed)? {
+            Fresh::There(row) | Fresh::Gone(row) => Ok(row),
+        },
+        _ => opened(key, area.table(scope), at, sealed),
     }
+}
+
+/// Opens a row of the index that is not packed.
+pub(crate) fn opened_fresh(
+    source: &dyn Source,
+    key: &ScopeKey,
+    scope: Scope,
+    at: &[u8],
+    sealed: &[u8],
+) -> Result<Fresh, StoreError> {
+    let table = Area::Rows.table(scope);
     let packed = key.open(table, at, sealed).map_err(|_| StoreError::row(table))?;
     unsqueeze(&packed, |name| find(source, key, scope, name))?.ok_or_else(|| StoreError::row(table))
 }
@@ -89,11 +133,25 @@ mod tests {
     use super::*;
 
     fn read(dictionary: &Arc<Dictionary>, packed: &[u8]) -> Option<Row> {
-        unsqueeze(packed, |name| {
+        let fresh = unsqueeze(packed, |name| {
             assert_eq!(name, dictionary.name());
             Ok(Arc::clone(dictionary))
+        });
+        fresh.expect("the dictionary is there").map(|fresh| match fresh {
+            Fresh::There(row) => row,
+            Fresh::Gone(row) => panic!("{row:?} is there"),
         })
-        .expect("the dictionary is there")
+    }
+
+    #[test]
+    fn what_says_that_a_row_is_gone_is_no_row() {
+        let row = Row { group: b"group".to_vec(), key: b"key".to_vec(), value: vec![] };
+        let none = |_| -> Result<Arc<Dictionary>, StoreError> { panic!("there is no dictionary in it") };
+        assert_eq!(unsqueeze(&gone(b"group", b"key"), none).unwrap(), Some(Fresh::Gone(row.clone())));
+        assert_eq!(unsqueeze(&[0, 0, 0, GONE, 9], none).unwrap(), None);
+        assert_eq!(Fresh::Gone(row.clone()).of(b"key"), Some(None));
+        assert_eq!(Fresh::There(row.clone()).of(b"key"), Some(Some(vec![])));
+        assert_eq!(Fresh::Gone(row).of(b"another"), None);
     }
 
     #[test]

@@ -16,6 +16,12 @@ use crate::seal::ScopeKey;
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+/// The bytes of redb's smallest page, which is that of a leaf of its trees.
+pub(crate) const PAGE: usize = 4096;
+
+/// What a page has beside the name and the value of its only row: a head, and where each of the two ends.
+pub(crate) const IN_PAGE: usize = 12;
+
 /// What is readable without a key: the format, which data keys the rows are sealed under, how many commits there were.
 pub(crate) const PLAIN: Definition = TableDefinition::new("betwixt");
 
@@ -76,6 +82,8 @@ areas! {
     Searching = "searching",
     /// What rows of the index have in common. Ordered by when they came; each named by its content, too.
     Dictionaries = "dictionaries",
+    /// Rows of the fact index that are sealed many at a time, named by where their range begins.
+    Packed = "packed",
     /// Snapshots of documents, in pieces. Group: document; ordered by slot and place.
     Pieces = "pieces",
 }
@@ -89,15 +97,17 @@ pub(crate) enum Shape {
     Member,
     /// By a hash of their group and a number.
     Numbered,
+    /// By where the range of names begins that they hold.
+    Range,
 }
 
 impl Area {
     /// Those that came after the first homes were made: an older home has none of them, and gets them when it is opened.
-    pub(crate) const LATER: &'static [Self] = &[Self::Searching, Self::Dictionaries, Self::Pieces];
+    pub(crate) const LATER: &'static [Self] = &[Self::Searching, Self::Dictionaries, Self::Packed, Self::Pieces];
 
     /// Whether it follows from the documents. Snapshots and backups leave it out: opening builds it anew.
     pub(crate) const fn is_derived(self) -> bool {
-        matches!(self, Self::Rows | Self::Dictionaries)
+        matches!(self, Self::Rows | Self::Packed | Self::Dictionaries)
     }
 
     pub(crate) const fn shape(self) -> Shape {
@@ -109,6 +119,7 @@ impl Area {
             | Self::Peers
             | Self::Arrivals => Shape::Single,
             Self::Rows | Self::SyncStates => Shape::Member,
+            Self::Packed => Shape::Range,
             Self::Changes
             | Self::Snapshots
             | Self::Statements
@@ -177,6 +188,15 @@ pub(crate) fn scan_table(
     })
 }
 
+/// The last row of an open table whose name is not behind this one.
+pub(crate) fn last_of(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    name: &[u8],
+) -> Result<Option<Sealed>, StoreError> {
+    let last = table.range::<&[u8]>(..=name)?.next_back().transpose()?;
+    Ok(last.map(|(at, sealed)| (at.value().to_vec(), sealed.value().to_vec())))
+}
+
 /// The first key after all that begin with a prefix; `None` when there is none.
 fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
@@ -199,6 +219,9 @@ pub(crate) struct Row {
 
 /// How many bytes [`pack`] adds.
 pub(crate) const PACKING: usize = 8;
+
+/// A row's name and its sealed value.
+pub(crate) type Sealed = (Vec<u8>, Vec<u8>);
 
 /// Puts group, key and value into what is sealed: the names in the file are hashes, and new data keys need new ones.
 pub(crate) fn pack(group: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
@@ -275,5 +298,6 @@ pub(crate) fn renamed(key: &ScopeKey, area: Area, row: &Row, at: &[u8]) -> Optio
         Shape::Single => single(key, area, &row.key),
         Shape::Member => member(key, area, &row.group, &row.key),
         Shape::Numbered => numbered(key, area, &row.group, number_of(at)?),
+        Shape::Range => return None,
     })
 }

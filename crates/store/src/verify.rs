@@ -8,6 +8,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::dictionaries::is_named_rightly;
 use crate::error::{Damage, StoreError};
 use crate::keys::DataKeys;
+use crate::leaves::is_whole_leaf;
 use crate::seal::ScopeKey;
 use crate::source::Source;
 use crate::squeeze::opened_of;
@@ -102,6 +103,9 @@ pub(crate) fn is_whole(
     at: &[u8],
     sealed: &[u8],
 ) -> bool {
+    if area == Area::Packed {
+        return source.is_some_and(|source| is_whole_leaf(source, key, scope, at, sealed));
+    }
     let row = match source {
         Some(source) => opened_of(source, key, scope, area, at, sealed),
         None => opened(key, area.table(scope), at, sealed),

@@ -260,6 +260,8 @@ enum Step {
     Group(usize, u8),
     Commit,
     Forget,
+    /// What is not committed is given up, and the file written anew, with its rows packed.
+    Pack,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -272,6 +274,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (table, group).prop_map(|(t, g)| Step::Group(t, g)),
         1 => Just(Step::Commit),
         1 => Just(Step::Forget),
+        1 => Just(Step::Pack),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -292,7 +295,7 @@ proptest! {
     #[test]
     fn rows_behave_as_rows_in_memory_do(steps in steps(), mine in any::<bool>()) {
         let scope = if mine { Scope::Mine } else { Scope::Ours };
-        let (store, ..) = memory();
+        let (mut store, keys, _) = memory();
         let mut committed = MemoryRows::default();
         let mut staged = committed.clone();
         let mut batch = store.begin().unwrap();
@@ -321,6 +324,15 @@ proptest! {
                     drop(rows);
                     batch.commit().unwrap();
                     committed = staged.clone();
+                    batch = store.begin().unwrap();
+                }
+                Step::Pack => {
+                    drop(rows);
+                    drop(batch);
+                    let disk = MemoryDisk::new();
+                    store.copy_to(disk.clone(), &keys).unwrap();
+                    store = Store::open(disk, &keys, StoreOptions::default()).unwrap();
+                    staged = committed.clone();
                     batch = store.begin().unwrap();
                 }
                 Step::Forget => {

@@ -236,7 +236,9 @@ fn a_file_of_the_format_before_gets_the_present_one_and_what_is_newer_is_told_an
     fill_and_commit(&store);
     let before = content_of(&store);
     drop(store);
-    for (format, without) in [(1, ["dictionaries", "pieces"].as_slice()), (2, &["pieces"])] {
+    for (format, without) in
+        [(1, ["dictionaries", "pieces", "packed"].as_slice()), (2, &["pieces", "packed"]), (3, &["packed"])]
+    {
         set_format(&disk, format, without);
         let store = Store::open(disk.clone(), &keys, StoreOptions::default()).unwrap();
         assert_eq!(content_of(&store), before);

@@ -17,6 +17,9 @@ use redb::{ReadableTable, TableDefinition};
 const HEADS: [ChangeHash; 1] = [ChangeHash([3; 32])];
 const OTHER: DocumentId = DocumentId { scope: Scope::Ours, year: 2027, generation: 0 };
 
+/// A piece's name, and what stands there in its place.
+type Forged = (Vec<u8>, Option<Vec<u8>>);
+
 /// A long snapshot that does not repeat within a piece.
 fn saved(distinct: u8) -> Vec<u8> {
     (0..200_000_u32).flat_map(|number| (number ^ u32::from(distinct)).to_le_bytes()).take(330_000).collect()
@@ -101,7 +104,7 @@ fn a_piece_that_is_missing_swapped_repeated_or_of_another_snapshot_is_never_acce
     let mut after = ours[last].0.clone();
     *after.last_mut().unwrap() += 1;
     // What stands where: nothing, or the sealed bytes of another piece.
-    let mut forged: Vec<(String, Vec<(Vec<u8>, Option<Vec<u8>>)>)> = Vec::new();
+    let mut forged: Vec<(String, Vec<Forged>)> = Vec::new();
     for place in [0, 1, last] {
         let here = || ours[place].0.clone();
         let neighbour = if place == 0 { 1 } else { place - 1 };

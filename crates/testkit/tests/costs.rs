@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use betwixt_daemon::replica::Replica;
 use betwixt_model::document::Scope;
+use betwixt_model::index;
 use betwixt_model::say::Saying;
 use betwixt_store::disk::{Disk, MemoryDisk};
 use betwixt_store::keys::DataKeys;
@@ -83,16 +84,25 @@ struct Costs {
     saying: Bytes,
     /// What sessions speak of: the newest heads of every year.
     heads: Bytes,
+    /// Reading one fact of any year, the mean of several.
+    fact: Bytes,
 }
 
-fn after(years: usize) -> Costs {
+/// `is_packed`: the file was written anew since, which packs the rows of the index.
+fn after(years: usize, is_packed: bool) -> Costs {
     let life = Lifetime::of(&Plan { years, facts_a_year: 300, words: 500, ..Plan::default() });
-    let disk = CountedDisk::default();
+    let mut disk = CountedDisk::default();
     let keys = DataKeys::random(&mut ChaCha20Rng::seed_from_u64(1));
     // As good as no cache, so that every page that is needed is read.
     let options = StoreOptions { cache: 64 << 10, check: false, ..StoreOptions::default() };
     let store = Store::create(disk.clone(), &keys, options.clone()).expect("a disk in memory does not fail");
-    drop(life.write_into(0, store).expect("is written"));
+    drop(life.write_into(0, store.clone()).expect("is written"));
+    if is_packed {
+        let anew = CountedDisk::default();
+        store.copy_to(anew.clone(), &keys).expect("is written anew");
+        disk = anew;
+    }
+    drop(store);
     disk.take();
     let store = Store::open(disk.clone(), &keys, options).expect("opens");
     let opening = disk.take();
@@ -101,6 +111,15 @@ fn after(years: usize) -> Costs {
     let newest = replica.newest_heads(Scope::Ours).expect("reads");
     assert_eq!(newest.len(), years);
     let heads = disk.take();
+    let view = replica.read().expect("reads");
+    let (rows, sample) = (view.reader().rows(Scope::Ours), life.facts.len() / 100);
+    let mut facts = 0;
+    for fact in life.facts.iter().step_by(sample) {
+        facts += u64::from(index::fact(&rows, &fact.fact().id()).expect("reads").is_some());
+    }
+    assert!(facts > 50, "what is shared, of {}", life.facts.len());
+    let fact = disk.take().map(|bytes| bytes / facts);
+    drop(view);
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let last = life.facts.last().expect("a life has facts").fact().header().date;
     let mut say = |replica: &mut Replica, number: u32| {
@@ -118,14 +137,23 @@ fn after(years: usize) -> Costs {
     let times: u32 = 20;
     (1..=times).for_each(|number| say(&mut replica, number));
     let saying = disk.take().map(|bytes| bytes / u64::from(times));
-    Costs { opening, beginning, saying, heads }
+    Costs { opening, beginning, saying, heads, fact }
 }
 
 #[test]
 fn what_a_day_brings_costs_after_ten_years_what_it_cost_after_one() {
-    let (one, ten) = (after(1), after(10));
-    println!("after a year {one:?}, after ten {ten:?}");
-    let mut flat = vec![("beginning", one.beginning, ten.beginning), ("saying", one.saying, ten.saying)];
+    for is_packed in [false, true] {
+        assert_flat(after(1, is_packed), after(10, is_packed), is_packed);
+    }
+}
+
+fn assert_flat(one: Costs, ten: Costs, is_packed: bool) {
+    println!("packed {is_packed}: after a year {one:?}, after ten {ten:?}");
+    let mut flat = vec![
+        ("beginning", one.beginning, ten.beginning),
+        ("saying", one.saying, ten.saying),
+        ("a fact", one.fact, ten.fact),
+    ];
     if !cfg!(debug_assertions) {
         // With its own assertions redb walks through the whole file on opening it.
         flat.push(("opening", one.opening, ten.opening));

@@ -42,13 +42,21 @@ fn facts(replica: &Replica, scope: Scope) -> Vec<String> {
 fn an_index_that_is_damaged_is_built_anew_at_the_next_start_and_has_all_that_it_had() {
     let life = Lifetime::of(&Plan { years: 1, facts_a_year: 200, words: 300, ..Plan::default() });
     let keys = DataKeys::random(&mut ChaCha20Rng::seed_from_u64(1));
-    for (table, all) in [("ours.dictionaries", false), ("mine.dictionaries", true), ("ours.rows", true)] {
-        let disk = MemoryDisk::new();
+    let damages =
+        [("ours.dictionaries", false), ("mine.dictionaries", true), ("ours.rows", true), ("ours.packed", true)];
+    for (table, all) in damages {
+        let mut disk = MemoryDisk::new();
         let store = Store::create(disk.clone(), &keys, StoreOptions::default()).unwrap();
-        let replica = life.write_into(0, store).unwrap();
+        let replica = life.write_into(0, store.clone()).unwrap();
         let before = [Scope::Ours, Scope::Mine].map(|scope| facts(&replica, scope));
         assert!(before.iter().all(|facts| !facts.is_empty()));
         drop(replica);
+        if table == "ours.packed" {
+            let anew = MemoryDisk::new();
+            store.copy_to(anew.clone(), &keys).unwrap();
+            disk = anew;
+        }
+        drop(store);
         damage(&disk, table, all);
         let store = Store::open(disk.clone(), &keys, StoreOptions::default()).unwrap();
         assert!(!store.verify(&mut |_, _| Ok(())).unwrap().is_whole(), "{table}");
