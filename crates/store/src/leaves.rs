@@ -67,22 +67,55 @@ fn put(bytes: &mut Vec<u8>, mut number: usize) {
     bytes.push(number as u8);
 }
 
+/// Where a leaf's range ends, and its rows as they are written.
+fn parts(bytes: &[u8]) -> Option<(&[u8], Rows<'_>)> {
+    let (end, rest) = postcard::take_from_bytes(bytes).ok()?;
+    Some((end, Rows { rest, group: None }))
+}
+
+/// The rows of a leaf, one after the other; `None` for what is no row, which is the last then.
+struct Rows<'a> {
+    rest: &'a [u8],
+    group: Option<&'a [u8]>,
+}
+
+/// A row's group, key and value.
+type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+impl<'a> Rows<'a> {
+    fn row(&mut self) -> Option<Parts<'a>> {
+        let (length, after): (u32, &[u8]) = postcard::take_from_bytes(self.rest).ok()?;
+        let (group, after) = match length.checked_sub(1) {
+            Some(length) => after.split_at_checked(length as usize)?,
+            None => (self.group?, after),
+        };
+        let (key, after) = postcard::take_from_bytes(after).ok()?;
+        let (value, after) = postcard::take_from_bytes(after).ok()?;
+        (self.rest, self.group) = (after, Some(group));
+        Some((group, key, value))
+    }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Option<Parts<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let row = self.row();
+        if row.is_none() {
+            self.rest = &[];
+        }
+        Some(row)
+    }
+}
+
 /// The reverse of [`written`].
 fn read(bytes: &[u8]) -> Option<Leaf> {
-    let (end, mut rest): (&[u8], _) = postcard::take_from_bytes(bytes).ok()?;
-    let mut rows: Vec<Row> = Vec::new();
-    while !rest.is_empty() {
-        let (length, after): (u32, _) = postcard::take_from_bytes(rest).ok()?;
-        let (group, after) = match length.checked_sub(1) {
-            Some(length) => after.split_at_checked(length as usize).map(|(group, after)| (group.to_vec(), after))?,
-            None => (rows.last()?.group.clone(), after),
-        };
-        let (key, after): (&[u8], _) = postcard::take_from_bytes(after).ok()?;
-        let (value, after): (&[u8], _) = postcard::take_from_bytes(after).ok()?;
-        rows.push(Row { group, key: key.to_vec(), value: value.to_vec() });
-        rest = after;
-    }
-    Some(Leaf { end: end.to_vec(), rows })
+    let (end, rows) = parts(bytes)?;
+    let row = |(group, key, value): Parts<'_>| Row { group: group.to_vec(), key: key.to_vec(), value: value.to_vec() };
+    Some(Leaf { end: end.to_vec(), rows: rows.map(|parts| parts.map(row)).collect::<Option<_>>()? })
 }
 
 fn damaged(scope: Scope) -> StoreError {
@@ -97,18 +130,38 @@ pub(crate) fn opened_leaf(
     at: &[u8],
     sealed: &[u8],
 ) -> Result<Leaf, StoreError> {
+    read(&opened_bytes(source, key, scope, at, sealed)?).ok_or_else(|| damaged(scope))
+}
+
+/// What a leaf holds, as it was compressed.
+fn opened_bytes(
+    source: &dyn Source,
+    key: &ScopeKey,
+    scope: Scope,
+    at: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, StoreError> {
     let packed = key.open(Area::Packed.table(scope), at, sealed).map_err(|_| damaged(scope))?;
     let [first, second, third, squeezed, frame @ ..] = packed.as_slice() else { return Err(damaged(scope)) };
     let dictionary = match *squeezed {
         SQUEEZED => find(source, key, scope, [*first, *second, *third])?,
         _ => Arc::new(Dictionary::new(&[])),
     };
-    dictionary.decompress(frame, LONGEST).and_then(|bytes| read(&bytes)).ok_or_else(|| damaged(scope))
+    dictionary.decompress(frame, LONGEST).ok_or_else(|| damaged(scope))
 }
 
-/// The leaves of a scope that were opened last. One that is found by its place and its nonce is the one that opened there.
-#[derive(Debug, Default)]
-pub(crate) struct Opened(Mutex<VecDeque<(Vec<u8>, Arc<Leaf>)>>);
+/// What the leaves of a scope hold that were opened last. One that is found by its place and its nonce is the one that opened there.
+#[derive(Default)]
+pub(crate) struct Opened(Mutex<VecDeque<Open>>);
+
+/// Which leaf, and what it holds.
+type Open = (Vec<u8>, Arc<Vec<u8>>);
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Opened").finish_non_exhaustive()
+    }
+}
 
 impl Opened {
     /// Opens a leaf, unless it is open.
@@ -119,7 +172,7 @@ impl Opened {
         scope: Scope,
         at: &[u8],
         sealed: &[u8],
-    ) -> Result<Arc<Leaf>, StoreError> {
+    ) -> Result<Arc<Vec<u8>>, StoreError> {
         let which = [at, sealed.get(..24).unwrap_or(sealed)].concat();
         let open = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         {
@@ -132,7 +185,7 @@ impl Opened {
                 return Ok(leaf);
             }
         }
-        let leaf = Arc::new(opened_leaf(source, key, scope, at, sealed)?);
+        let leaf = Arc::new(opened_bytes(source, key, scope, at, sealed)?);
         let mut open = open();
         open.push_front((which, Arc::clone(&leaf)));
         open.truncate(OPEN);
@@ -160,11 +213,17 @@ pub(crate) fn packed_row(
     let Some((at, sealed)) = leaves.last_upto(name)? else { return none(leaves, scope) };
     let sealing = source.key(scope)?;
     let leaf = sealing.leaves().leaf(source, sealing, scope, &at, &sealed)?;
-    if !leaf.end.is_empty() && name >= leaf.end.as_slice() {
+    let (end, rows) = parts(&leaf).ok_or_else(|| damaged(scope))?;
+    if !end.is_empty() && name >= end {
         return Err(damaged(scope));
     }
-    let row = leaf.rows.iter().find(|row| row.key == key && row.group == of);
-    Ok(row.map(|row| row.value.clone()))
+    for row in rows {
+        let (group, found, value) = row.ok_or_else(|| damaged(scope))?;
+        if found == key && group == of {
+            return Ok(Some(value.to_vec()));
+        }
+    }
+    Ok(None)
 }
 
 /// No leaf begins at or before a name: there are none at all, or the first is missing.
@@ -199,9 +258,14 @@ pub(crate) fn packed_group(
             return Err(damaged(scope));
         }
         let leaf = sealing.leaves().leaf(source, sealing, scope, at, sealed)?;
-        let rows = leaf.rows.iter().filter(|row| row.group == of);
-        found.extend(rows.map(|row| (row.key.clone(), row.value.clone())));
-        expected.clone_from(&leaf.end);
+        let (end, rows) = parts(&leaf).ok_or_else(|| damaged(scope))?;
+        for row in rows {
+            let (group, key, value) = row.ok_or_else(|| damaged(scope))?;
+            if group == of {
+                found.insert(key.to_vec(), value.to_vec());
+            }
+        }
+        expected = end.to_vec();
         Ok(!expected.is_empty())
     })?;
     // The last of them has to reach to the end of the group.
