@@ -24,7 +24,7 @@ async fn a_new_device_shows_how_things_stand_before_the_years_have_come() {
     Lifetime::of(&plan).write_home(0, laptop.path(), PASSPHRASE).unwrap();
     laptop.up_and_unlock().await.unwrap();
     let goals = page(&laptop, Collection::Goals).await;
-    assert!(goals.len() > 10, "{} goals", goals.len());
+    assert!(goals.len() >= 3, "one a year: {}", goals.len());
     let differences = laptop.client().status().await.unwrap().differences;
 
     let phone = new_home("Alex, new").await;
