@@ -17,13 +17,13 @@ use crate::membership::Membership;
 use crate::schema::{KINDS, Naming};
 
 /// How many items of each kind are picked: the newest, by the date that they are listed under.
-pub const NEWEST: usize = 50;
+pub const NEWEST: usize = 25;
 
 /// How many items are picked for what waits in them, whatever their age.
-pub const UNSETTLED: usize = 50;
+pub const UNSETTLED: usize = 25;
 
 /// How many facts a field may have for all of them to be picked. Of one with more, only what stands is.
-pub const HISTORY: u32 = 32;
+pub const HISTORY: u32 = 8;
 
 /// Beyond so many facts no further item is begun.
 pub const MAX_FACTS: usize = 10_000;
