@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use betwixt_api::NoticeKind;
+use betwixt_api::{Notice, NoticeKind};
 use betwixt_net::{CloseCode, LostReason, NetEvent};
 use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::GoodbyeReason;
@@ -93,7 +93,7 @@ impl Open {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
                     self.trouble(words::MEANINGLESS);
                 }
-                Output::Shown(_) => self.notices.tell_all(NoticeKind::Resync),
+                Output::Shown(scope) => self.notices.tell(scope, Notice::new(NoticeKind::Resync)),
                 Output::RosterChanged => {
                     self.roster_changed(now);
                     self.notices.tell_all(NoticeKind::Devices);

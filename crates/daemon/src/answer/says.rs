@@ -52,14 +52,15 @@ pub(crate) fn write(
     };
     match answered {
         Ok(response) => Ok(Ok(response)),
-        Err(Failure::Refused(problem)) => Ok(Err(while_coming(writing.replica, problem))),
+        Err(Failure::Refused(problem)) => Ok(Err(while_coming(writing.replica, sees, problem))),
         Err(Failure::Stage(error)) => Err(error),
     }
 }
 
 /// What is shown before everything has come can be refused for what is not here yet.
-fn while_coming(replica: &Replica, problem: Problem) -> Problem {
-    if [Scope::Ours, Scope::Mine].iter().all(|scope| replica.present_from(*scope).is_none()) {
+fn while_coming(replica: &Replica, sees: Sees, problem: Problem) -> Problem {
+    let mut seen = [Scope::Ours, Scope::Mine].into_iter().filter(|scope| sees.includes(*scope));
+    if seen.all(|scope| replica.present_from(scope).is_none()) {
         return problem;
     }
     let detail = format!(

@@ -100,6 +100,8 @@ pub struct Engine<W, A> {
     attachments: Attachments,
     /// The versions of the protocol that sessions begin with.
     versions: VersionRange,
+    /// So many changes of peers end a stage; see [`MANY_CHANGES`].
+    many_changes: usize,
 }
 
 impl<W, A> Engine<W, A> {
@@ -120,7 +122,14 @@ impl<W, A> Engine<W, A> {
             knocks,
             attachments: Attachments::default(),
             versions: VERSIONS,
+            many_changes: MANY_CHANGES,
         }
+    }
+
+    /// So many changes of peers end a stage from now on, one at least, instead of [`MANY_CHANGES`]: so that what happens between
+    /// the stages of one message happens in a short life, too.
+    pub fn set_many_changes(&mut self, many: usize) {
+        self.many_changes = many.max(1);
     }
 
     /// From the next session on it speaks these versions of the protocol alone, as a build of an earlier time does: devices of one

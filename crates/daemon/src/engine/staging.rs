@@ -14,7 +14,7 @@ use super::attachments::attachments_setting;
 use super::meeting::counters_setting;
 use super::networks;
 use super::writes::{After, Flight, Lazy, Write};
-use super::{Engine, LAZY, MANY_CHANGES, MAX_STAGE, Moment, Output, Trouble};
+use super::{Engine, LAZY, MAX_STAGE, Moment, Output, Trouble};
 use crate::replica::{ArriveError, Committed, OpenError, Replica, Stage, StageError};
 
 impl<W, A> Engine<W, A> {
@@ -54,9 +54,10 @@ impl<W, A> Engine<W, A> {
         };
         let mut after = Vec::new();
         let mut outcome = self.stage_lazy(replica, &mut stage, moment);
-        let count = at_once(self.queue.iter().map(Write::changes));
+        let many = self.many_changes;
+        let count = at_once(many, self.queue.iter().map(Write::changes));
         for mut write in self.queue.drain(..count).collect::<Vec<_>>() {
-            write.cut(MANY_CHANGES);
+            write.cut(many);
             match outcome {
                 Ok(()) => outcome = self.stage_one(replica, &mut stage, write, &mut after, moment, &mut own),
                 // Not tried: whoever waits for it is told with the rest.
@@ -346,18 +347,19 @@ pub(crate) fn days(date: Date) -> i32 {
 }
 
 /// How many of the writes that wait, each of which brings so many changes, go into one stage: the first whatever it brings.
-fn at_once(writes: impl Iterator<Item = usize>) -> usize {
+fn at_once(many: usize, writes: impl Iterator<Item = usize>) -> usize {
     let before = writes.take(MAX_STAGE).scan(0, |sum, changes| Some(std::mem::replace(sum, *sum + changes)));
-    before.take_while(|before| *before < MANY_CHANGES).count()
+    before.take_while(|before| *before < many).count()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::MANY_CHANGES;
     use super::*;
 
     #[test]
     fn a_stage_takes_many_small_writes_or_few_large_ones_and_always_one() {
-        let taken = |writes: &[usize]| at_once(writes.iter().copied());
+        let taken = |writes: &[usize]| at_once(MANY_CHANGES, writes.iter().copied());
         assert_eq!(taken(&[]), 0);
         assert_eq!(taken(&[100 * MANY_CHANGES]), 1);
         assert_eq!(taken(&[MANY_CHANGES, 0, 0]), 1);

@@ -222,6 +222,10 @@ impl Device {
         let dialer = Dialer::new(self.id, ChaCha20Rng::seed_from_u64(self.rng.next_u64()));
         let mut engine = Engine::new(dialer, vec![the_network()], Knocks::default());
         engine.set_versions(self.versions);
+        if self.id.as_bytes()[0].is_multiple_of(2) {
+            // On every other device a stage is as short as may be.
+            engine.set_many_changes(2);
+        }
         let mut running = Running { replica, engine, flying: None, epoch_renewed: false };
         // Answers may have become due while it was down.
         running.engine.write(Wish::OpenAnswers(None));
