@@ -27,6 +27,7 @@ pub mod replica;
 mod searching;
 mod staging;
 mod telling;
+mod waiting;
 mod words;
 mod writes;
 

@@ -93,12 +93,16 @@ impl Open {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
                     self.trouble(words::MEANINGLESS);
                 }
-                Output::Shown(scope) => self.notices.tell(scope, Notice::new(NoticeKind::Resync)),
+                Output::Shown(scope) => {
+                    self.waiting.forget(scope);
+                    self.notices.tell(scope, Notice::new(NoticeKind::Resync));
+                }
                 Output::RosterChanged => {
                     self.roster_changed(now);
                     self.notices.tell_all(NoticeKind::Devices);
                 }
                 Output::Committed(committed) => {
+                    committed.fields.iter().for_each(|(scope, _)| self.waiting.forget(*scope));
                     self.tell_items(&committed);
                     self.bridge_committed(&committed);
                     self.look_at_seals(&committed);

@@ -34,6 +34,7 @@ use crate::pairing::Pairing;
 use crate::porter::Porter;
 use crate::searching::{self, Searching};
 use crate::telling::{self, Differing};
+use crate::waiting::Waiting;
 use crate::writes::{After, Write};
 
 /// For how long `here` takes any network for a home.
@@ -78,6 +79,7 @@ pub(crate) struct Open {
     pub(crate) pairing: Pairing,
     pub(crate) notices: Notices,
     pub(crate) differing: Differing,
+    pub(crate) waiting: Waiting,
     pub(crate) frontends: Frontends,
     pub(crate) requests: Requests,
     pub(crate) told: Told,
@@ -153,6 +155,7 @@ impl Open {
             pairing: Pairing::default(),
             notices: Notices::new(everything, shared, &mut rng),
             differing,
+            waiting: Waiting::default(),
             frontends: Frontends::new(stored, registry),
             requests: Requests::default(),
             told: Told::default(),
@@ -199,6 +202,7 @@ impl Open {
             self.open_attachments(scope);
         }
         self.differing = Differing::new(&self.house.replica).map_err(|error| unreadable(&error))?;
+        self.waiting = Waiting::default();
         Ok(())
     }
 

@@ -233,6 +233,7 @@ impl Open {
         let home = self.house.home.path().to_owned();
         let locked = self.house.lock_mine();
         self.differing.forget(Scope::Mine);
+        self.waiting.forget(Scope::Mine);
         self.engine.attachments_locked(Scope::Mine);
         self.bridge.locked();
         self.notices.tell_all(NoticeKind::Locked);
@@ -256,6 +257,7 @@ impl Open {
 
     /// The private part was opened: answers that wait for their texts may be due.
     pub(crate) fn private_opened(&mut self, now: Instant) {
+        self.waiting.forget(Scope::Mine);
         self.idle.used(now, Timestamp::now());
         self.bridge.opened();
         self.searching.may_be_due(now);

@@ -104,7 +104,8 @@ impl Open {
                     bytes: state.snapshot_bytes + state.appended_bytes,
                 });
             }
-            match settle::waiting(&replica.shown_rows(&reader, scope), &reading, scope, Zoned::now().date()) {
+            let (rows, today) = (replica.shown_rows(&reader, scope), Zoned::now().date());
+            match self.waiting.of(scope, today, || settle::waiting(&rows, &reading, scope, today)) {
                 Ok(waiting) => status.differences += waiting,
                 Err(error) => tracing::error!(%error, "the index cannot be read"),
             }
