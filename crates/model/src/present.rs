@@ -10,6 +10,7 @@ use std::convert::Infallible;
 
 use crate::chapter;
 use crate::fact::SignedFact;
+use crate::field::Entry;
 use crate::ids::{HouseholdId, ItemId};
 use crate::index::rows::{MemoryRows, ReadRows};
 use crate::index::{self, FieldKey, IndexError, Window};
@@ -23,7 +24,14 @@ pub const NEWEST: usize = 25;
 pub const UNSETTLED: usize = 25;
 
 /// How many facts a field may have for all of them to be picked. Of one with more, only what stands is.
-pub const HISTORY: u32 = 8;
+pub const HISTORY: u32 = 32;
+
+/// How often it is looked again what would stand otherwise without what was left out.
+const ROUNDS: usize = 5;
+
+/// What is shown with the sum of all progress that names it: that of those that are picked is picked, whatever its age.
+const COUNTED: [&str; 2] = ["goal", "milestone"];
+const PROGRESS: &str = "progress";
 
 /// Beyond so many facts no further item is begun.
 pub const MAX_FACTS: usize = 10_000;
@@ -37,7 +45,51 @@ pub const MAX_BYTES: usize = 12 << 20;
 ///
 /// # Errors
 /// [`IndexError`].
-pub fn facts<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Error>> {
+pub fn facts<R: ReadRows>(
+    rows: &R,
+    household: &HouseholdId,
+    membership: &Membership,
+) -> Result<Vec<SignedFact>, IndexError<R::Error>> {
+    let mut facts = picked(rows)?;
+    for _ in 0..ROUNDS {
+        // Where a fact stands follows from others, too, that are not told: what would stand otherwise is left out, item by item.
+        let Ok(shown) = show(household, membership, facts.clone()) else { break };
+        let told: BTreeSet<ItemId> = facts.iter().map(|signed| signed.fact().item()).collect();
+        let mut other = BTreeSet::new();
+        for item in told {
+            if !stands_alike(rows, &shown, &item)? {
+                other.insert(item);
+            }
+        }
+        if other.is_empty() {
+            return Ok(facts);
+        }
+        facts.retain(|signed| !other.contains(&signed.fact().item()));
+    }
+    Ok(Vec::new())
+}
+
+/// Whether in every field of an item the same stands, and stands agreed, in both. Of long histories what is agreed is not told.
+fn stands_alike<R: ReadRows>(rows: &R, shown: &MemoryRows, item: &ItemId) -> Result<bool, IndexError<R::Error>> {
+    for (key, live) in index::live_of_item(rows, item)? {
+        if key.kind == chapter::KIND {
+            continue;
+        }
+        let Ok(other) = index::live(shown, &key) else { return Ok(false) };
+        if !live.live().map(|entry| entry.id).eq(other.live().map(|entry| entry.id)) {
+            return Ok(false);
+        }
+        let ids =
+            |agreed: Vec<[Entry; 2]>| agreed.into_iter().map(|pair| pair.map(|entry| entry.id)).collect::<Vec<_>>();
+        let Ok(agreed) = index::agreements(shown, &key) else { return Ok(false) };
+        if live.count() <= HISTORY && ids(index::agreements(rows, &key)?) != ids(agreed) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn picked<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Error>> {
     let mut items = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| kind.naming != Naming::Internal) {
         let mut newest = Vec::new();
@@ -46,6 +98,12 @@ pub fn facts<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Err
             newest.push(entry.item);
             Ok(newest.len() < NEWEST)
         })?;
+        if COUNTED.contains(&kind.name) {
+            for item in &newest {
+                let links = index::links_to(rows, item)?.into_iter();
+                items.extend(links.filter(|key| key.kind == PROGRESS).map(|key| key.item));
+            }
+        }
         items.extend(newest);
     }
     items.extend(index::unsettled(rows)?.into_iter().map(|key| key.item).take(UNSETTLED));

@@ -24,7 +24,8 @@ fn carried(facts: &[SignedFact]) -> Vec<SignedFact> {
 }
 
 fn shown(of: &Replica) -> MemoryRows {
-    present::show(&HOUSEHOLD, &of.membership, carried(&present::facts(&of.rows).unwrap())).unwrap()
+    present::show(&HOUSEHOLD, &of.membership, carried(&present::facts(&of.rows, &HOUSEHOLD, &of.membership).unwrap()))
+        .unwrap()
 }
 
 fn view(rows: &MemoryRows, of: &Replica, item: &ItemId) -> Option<ItemView> {
@@ -126,4 +127,20 @@ fn what_is_said_meanwhile_is_shown_too() {
     for item in [item, vision()] {
         assert_eq!(view(&rows, &one, &item), one.view(&item));
     }
+}
+
+/// Found by the end-to-end test: what a goal's progress sums up to was short of whatever was older than the newest entries.
+#[test]
+fn progress_of_what_is_shown_is_shown_whole() {
+    let (mut one, _, _) = couple();
+    let goal = one.say(None, "goal", "title", json!("Run")).to_string();
+    let milestone = one.say(None, "milestone", "goal", json!(goal));
+    one.say(Some(milestone), "milestone", "measure", json!({"type": "count", "target": 300}));
+    for _ in 0..2 * NEWEST {
+        let entry = one.say(None, "progress", "milestone", json!(milestone.to_string()));
+        one.say(Some(entry), "progress", "amount", json!(3));
+    }
+    let rows = shown(&one);
+    assert_eq!(view(&rows, &one, &milestone), one.view(&milestone));
+    assert_eq!(one.view(&milestone).unwrap().tally.unwrap().entries, 2 * NEWEST);
 }

@@ -94,10 +94,9 @@ impl Replica {
     /// # Errors
     /// [`IndexError`].
     pub fn present(&self, scope: Scope) -> Result<Vec<PresentFact>, IndexError<StoreError>> {
-        if self.space(scope).is_none() {
-            return Ok(Vec::new());
-        }
-        let facts = present::facts(&self.store.read()?.reader().rows(scope))?;
+        let Some(household) = self.space(scope) else { return Ok(Vec::new()) };
+        let membership = self.roster.membership(scope);
+        let facts = present::facts(&self.store.read()?.reader().rows(scope), &household, &membership)?;
         let told =
             |signed: &SignedFact| PresentFact { text: signed.fact().text().to_owned(), signature: signed.signature() };
         Ok(facts.iter().map(told).collect())
