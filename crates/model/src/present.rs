@@ -40,8 +40,9 @@ pub const MAX_FACTS: usize = 10_000;
 pub const MAX_BYTES: usize = 12 << 20;
 
 /// The facts of the present: of the newest items of every kind and of those in which something waits to be settled, what
-/// stands in every field, and how it came about where that is short. Of what was replaced the value is left out. Costs what
-/// reading those items costs, whatever the history.
+/// stands in every field, and how it came about where that is short. Of what was replaced the value is left out, and so is every
+/// item in which [`show`] would have something else stand than stands here (NoSilentWinner). Costs what reading those items and
+/// showing them a few times costs, whatever the history.
 ///
 /// # Errors
 /// [`IndexError`].
@@ -138,9 +139,9 @@ fn of_item<R: ReadRows>(rows: &R, item: &ItemId, facts: &mut Vec<SignedFact>) ->
 
 fn of_field<R: ReadRows>(rows: &R, key: &FieldKey, facts: &mut Vec<SignedFact>) -> Result<(), IndexError<R::Error>> {
     let all = index::field(rows, key)?;
-    let mut with_values: BTreeSet<_> = all.live().map(|entry| entry.id).collect();
-    with_values.extend(all.agreements().iter().flat_map(|agreed| [agreed.one.id, agreed.other.id]));
     let live: Vec<_> = all.live().map(|entry| entry.id).collect();
+    let mut with_values: BTreeSet<_> = live.iter().copied().collect();
+    with_values.extend(all.agreements().iter().flat_map(|agreed| [agreed.one.id, agreed.other.id]));
     if live.len() > 1 {
         // What their difference is shown against.
         with_values.extend(all.bases(&live).into_iter().map(|entry| entry.id));

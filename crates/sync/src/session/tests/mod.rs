@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use attachments::File;
 use betwixt_model::document::{Document, DocumentId, Scope, actor_id};
-use betwixt_model::fact::{Draft, Fact, Nonce};
+use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::gate::{Actors, admit};
 use betwixt_model::ids::{AttachmentId, DeviceId, EpochId, HouseholdId, PartnerId};
 use ed25519_dalek::SigningKey;
@@ -119,11 +119,9 @@ impl Home {
         self.say_in(shared(year), value);
     }
 
-    pub(super) fn say_in(&mut self, id: DocumentName, value: &str) {
+    /// A fact of this device's, of a year.
+    pub(super) fn fact(&self, year: i16, nonce: [u8; 16], value: &str) -> SignedFact {
         let device = self.device();
-        self.said += 1;
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&self.said.to_le_bytes());
         let fact = Fact::write(Draft {
             household: HouseholdId::from_bytes([3; 32]),
             item: None,
@@ -133,11 +131,19 @@ impl Home {
             previous: None,
             partner: PartnerId::founded_by(&device),
             device,
-            date: serde_json::from_value(format!("{}-03-01", id.year()).into()).unwrap(),
+            date: serde_json::from_value(format!("{year}-03-01").into()).unwrap(),
             nonce: Nonce::from_bytes(nonce),
             value: value.into(),
         });
-        let signed = fact.unwrap().sign(&self.key);
+        fact.unwrap().sign(&self.key)
+    }
+
+    pub(super) fn say_in(&mut self, id: DocumentName, value: &str) {
+        self.said += 1;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.said.to_le_bytes());
+        let signed = self.fact(id.year(), nonce, value);
+        let device = self.device();
         let named = self.named(id);
         let document = self.documents.entry(id).or_insert_with(|| Document::genesis(named));
         document.append(&actor_id(&device, &named, &self.epoch), &[signed]).unwrap();

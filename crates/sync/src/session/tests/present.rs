@@ -1,7 +1,5 @@
 //! The present: a device that has nothing yet is shown what stands, while documents come.
 
-use betwixt_model::fact::SignedFact;
-
 use super::*;
 use crate::keys::DeviceKeys;
 use crate::roster::Roster;
@@ -11,21 +9,7 @@ use crate::wire::{GoodbyeReason, Malformed, caps, encode_present};
 /// What stands in a household: signed facts, one of them without its value.
 fn stands(home: &Home) -> Vec<PresentFact> {
     let fact = |nonce: u8| {
-        let device = home.device();
-        let fact = Fact::write(Draft {
-            household: HouseholdId::from_bytes([3; 32]),
-            item: None,
-            kind: "goal".into(),
-            field: "title".into(),
-            seen: vec![],
-            previous: None,
-            partner: PartnerId::founded_by(&device),
-            device,
-            date: serde_json::from_value("2026-03-01".into()).unwrap(),
-            nonce: Nonce::from_bytes([nonce; 16]),
-            value: format!("what stands {nonce}").into(),
-        });
-        let signed = fact.unwrap().sign(&home.key);
+        let signed = home.fact(2026, [nonce; 16], &format!("what stands {nonce}"));
         let signed = if nonce == 0 { signed.without_value() } else { signed };
         PresentFact { text: signed.fact().text().to_owned(), signature: signed.signature() }
     };
