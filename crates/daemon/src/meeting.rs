@@ -111,6 +111,9 @@ impl Open {
                         self.searching.may_be_due(now);
                     }
                 }
+                Output::ReadAhead(reading) => {
+                    reading.pieces().for_each(|piece| rayon::spawn_fifo(move || piece.read()));
+                }
                 Output::ResumeAttachment { .. }
                 | Output::ReadChunk(_)
                 | Output::StoreChunk { .. }

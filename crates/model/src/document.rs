@@ -332,6 +332,14 @@ impl Document {
         self.apply_and(changes, |changes| changes.iter().flat_map(|change| arrivals(id, change)).collect())
     }
 
+    /// [`Document::apply`] for whoever reads the facts apart from that, by [`arrivals_of_each`].
+    ///
+    /// # Errors
+    /// [`DocumentError`]. After [`DocumentError::Panicked`], also from reading, the document must be dropped and loaded again.
+    pub fn apply_unread(&mut self, changes: &[Change]) -> Result<(), DocumentError> {
+        self.apply_and(changes, |_| ())
+    }
+
     /// Applies changes that the gate has admitted, and takes from them what `read` reads.
     pub(crate) fn apply_and<T>(
         &mut self,
@@ -426,7 +434,15 @@ pub fn arrivals(document: DocumentId, change: &Change) -> Vec<Arrival> {
 /// # Errors
 /// [`DocumentError::Panicked`].
 pub fn read_changes(document: DocumentId, changes: &[Change]) -> Result<Vec<Arrival>, DocumentError> {
-    caught(document, || Ok(changes.iter().flat_map(|change| arrivals(document, change)).collect()))
+    Ok(arrivals_of_each(document, changes)?.into_iter().flatten().collect())
+}
+
+/// [`arrivals`] of each of these changes, with a panic of Automerge's as an error.
+///
+/// # Errors
+/// [`DocumentError::Panicked`].
+pub fn arrivals_of_each(document: DocumentId, changes: &[Change]) -> Result<Vec<Vec<Arrival>>, DocumentError> {
+    caught(document, || Ok(changes.iter().map(|change| arrivals(document, change)).collect()))
 }
 
 /// What a change writes, not judged.

@@ -41,7 +41,7 @@ fn what_a_new_device_receives_takes_as_much_room_as_where_it_comes_from() {
     for (document, _) in giver.newest_heads(Scope::Ours).unwrap() {
         let changes = giver.durable_document(document).unwrap().unwrap().changes_since(&[genesis_hash()]);
         let mut stage = taker.begin().unwrap();
-        let arrived = taker.arrive(&mut stage, people.keys[0].device(), 0, document, changes).unwrap();
+        let arrived = taker.arrive(&mut stage, people.keys[0].device(), 0, document, changes, None).unwrap();
         assert!(!arrived.effect.added.is_empty());
         stage.commit().unwrap();
         taker.committed().unwrap();

@@ -228,7 +228,17 @@ impl<W, A> Engine<W, A> {
             session::Output::Persist { id, document, changes } => {
                 let document = document.within(scope);
                 let (from, persist, later) = (peer, id, Vec::new());
-                self.queue.push_back(Write::Arrive { connection, lane, from, persist, document, changes, later });
+                let reading = self.read_ahead(document, &changes);
+                self.queue.push_back(Write::Arrive {
+                    connection,
+                    lane,
+                    from,
+                    persist,
+                    document,
+                    changes,
+                    later,
+                    reading,
+                });
             }
             session::Output::SyncState { document, state } => {
                 self.lazy.sync_states.insert((peer, document.within(scope)), state);

@@ -11,7 +11,7 @@ use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::OutgoingStream;
 
 use super::ChunkPlace;
-use crate::replica::{Committed, StageError};
+use crate::replica::{Committed, Reading, StageError};
 
 /// What is to be done, in this order.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ pub enum Output<W, A> {
         /// How.
         change: PeerChange,
     },
+    /// Changes are to be read on another thread, if there is one to spare, piece by piece. Nothing is answered, and nothing depends on
+    /// it but time.
+    ReadAhead(Reading),
     /// A file is to be fetched: see whether there is room, and what of it is here already, and answer with
     /// [`super::Engine::handle_attachment_resumed`].
     ResumeAttachment {

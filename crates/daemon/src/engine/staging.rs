@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use automerge::Change;
 use betwixt_model::document::{DocumentId, Scope};
 use betwixt_net::CloseCode;
 use betwixt_store::{Recovery, StoreError};
@@ -15,7 +16,10 @@ use super::meeting::counters_setting;
 use super::networks;
 use super::writes::{After, Flight, Lazy, Write};
 use super::{Engine, LAZY, MAX_STAGE, Moment, Output, Trouble};
-use crate::replica::{ArriveError, Committed, OpenError, Replica, Stage, StageError};
+use crate::replica::{ArriveError, Committed, OpenError, Reading, Replica, Stage, StageError};
+
+/// In how many pieces those changes are read ahead that fill a stage.
+const PIECES: usize = 8;
 
 impl<W, A> Engine<W, A> {
     /// Stages what waits; `None` when nothing does, or a stage is on its way already. A stage that is answered is on its way:
@@ -163,8 +167,8 @@ impl<W, A> Engine<W, A> {
             // The private part was locked meanwhile; the next session brings them again.
             Write::Arrive { document, .. }
                 if replica.space(document.scope).is_none() && document.scope == Scope::Mine => {}
-            Write::Arrive { connection, lane, from, persist, document, changes, later } => {
-                let outcome = replica.arrive(stage, from, moment.at, document, changes);
+            Write::Arrive { connection, lane, from, persist, document, changes, later, reading } => {
+                let outcome = replica.arrive(stage, from, moment.at, document, changes, reading.as_ref());
                 let session = self.session(connection, lane);
                 match outcome {
                     Ok(arrived) if arrived.superseded => after.push(After::Superseded(connection, lane, persist)),
@@ -178,8 +182,16 @@ impl<W, A> Engine<W, A> {
                         } else {
                             // Before anything else that came, so that what builds on it finds it.
                             let (changes, later) = (later, Vec::new());
-                            let rest = Write::Arrive { connection, lane, from, persist, document, changes, later };
-                            self.queue.push_front(rest);
+                            self.queue.push_front(Write::Arrive {
+                                connection,
+                                lane,
+                                from,
+                                persist,
+                                document,
+                                changes,
+                                later,
+                                reading,
+                            });
                         }
                     }
                     Err(ArriveError::Refused(error)) => {
@@ -276,6 +288,17 @@ impl<W, A> Engine<W, A> {
             }
         }
         Ok(())
+    }
+
+    /// Has changes read ahead, where they are so many that it is worth waking another thread.
+    pub(super) fn read_ahead(&mut self, document: DocumentId, changes: &[Change]) -> Option<Reading> {
+        let piece = self.many_changes.div_ceil(PIECES);
+        if changes.len() < piece {
+            return None;
+        }
+        let reading = Reading::new(document, changes, piece);
+        self.outputs.push_back(Output::ReadAhead(reading.clone()));
+        Some(reading)
     }
 
     /// A document was found damaged by somebody who read the disk: its next generation begins, if it is the newest of its year and

@@ -12,6 +12,8 @@ use betwixt_sync::keys::KNOCK;
 use betwixt_sync::session::PersistId;
 use betwixt_sync::wire::Lane;
 
+use crate::replica::Reading;
+
 /// Something to be staged.
 #[derive(Debug)]
 pub(super) enum Write<W> {
@@ -37,6 +39,8 @@ pub(super) enum Write<W> {
         changes: Vec<Change>,
         /// Those that follow them under the same name, in a stage of their own.
         later: Vec<Change>,
+        /// What is read of them ahead, where they are many.
+        reading: Option<Reading>,
     },
     /// A document that a session asked for cannot be read: its next generation begins.
     CarryOn(DocumentId),

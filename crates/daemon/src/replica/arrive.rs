@@ -10,6 +10,7 @@ use betwixt_model::index::{self, Effect};
 use super::carrying;
 use super::healing::touched;
 use super::health::CarriedOn;
+use super::reading::{self, Reading};
 use super::{ArriveError, Replica, Stage, StageError};
 
 /// So many new facts at once are a life's that a new device receives, year by year: what its next years' rows have in common is known
@@ -36,7 +37,7 @@ pub struct Arrived {
 
 impl Replica {
     /// Takes in changes that `from` brought. Everything about them is staged: changes, index rows, heads and who brought
-    /// what, when.
+    /// what, when. What was read of them ahead is not read again.
     ///
     /// # Errors
     /// [`ArriveError`]. Refused or not applied, nothing was changed and the stage goes on; when the stage failed, it is to
@@ -48,6 +49,7 @@ impl Replica {
         at: i64,
         id: DocumentId,
         changes: Vec<Change>,
+        reading: Option<&Reading>,
     ) -> Result<Arrived, ArriveError> {
         let actors = self.members(id);
         let newest = carrying::newest(&stage.batch.reader(), id.scope, id.year).map_err(ArriveError::Stage)?;
@@ -82,7 +84,7 @@ impl Replica {
         if admitted.changes.is_empty() {
             return Ok(Arrived { parked, ..Arrived::default() });
         }
-        let arrivals = match document.apply(&admitted.changes) {
+        let arrivals = match reading::apply(document, &admitted.changes, reading) {
             Ok(arrivals) => arrivals,
             Err(error) => {
                 self.reload(stage, id)?;

@@ -115,7 +115,7 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.arrive(stage, from, at, id, changes).map(|arrived| TakenIn::Arrived(Box::new(arrived)))
+        self.arrive(stage, from, at, id, changes, None).map(|arrived| TakenIn::Arrived(Box::new(arrived)))
     }
 
     /// A file of `from` was taken in to its end. Notes what that device has of these documents, for the next file to it, and

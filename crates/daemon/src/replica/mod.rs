@@ -26,6 +26,7 @@ mod membership;
 mod overlay;
 mod present;
 mod progress;
+mod reading;
 mod say;
 mod seals;
 
@@ -49,6 +50,7 @@ pub use health::{CarriedOn, Health, HealthOf};
 pub use identity::Identity;
 pub use present::ShownRows;
 pub use progress::{Built, Progress};
+pub use reading::{Piece, Reading};
 pub use say::Act;
 pub use seals::SealedAnswer;
 
