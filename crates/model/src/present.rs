@@ -5,20 +5,23 @@
 //! that can be read like any others. They are for looking at only. They hold a part of the facts, whose past is mostly not
 //! there, so they are kept in memory, nothing is decided by them, and they go when everything has come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use crate::chapter;
 use crate::fact::SignedFact;
 use crate::field::Entry;
-use crate::ids::{HouseholdId, ItemId};
+use crate::ids::{FactId, HouseholdId, ItemId};
 use crate::index::rows::{MemoryRows, ReadRows};
 use crate::index::{self, FieldKey, IndexError, Window};
 use crate::membership::Membership;
 use crate::schema::{KINDS, Naming};
 
-/// How many items of each kind are picked: the newest, by the date that they are listed under.
+/// How many items of a kind are picked: the newest, by the date that they are listed under.
 pub const NEWEST: usize = 25;
+
+/// The same of goals and of milestones, of which all progress is told: about what a year brings.
+pub const NEWEST_COUNTED: usize = 10;
 
 /// How many items are picked for what waits in them, whatever their age.
 pub const UNSETTLED: usize = 25;
@@ -41,7 +44,7 @@ pub const MAX_BYTES: usize = 12 << 20;
 
 /// The facts of the present: of the newest items of every kind and of those in which something waits to be settled, what
 /// stands in every field, and how it came about where that is short. Of what was replaced the value is left out, and so is every
-/// item in which [`show`] would have something else stand than stands here (NoSilentWinner). Costs what reading those items and
+/// item in which [`show`] would have something else stand than stands here (NoSilentWinner). Costs what reading those items once and
 /// showing them a few times costs, whatever the history.
 ///
 /// # Errors
@@ -51,17 +54,15 @@ pub fn facts<R: ReadRows>(
     household: &HouseholdId,
     membership: &Membership,
 ) -> Result<Vec<SignedFact>, IndexError<R::Error>> {
-    let mut facts = picked(rows)?;
+    let Picked { mut facts, standing } = picked(rows)?;
     for _ in 0..ROUNDS {
         // Where a fact stands follows from others, too, that are not told: what would stand otherwise is left out, item by item.
         let Ok(shown) = show(household, membership, facts.clone()) else { break };
-        let told: BTreeSet<ItemId> = facts.iter().map(|signed| signed.fact().item()).collect();
-        let mut other = BTreeSet::new();
-        for item in told {
-            if !stands_alike(rows, &shown, &item)? {
-                other.insert(item);
-            }
-        }
+        let mut told: BTreeSet<ItemId> = facts.iter().map(|signed| signed.fact().item()).collect();
+        told.retain(|item| {
+            !standing.get(item).is_some_and(|fields| fields.iter().all(|field| field.stands_in(&shown)))
+        });
+        let other = told;
         if other.is_empty() {
             return Ok(facts);
         }
@@ -70,34 +71,44 @@ pub fn facts<R: ReadRows>(
     Ok(Vec::new())
 }
 
-/// Whether in every field of an item the same stands, and stands agreed, in both. Of long histories what is agreed is not told.
-fn stands_alike<R: ReadRows>(rows: &R, shown: &MemoryRows, item: &ItemId) -> Result<bool, IndexError<R::Error>> {
-    for (key, live) in index::live_of_item(rows, item)? {
-        if key.kind == chapter::KIND {
-            continue;
-        }
-        let Ok(other) = index::live(shown, &key) else { return Ok(false) };
-        if !live.live().map(|entry| entry.id).eq(other.live().map(|entry| entry.id)) {
-            return Ok(false);
-        }
-        let ids =
-            |agreed: Vec<[Entry; 2]>| agreed.into_iter().map(|pair| pair.map(|entry| entry.id)).collect::<Vec<_>>();
-        let Ok(agreed) = index::agreements(shown, &key) else { return Ok(false) };
-        if live.count() <= HISTORY && ids(index::agreements(rows, &key)?) != ids(agreed) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// What is picked, and what stands in each field of each item of it.
+#[derive(Default)]
+struct Picked {
+    facts: Vec<SignedFact>,
+    standing: BTreeMap<ItemId, Vec<Standing>>,
 }
 
-fn picked<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Error>> {
+/// What stands in a field.
+struct Standing {
+    key: FieldKey,
+    live: Vec<FactId>,
+    /// What stands agreed. Of long histories that is not told.
+    agreed: Option<Vec<[FactId; 2]>>,
+}
+
+impl Standing {
+    /// Whether the same stands, and stands agreed, in these rows.
+    fn stands_in(&self, shown: &MemoryRows) -> bool {
+        let Ok(live) = index::live(shown, &self.key) else { return false };
+        let Ok(agreed) = index::agreements(shown, &self.key) else { return false };
+        self.live.iter().copied().eq(live.live().map(|entry| entry.id))
+            && self.agreed.as_ref().is_none_or(|known| *known == ids(agreed))
+    }
+}
+
+fn ids(agreed: Vec<[Entry; 2]>) -> Vec<[FactId; 2]> {
+    agreed.into_iter().map(|pair| pair.map(|entry| entry.id)).collect()
+}
+
+fn picked<R: ReadRows>(rows: &R) -> Result<Picked, IndexError<R::Error>> {
     let mut items = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| kind.naming != Naming::Internal) {
         let mut newest = Vec::new();
         let window = Window { latest_first: true, ..Window::default() };
+        let most = if COUNTED.contains(&kind.name) { NEWEST_COUNTED } else { NEWEST };
         index::each_item(rows, kind.name, &window, |entry| {
             newest.push(entry.item);
-            Ok(newest.len() < NEWEST)
+            Ok(newest.len() < most)
         })?;
         if COUNTED.contains(&kind.name) {
             for item in &newest {
@@ -108,33 +119,39 @@ fn picked<R: ReadRows>(rows: &R) -> Result<Vec<SignedFact>, IndexError<R::Error>
         items.extend(newest);
     }
     items.extend(index::unsettled(rows)?.into_iter().map(|key| key.item).take(UNSETTLED));
-    let (mut facts, mut bytes) = (Vec::new(), 0);
+    let (mut picked, mut bytes) = (Picked::default(), 0);
     for item in items {
-        if facts.len() >= MAX_FACTS || bytes >= MAX_BYTES {
+        if picked.facts.len() >= MAX_FACTS || bytes >= MAX_BYTES {
             break;
         }
-        let before = facts.len();
-        of_item(rows, &item, &mut facts)?;
-        bytes += facts[before..].iter().map(|signed| signed.fact().text().len()).sum::<usize>();
+        let before = picked.facts.len();
+        picked.add(rows, &item)?;
+        bytes += picked.facts[before..].iter().map(|signed| signed.fact().text().len()).sum::<usize>();
     }
-    Ok(facts)
+    Ok(picked)
 }
 
-fn of_item<R: ReadRows>(rows: &R, item: &ItemId, facts: &mut Vec<SignedFact>) -> Result<(), IndexError<R::Error>> {
-    for (key, live) in index::live_of_item(rows, item)? {
-        if key.kind == chapter::KIND {
-            continue;
-        }
-        if live.count() > HISTORY {
-            // One that was replaced would stand again where what replaced it is not told.
-            for entry in live.live() {
-                facts.extend(index::fact(rows, &entry.id)?);
+impl Picked {
+    fn add<R: ReadRows>(&mut self, rows: &R, item: &ItemId) -> Result<(), IndexError<R::Error>> {
+        for (key, live) in index::live_of_item(rows, item)? {
+            if key.kind == chapter::KIND {
+                continue;
             }
-        } else {
-            of_field(rows, &key, facts)?;
+            let mut agreed = None;
+            if live.count() > HISTORY {
+                // One that was replaced would stand again where what replaced it is not told.
+                for entry in live.live() {
+                    self.facts.extend(index::fact(rows, &entry.id)?);
+                }
+            } else {
+                of_field(rows, &key, &mut self.facts)?;
+                agreed = Some(ids(index::agreements(rows, &key)?));
+            }
+            let live = live.live().map(|entry| entry.id).collect();
+            self.standing.entry(*item).or_default().push(Standing { key, live, agreed });
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn of_field<R: ReadRows>(rows: &R, key: &FieldKey, facts: &mut Vec<SignedFact>) -> Result<(), IndexError<R::Error>> {

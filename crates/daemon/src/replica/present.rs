@@ -15,6 +15,7 @@ use betwixt_model::index::{self, IndexError};
 use betwixt_model::present;
 use betwixt_store::{Reader, Rows, StoreError};
 use betwixt_sync::wire::PresentFact;
+use rayon::prelude::*;
 
 use super::Replica;
 
@@ -115,7 +116,7 @@ impl Replica {
     ) -> Result<bool, IndexError<StoreError>> {
         let Some(household) = self.space(scope) else { return Ok(false) };
         let verified =
-            told.iter().filter_map(|told| SignedFact::verify(Fact::parse(&told.text).ok()?, &told.signature).ok());
+            told.par_iter().filter_map(|told| SignedFact::verify(Fact::parse(&told.text).ok()?, &told.signature).ok());
         let mut facts: Vec<SignedFact> = verified.collect();
         if facts.is_empty() {
             return Ok(false);
