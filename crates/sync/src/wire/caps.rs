@@ -96,8 +96,9 @@ pub const WAITING_BYTES: usize = 48 * 1024 * 1024;
 /// Changes of one document that wait for others which they build on.
 pub const PARKED: usize = gate::MAX_PARKED;
 
-/// Documents that catch up at a time; the others wait their turn, earliest year first.
-pub const CATCHING_UP: usize = 4;
+/// Documents that catch up at a time; the others wait their turn, earliest year first. While one is stored the next comes; more than
+/// that would wait in memory.
+pub const CATCHING_UP: usize = 2;
 
 /// How long the peer may take for its Hello.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
