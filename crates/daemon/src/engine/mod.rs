@@ -56,6 +56,9 @@ use writes::{Flight, Lazy, Write};
 /// How late what may be lost is written.
 const LAZY: Duration = Duration::from_millis(500);
 
+/// For how long documents stay in memory that a device at rest does not need.
+const REST: Duration = Duration::from_secs(5);
+
 /// The most addresses that may be set by hand for a peer.
 pub const MAX_ADDRESSES: usize = 8;
 
@@ -91,6 +94,8 @@ pub struct Engine<W, A> {
     lazy_at: Option<Instant>,
     /// When a closed store is to be tried again.
     recover_at: Option<Instant>,
+    /// When documents that nobody has used since leave memory, and how often any had been used when that was set.
+    rest_at: Option<(Instant, u64)>,
     /// What the disk said when it last refused a stage, until something that was said is on it again.
     refused: Option<String>,
     outputs: VecDeque<Output<W, A>>,
@@ -116,6 +121,7 @@ impl<W, A> Engine<W, A> {
             in_step: Vec::new(),
             lazy_at: None,
             recover_at: None,
+            rest_at: None,
             refused: None,
             outputs: VecDeque::new(),
             networks,
@@ -146,6 +152,13 @@ impl<W, A> Engine<W, A> {
     /// Does what sessions and the dialler want, as far as it can be done now: while a stage is on its way, no document is
     /// spoken of.
     pub fn progress(&mut self, replica: &mut Replica, now: Instant) {
+        self.make_progress(replica, now);
+        if self.rest_at.is_none() {
+            self.rest_at = replica.unrest().map(|uses| (now + REST, uses));
+        }
+    }
+
+    fn make_progress(&mut self, replica: &mut Replica, now: Instant) {
         loop {
             self.look_at_private(replica, now);
             self.look_at_attachments(now);
@@ -201,6 +214,7 @@ impl<W, A> Engine<W, A> {
                     self.dialer.poll_timeout(),
                     lazy_at,
                     self.recover_at,
+                    self.rest_at.map(|(at, _)| at),
                     self.attachments_timeout(),
                     self.present_timeout(),
                 ]
@@ -220,6 +234,11 @@ impl<W, A> Engine<W, A> {
         }
         if self.recover_at.is_some_and(|at| at <= now) {
             self.recover(replica, now);
+        }
+        if let Some((_, uses)) = self.rest_at.take_if(|(at, _)| *at <= now)
+            && replica.unrest() == Some(uses)
+        {
+            replica.rest();
         }
     }
 

@@ -23,6 +23,19 @@ impl Replica {
         Ok(Some(self.documents.load(&view.reader(), id)?))
     }
 
+    /// How often documents were used so far, while more of them are in memory than a device at rest needs; `None` while there are
+    /// not. When it has not changed for a while, [`Replica::rest`] is due.
+    pub fn unrest(&self) -> Option<u64> {
+        self.documents.unrest()
+    }
+
+    /// Lets go of documents that are not needed at rest: other years', after a merge. Not while a stage is open.
+    pub fn rest(&mut self) {
+        if !self.staged {
+            self.documents.rest();
+        }
+    }
+
     /// The durable heads of a scope's documents, of each year's newest generation, without loading any: what sessions
     /// speak of.
     ///

@@ -9,7 +9,7 @@ use betwixt_store::Reader;
 
 use super::StageError;
 
-/// How many documents stay in memory: this year's of both scopes, and around a new year's day those of the year before. A
+/// How many documents stay in memory while they are used: this year's of both scopes, and around a new year's day those of the year before. A
 /// full year takes 25 MB or so, which is why it is not all of them (see docs/performance.md).
 const KEPT: usize = 4;
 
@@ -19,6 +19,9 @@ struct InMemory {
     /// What [`Loaded::uses`] was when it was last asked for.
     used: u64,
 }
+
+/// How many stay once none was used for a while: those of this year.
+const AT_REST: usize = 2;
 
 /// The documents in memory.
 #[derive(Debug, Default)]
@@ -57,7 +60,21 @@ impl Loaded {
 
     /// Lets go of those that were not used for longest, beyond [`KEPT`]. Only while all that they hold is durable.
     pub(super) fn let_go(&mut self) {
-        while self.documents.len() > KEPT {
+        self.keep(KEPT);
+    }
+
+    /// How often documents were used so far, while there are more of them than stay at rest; `None` when there are not.
+    pub(super) fn unrest(&self) -> Option<u64> {
+        (self.documents.len() > AT_REST).then_some(self.uses)
+    }
+
+    /// Lets go of those that are not needed at rest. Only while all that they hold is durable.
+    pub(super) fn rest(&mut self) {
+        self.keep(AT_REST);
+    }
+
+    fn keep(&mut self, count: usize) {
+        while self.documents.len() > count {
             let oldest = self.documents.iter().min_by_key(|(_, loaded)| loaded.used).map(|(id, _)| *id);
             let Some(oldest) = oldest else { break };
             self.documents.remove(&oldest);
@@ -72,4 +89,33 @@ pub(super) fn read(reader: &Reader<'_>, id: DocumentId) -> Result<Document, Stag
         return Err(StageError::DamagedDocument { document: id, places: stored.damaged.len() });
     }
     Ok(Document::load(id, &stored.bytes(GENESIS))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(years: impl IntoIterator<Item = i16>) -> Loaded {
+        let mut loaded = Loaded::default();
+        for year in years {
+            let id = DocumentId { scope: Scope::Ours, year, generation: 0 };
+            loaded.uses += 1;
+            loaded.documents.insert(id, InMemory { document: Document::genesis(id), used: loaded.uses });
+        }
+        loaded
+    }
+
+    fn years(loaded: &Loaded) -> Vec<i16> {
+        loaded.documents.keys().map(|id| id.year).collect()
+    }
+
+    #[test]
+    fn those_that_were_used_last_stay_and_fewer_at_rest() {
+        let mut loaded = with([2020, 2027, 2021, 2026, 2022, 2023]);
+        loaded.let_go();
+        assert_eq!(years(&loaded), [2021, 2022, 2023, 2026]);
+        assert_eq!(loaded.unrest(), Some(6));
+        loaded.rest();
+        assert_eq!((years(&loaded), loaded.unrest()), (vec![2022, 2023], None));
+    }
 }
