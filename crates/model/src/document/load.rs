@@ -8,9 +8,10 @@
 //!
 //! So a loaded document is split beforehand, into pieces of some kilobytes: in a transaction that is taken back, values are put
 //! between the others from the last place to the first, where each split copies and keeps only what lies behind it up to the
-//! split before. Nothing of it remains but the pieces.
+//! split before. The last is put before everything, so that the first piece, which still has the room of the whole, is copied, too, and
+//! the room goes with what is taken back. Nothing of it remains but the pieces.
 
-use automerge::transaction::Transactable;
+use automerge::transaction::{Transactable, Transaction};
 use automerge::{Automerge, AutomergeError, Change, ObjId, ReadDoc};
 
 use super::{SIGNATURES, genesis};
@@ -89,17 +90,28 @@ fn split(automerge: &mut Automerge) -> Result<(), AutomergeError> {
         let keys: Vec<String> = transaction.keys(object).collect();
         // A map that is no longer the root's says nothing here, and does no harm.
         for key in keys.iter().step_by(PIECE / length).skip(1).rev() {
-            // Right before that key, if nothing is called so; who writes other keys than facts' ids gets no pieces.
-            let Some(before) = key.get(..key.len().saturating_sub(1)).filter(|before| !before.is_empty()) else {
-                continue;
-            };
-            if transaction.get(object, before)?.is_none() {
-                // Of a length: a value without one would not split anything.
-                transaction.put(object, before, 1)?;
-            }
+            put_before(&mut transaction, object, key)?;
         }
     }
+    // At last before everything: what follows is copied once more, and the room of the whole document is left to a value that goes.
+    let first =
+        maps_from_the_last().into_iter().rev().find_map(|(_, object)| Some((object, transaction.keys(object).next()?)));
+    if let Some((object, key)) = first {
+        put_before(&mut transaction, object, &key)?;
+    }
     transaction.rollback();
+    Ok(())
+}
+
+/// Puts a value right before this key, if nothing is called so; who writes other keys than facts' ids gets no pieces.
+fn put_before(transaction: &mut Transaction<'_>, object: &ObjId, key: &str) -> Result<(), AutomergeError> {
+    let before = key.get(..key.len().saturating_sub(1)).filter(|before| !before.is_empty());
+    if let Some(before) = before
+        && transaction.get(object, before)?.is_none()
+    {
+        // Of a length: a value without one would not split anything.
+        transaction.put(object, before, 1)?;
+    }
     Ok(())
 }
 
