@@ -139,6 +139,8 @@ impl Couple {
         let mut first = self.installed.start(&self.path(0)).await?;
         let given = json!({ "file": content.lines, "documents": content.documents });
         first.ask("load", given, self.patience).await?;
+        // Some write after they have answered, and do not wait for it when they end: samod lacked its thirty-first document.
+        tokio::time::sleep(REST).await;
         first.stop(self.patience).await
     }
 
