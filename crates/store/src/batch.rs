@@ -50,13 +50,27 @@ impl Batch {
     /// # Errors
     /// [`StoreError`].
     pub fn append_change(&mut self, document: DocumentId, change: &[u8]) -> Result<u64, StoreError> {
+        self.append_changes(document, [change])
+    }
+
+    /// The same of several, in this order. Answers the sequence number of the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn append_changes<'c>(
+        &mut self,
+        document: DocumentId,
+        changes: impl IntoIterator<Item = &'c [u8]>,
+    ) -> Result<u64, StoreError> {
         let mut row = self.reader().document_row(document)?.unwrap_or_else(|| DocumentRow::new(document));
-        let sequence = row.next;
-        self.put_numbered(document, Area::Changes, sequence, change)?;
-        row.next += 1;
-        row.appended_bytes += change.len() as u64;
+        let first = row.next;
+        for change in changes {
+            self.put_numbered(document, Area::Changes, row.next, change)?;
+            row.next += 1;
+            row.appended_bytes += change.len() as u64;
+        }
         self.put_document_row(&row)?;
-        Ok(sequence)
+        Ok(first)
     }
 
     /// Writes down the heads that a document has with everything appended to it.
@@ -229,15 +243,17 @@ impl Batch {
         Ok(record.sent)
     }
 
-    /// Writes down when a fact arrived and from whom. The first arrival counts; later ones change nothing.
+    /// Writes down when a fact arrived and from whom. The first arrival counts; later ones change nothing. Answers whether it was
+    /// the first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn record_arrival(&mut self, scope: Scope, fact: &FactId, record: &ArrivalRecord) -> Result<(), StoreError> {
-        if self.reader().arrival(scope, fact)?.is_some() {
-            return Ok(());
+    pub fn record_arrival(&mut self, scope: Scope, fact: &FactId, record: &ArrivalRecord) -> Result<bool, StoreError> {
+        let first = self.reader().arrival(scope, fact)?.is_none();
+        if first {
+            self.put_single(scope, Area::Arrivals, fact.as_bytes(), &encode(record)?)?;
         }
-        self.put_single(scope, Area::Arrivals, fact.as_bytes(), &encode(record)?)
+        Ok(first)
     }
 
     /// Begins a new life of the store: after a restore, or when the home turns out to be a copy. New actors follow from the

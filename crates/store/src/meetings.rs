@@ -48,8 +48,7 @@ impl Batch {
     ) -> Result<(), StoreError> {
         let mut new = Vec::new();
         for fact in facts {
-            if self.reader().arrival(scope, fact)?.is_none() {
-                self.record_arrival(scope, fact, &ArrivalRecord { from: *from, at })?;
+            if self.record_arrival(scope, fact, &ArrivalRecord { from: *from, at })? {
                 new.push(*fact);
             }
         }

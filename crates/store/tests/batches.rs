@@ -179,8 +179,8 @@ fn the_first_arrival_counts() {
     let fact = FactId::from_bytes([1; 32]);
     let first = ArrivalRecord { from: PEER, at: 5 };
     let mut batch = store.begin().unwrap();
-    batch.record_arrival(Scope::Ours, &fact, &first).unwrap();
-    batch.record_arrival(Scope::Ours, &fact, &ArrivalRecord { from: PEER, at: 9 }).unwrap();
+    assert!(batch.record_arrival(Scope::Ours, &fact, &first).unwrap());
+    assert!(!batch.record_arrival(Scope::Ours, &fact, &ArrivalRecord { from: PEER, at: 9 }).unwrap());
     assert_eq!(batch.reader().arrival(Scope::Ours, &fact).unwrap(), Some(first));
     assert_eq!(batch.reader().arrival(Scope::Mine, &fact).unwrap(), None);
 }

@@ -46,6 +46,27 @@ fn read(store: &Store) -> StoredDocument {
 }
 
 #[test]
+fn changes_that_are_appended_together_are_those_that_are_appended_one_by_one() {
+    let store = Store::in_memory(&DataKeys::random(&mut OsRng)).unwrap();
+    let key = SigningKey::from_bytes(&[11; 32]);
+    let device = DeviceId::from_bytes(key.verifying_key().to_bytes());
+    let actor = actor_id(&device, &DOCUMENT, &EpochId::from_bytes([1; 32]));
+    let mut document = Document::genesis(DOCUMENT);
+    let changes: Vec<_> = (0..7).map(|number| document.append(&actor, &[fact(&key, number)]).unwrap()).collect();
+    let mut batch = store.begin().unwrap();
+    assert_eq!(batch.append_change(DOCUMENT, changes[0].raw_bytes()).unwrap(), 0);
+    assert_eq!(batch.append_changes(DOCUMENT, changes[1..6].iter().map(|change| change.raw_bytes())).unwrap(), 1);
+    assert_eq!(batch.append_changes(DOCUMENT, []).unwrap(), 6);
+    assert_eq!(batch.append_change(DOCUMENT, changes[6].raw_bytes()).unwrap(), 6);
+    batch.put_heads(DOCUMENT, &document.heads()).unwrap();
+    batch.commit().unwrap();
+    let stored = read(&store);
+    assert!(stored.changes.iter().map(Vec::as_slice).eq(changes.iter().map(|change| change.raw_bytes())));
+    assert_eq!(load(&stored).unwrap().save(), document.save());
+    assert_eq!(store.read().unwrap().reader().documents(Scope::Ours).unwrap()[&DOCUMENT].appended, 7);
+}
+
+#[test]
 fn a_document_comes_back_from_its_changes_and_from_its_snapshot() {
     let keys = DataKeys::random(&mut OsRng);
     let disk = MemoryDisk::new();

@@ -96,9 +96,7 @@ impl Replica {
         };
         let heads = document.heads();
         let changes = admitted.changes.len();
-        for change in &admitted.changes {
-            stage.batch.append_change(id, change.raw_bytes()).map_err(StageError::from)?;
-        }
+        stage.batch.append_changes(id, admitted.changes.iter().map(Change::raw_bytes)).map_err(StageError::from)?;
         stage.batch.put_heads(id, &heads).map_err(StageError::from)?;
         stage.changes.entry(id).or_default().extend(admitted.changes);
         let touched = touched(&arrivals);

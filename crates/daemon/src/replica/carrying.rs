@@ -251,9 +251,7 @@ impl Replica {
         let document = self.documents.load(&stage.batch.reader(), id)?;
         let carried = document.carry(carry::changes(id, entries)?)?;
         let heads = document.heads();
-        for change in &carried {
-            stage.batch.append_change(id, change.raw_bytes())?;
-        }
+        stage.batch.append_changes(id, carried.iter().map(Change::raw_bytes))?;
         // Also when there is nothing to carry: that it is there at all says that the one before is not written to.
         stage.batch.put_heads(id, &heads)?;
         let any = !carried.is_empty();
