@@ -75,6 +75,10 @@ async function carryOut(command: Command): Promise<unknown> {
   }
 }
 
+// Standard output is for answers alone: automerge-repo logs there when a message cannot be received any more, and whoever asked
+// read that as the answer.
+console.log = console.error;
+
 // The adapter throws out of a listener when a connection is refused, again at every retry.
 process.on("uncaughtException", (error) => process.stderr.write(`uncaught: ${error.message}\n`));
 
