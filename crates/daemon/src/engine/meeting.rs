@@ -15,6 +15,7 @@ use betwixt_sync::session::{
 use betwixt_sync::wire::{DocumentName, GoodbyeReason, IncomingStream, Lane};
 
 use super::talk::Conversation;
+use super::writes::Arrive;
 use super::{Engine, LAZY, Output, PeerChange, Talk, Trouble, Write};
 use crate::replica::{Replica, StageError};
 
@@ -229,16 +230,8 @@ impl<W, A> Engine<W, A> {
                 let document = document.within(scope);
                 let (from, persist, later) = (peer, id, Vec::new());
                 let reading = self.read_ahead(document, &changes);
-                self.queue.push_back(Write::Arrive {
-                    connection,
-                    lane,
-                    from,
-                    persist,
-                    document,
-                    changes,
-                    later,
-                    reading,
-                });
+                let arrive = Arrive { connection, lane, from, persist, document, changes, later, reading };
+                self.queue.push_back(Write::Arrive(arrive));
             }
             session::Output::SyncState { document, state } => {
                 self.lazy.sync_states.insert((peer, document.within(scope)), state);

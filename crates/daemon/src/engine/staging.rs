@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use super::attachments::attachments_setting;
 use super::meeting::counters_setting;
 use super::networks;
-use super::writes::{After, Flight, Lazy, Write};
+use super::writes::{After, Arrive, Flight, Lazy, Write};
 use super::{Engine, LAZY, MAX_STAGE, Moment, Output, Trouble};
 use crate::replica::{ArriveError, Committed, OpenError, Reading, Replica, Stage, StageError};
 
@@ -165,10 +165,12 @@ impl<W, A> Engine<W, A> {
                 after.push(After::RosterSettled { connection, changed });
             }
             // The private part was locked meanwhile; the next session brings them again.
-            Write::Arrive { document, .. }
+            Write::Arrive(Arrive { document, .. })
                 if replica.space(document.scope).is_none() && document.scope == Scope::Mine => {}
-            Write::Arrive { connection, lane, from, persist, document, changes, later, reading } => {
-                let outcome = replica.arrive(stage, from, moment.at, document, changes, reading.as_ref());
+            Write::Arrive(mut arrive) => {
+                let Arrive { connection, lane, from, persist, document, .. } = arrive;
+                let changes = std::mem::take(&mut arrive.changes);
+                let outcome = replica.arrive(stage, from, moment.at, document, changes, arrive.reading.as_ref());
                 let session = self.session(connection, lane);
                 match outcome {
                     Ok(arrived) if arrived.superseded => after.push(After::Superseded(connection, lane, persist)),
@@ -177,21 +179,12 @@ impl<W, A> Engine<W, A> {
                         if keys > 0 || facts > 0 {
                             self.outputs.push_back(Output::Meaningless { peer: from, keys, facts });
                         }
-                        if later.is_empty() {
+                        if arrive.later.is_empty() {
                             after.push(After::Persisted(connection, lane, persist, document));
                         } else {
                             // Before anything else that came, so that what builds on it finds it.
-                            let (changes, later) = (later, Vec::new());
-                            self.queue.push_front(Write::Arrive {
-                                connection,
-                                lane,
-                                from,
-                                persist,
-                                document,
-                                changes,
-                                later,
-                                reading,
-                            });
+                            arrive.changes = std::mem::take(&mut arrive.later);
+                            self.queue.push_front(Write::Arrive(arrive));
                         }
                     }
                     Err(ArriveError::Refused(error)) => {
@@ -333,9 +326,7 @@ impl<W, A> Engine<W, A> {
         }
         let waiting = std::mem::take(&mut self.queue).into_iter().filter_map(|write| match write {
             Write::Own(write) => Some(write),
-            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive { .. } | Write::CarryOn(_) | Write::Held(..) => {
-                None
-            }
+            Write::BeginSession(_) | Write::Roster(..) | Write::Arrive(_) | Write::CarryOn(_) | Write::Held(..) => None,
         });
         self.outputs.push_back(Output::Lost { after: lost, waiting: waiting.collect(), error });
         for connection in self.talks.keys().copied().collect::<Vec<_>>() {

@@ -24,35 +24,39 @@ pub(super) enum Write<W> {
     /// The roster that a peer told.
     Roster(ConnectionId, Vec<Vec<u8>>),
     /// Changes that a peer brought.
-    Arrive {
-        /// Where they came.
-        connection: ConnectionId,
-        /// Over which of its sessions.
-        lane: Lane,
-        /// Who brought them.
-        from: DeviceId,
-        /// The session's name for them.
-        persist: PersistId,
-        /// The document.
-        document: DocumentId,
-        /// The changes.
-        changes: Vec<Change>,
-        /// Those that follow them under the same name, in a stage of their own.
-        later: Vec<Change>,
-        /// What is read of them ahead, where they are many.
-        reading: Option<Reading>,
-    },
+    Arrive(Arrive),
     /// A document that a session asked for cannot be read: its next generation begins.
     CarryOn(DocumentId),
     /// A peer has everything of a scope, while older generations of its documents wait for everybody to have it.
     Held(DeviceId, Scope),
 }
 
+/// Changes that a peer brought.
+#[derive(Debug)]
+pub(super) struct Arrive {
+    /// Where they came.
+    pub(super) connection: ConnectionId,
+    /// Over which of its sessions.
+    pub(super) lane: Lane,
+    /// Who brought them.
+    pub(super) from: DeviceId,
+    /// The session's name for them.
+    pub(super) persist: PersistId,
+    /// The document.
+    pub(super) document: DocumentId,
+    /// The changes.
+    pub(super) changes: Vec<Change>,
+    /// Those that follow them under the same name, in a stage of their own.
+    pub(super) later: Vec<Change>,
+    /// What is read of them ahead, where they are many.
+    pub(super) reading: Option<Reading>,
+}
+
 impl<W> Write<W> {
     /// Leaves what is beyond so many changes for later. What is cut off never comes before what it builds on: a message tells
     /// changes in an order in which they can be taken.
     pub(super) fn cut(&mut self, at: usize) {
-        if let Self::Arrive { changes, later, .. } = self
+        if let Self::Arrive(Arrive { changes, later, .. }) = self
             && changes.len() > at
         {
             let rest = changes.split_off(at);
@@ -63,7 +67,7 @@ impl<W> Write<W> {
     /// How many changes it brings.
     pub(super) fn changes(&self) -> usize {
         match self {
-            Self::Arrive { changes, .. } => changes.len(),
+            Self::Arrive(arrive) => arrive.changes.len(),
             _ => 0,
         }
     }

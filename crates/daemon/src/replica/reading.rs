@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use automerge::{Change, ChangeHash};
-use betwixt_model::document::{Arrival, Document, DocumentError, DocumentId, arrivals_of_each};
+use betwixt_model::document::{Arrival, Document, DocumentError, DocumentId, arrivals_of_each, read_changes};
 
 /// Changes that came together and can be read ahead, in pieces.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ pub(super) fn apply(
     for change in changes {
         arrivals.extend(match reading.take(&change.hash()) {
             Some(read) => read,
-            None => arrivals_of_each(document.id(), std::slice::from_ref(change))?.into_iter().flatten().collect(),
+            None => read_changes(document.id(), std::slice::from_ref(change))?,
         });
     }
     Ok(arrivals)

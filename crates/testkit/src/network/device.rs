@@ -603,9 +603,9 @@ impl Device {
                     running.engine.handle_chunk_stored(now, &place, stored);
                 }
                 Output::AttachmentArrived { items, .. } => counts.files += items.len() as u64,
-                // Dials fail by themselves; who is in step is asked for when it counts.
                 // Some are read ahead and some are not, which makes no difference.
                 Output::ReadAhead(reading) => reading.pieces().step_by(2).for_each(|piece| piece.read()),
+                // Dials fail by themselves; who is in step is asked for when it counts.
                 Output::Cancel(_) | Output::Verify { .. } | Output::Peer { .. } => {}
             }
         }
