@@ -117,6 +117,12 @@ async fn a_device_is_added_with_the_passphrase_and_while_nothing_was_written_on_
     laptop.client().pairing_cancel().await.unwrap();
     until("the end", async || matches!(phone.client().pairing().await.unwrap(), Pairing::Failed { .. })).await;
     assert_eq!(laptop.client().devices().await.unwrap().len(), 1);
+    // Whoever answers the question after that is told why there is none any more.
+    let late = phone.client().pairing_confirm(&ConfirmPairing { yes: true, passphrase: None }).await;
+    let (kind, words) = refused(late);
+    assert_eq!(kind, ProblemKind::Pairing);
+    let Pairing::Failed { reason } = phone.client().pairing().await.unwrap() else { panic!("it was tried again") };
+    assert!(words.contains(&reason), "{words}");
 
     // What was written on a device is its writer's: it becomes nobody else's.
     write(&phone, "mine").await;

@@ -154,8 +154,11 @@ impl Open {
 
     /// What the person says to the question. For [`Open::pairing_takes_passphrase`] the passphrase was found to be right.
     pub(crate) fn pairing_confirm(&mut self, yes: bool, now: Instant) -> Result<api::Pairing, Problem> {
-        let Stage::Asking(peer, _) = &self.pairing.stage else {
-            return Err(refused("There is nothing to confirm just now."));
+        let peer = match &self.pairing.stage {
+            Stage::Asking(peer, _) => peer,
+            // It failed while the person thought about it.
+            Stage::Failed(reason) => return Err(refused(reason.as_str())),
+            _ => return Err(refused("There is nothing to confirm just now.")),
         };
         let device = peer.device;
         if yes {
