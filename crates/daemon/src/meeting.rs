@@ -16,11 +16,11 @@ impl Open {
     /// Something happened on the network.
     pub(crate) fn handle_net(&mut self, event: NetEvent, now: Instant) {
         match event {
-            NetEvent::Connected { connection, peer, direction, .. } => {
+            NetEvent::Connected { connection, peer, direction, remote } => {
                 if self.paused {
                     self.net.close(connection, CloseCode::Done);
                 } else {
-                    self.engine.handle_connected(connection, peer, direction);
+                    self.engine.handle_connected(connection, peer, direction, remote);
                 }
             }
             NetEvent::Frame { connection, stream, frame } => {

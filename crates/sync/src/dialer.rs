@@ -5,7 +5,9 @@
 //!
 //! A peer that is not connected is dialled in rounds: its addresses one after the other a quarter of a second apart (as in
 //! RFC 8305), those on the link first, until one answers. After a round without an answer the next one waits, twice as long
-//! each time up to a minute, with jitter; news (an address, another network, waking up) begin a round at once.
+//! each time, with jitter; news (an address, another network, waking up) begin a round at once. The waits grow to a minute
+//! for a peer with an address by hand, and to five for others: a peer that comes back dials by itself, and one that is away
+//! for good costs some packets an hour. An address at which another peer is connected is passed over.
 //!
 //! When both devices dial each other, both connections may come to stand; with several addresses, more. Within [`WINDOW`] the one that the lesser device
 //! dialled is used, the same on both sides; otherwise the newest one is, since it may replace one that is dead without
@@ -59,8 +61,11 @@ pub const HEAD_START: Duration = Duration::from_millis(150);
 /// The longest wait before the second round; it doubles from there.
 pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest wait between rounds.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest wait between rounds over a peer's addresses, if none was set by hand.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The longest wait between rounds if an address was set by hand: perhaps only this device knows where the other one is.
+pub const LONGEST_WAIT_BY_HAND: Duration = Duration::from_secs(60);
 
 /// A connection that was lost before it lived so long counts as a failed round.
 pub const SETTLED: Duration = Duration::from_secs(10);
@@ -288,8 +293,15 @@ impl Dialer {
         if self.own < *peer { Duration::ZERO } else { HEAD_START }
     }
 
-    /// A connection whose peer has answered on the level of the application.
-    pub fn handle_connected(&mut self, peer: DeviceId, connection: ConnectionId, direction: Direction, now: Instant) {
+    /// A connection whose peer, which is at `remote`, has answered on the level of the application.
+    pub fn handle_connected(
+        &mut self,
+        peer: DeviceId,
+        connection: ConnectionId,
+        direction: Direction,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
         let is_lesser = self.own < peer;
         let Some(entry) = self.peers.get_mut(&peer) else {
             self.outputs.push_back(Output::Close(connection));
@@ -308,7 +320,7 @@ impl Dialer {
                 Some(attempt.round)
             }
         };
-        let fresh = Connected { connection, dialled, at: now };
+        let fresh = Connected { connection, remote, dialled, at: now };
         let current = entry.current.take();
         let (used, spare) = match current {
             None => (fresh, None),
@@ -392,9 +404,10 @@ impl Dialer {
     /// How long to wait after one more failed round: half of it certain, half of it drawn.
     fn wait(&mut self, peer: &DeviceId) -> Duration {
         let Some(entry) = self.peers.get_mut(peer) else { return LONGEST_WAIT };
+        let longest = if entry.has_by_hand() { LONGEST_WAIT_BY_HAND } else { LONGEST_WAIT };
         let doubled = FIRST_WAIT.saturating_mul(1 << entry.failures.min(10));
         entry.failures = entry.failures.saturating_add(1);
-        let half = doubled.min(LONGEST_WAIT) / 2;
+        let half = doubled.min(longest) / 2;
         let steps = u32::try_from(self.rng.next_u64() % 1025).expect("at most 1024");
         half + half * steps / 1024
     }
@@ -440,6 +453,10 @@ impl Dialer {
             self.outputs.push_back(Output::Cancel(attempt));
             self.failed(attempt, now);
         }
+        // Where one peer is connected, no other one can be.
+        let taken: Vec<(DeviceId, SocketAddr)> =
+            self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.current.as_ref()?.remote))).collect();
+        let mut idle = Vec::new();
         for (id, peer) in &mut self.peers {
             let kept = peer.spares.iter().position(|(_, until)| now < *until).unwrap_or(peer.spares.len());
             self.outputs.extend(peer.spares.drain(..kept).map(|(spare, _)| Output::Close(spare.connection)));
@@ -447,16 +464,23 @@ impl Dialer {
                 continue;
             }
             peer.begin_round_if_due(now);
-            while let Some((address, source, on_link)) = peer.next_dial(now) {
+            let is_taken = |address: &SocketAddr| taken.iter().any(|(other, at)| other != id && at == address);
+            while let Some((address, source, on_link)) = peer.next_dial(now, is_taken) {
                 let attempt = AttemptId(self.next_attempt);
                 self.next_attempt += 1;
                 let round = peer.round_began;
                 peer.attempts.insert(attempt, Attempt { address, source, on_link, started: now, round });
                 self.outputs.push_back(Output::Dial { attempt, peer: *id, address });
             }
-            // However a round ended, another one follows.
             if peer.is_idle() {
-                peer.next_round = Some(now + FIRST_WAIT);
+                idle.push(*id);
+            }
+        }
+        // However a round ended, another one follows.
+        for id in idle {
+            let wait = self.wait(&id);
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.next_round = Some(now + wait);
             }
         }
     }

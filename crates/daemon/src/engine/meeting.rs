@@ -1,6 +1,7 @@
 //! Meeting: connections, a session each, and the dialler that decides which of them there are.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::Instant;
 
@@ -32,9 +33,15 @@ pub fn peers(replica: &Replica) -> Vec<DeviceId> {
 }
 
 impl<W, A> Engine<W, A> {
-    /// A connection was made: its session begins once its counter is on disk.
-    pub fn handle_connected(&mut self, connection: ConnectionId, peer: DeviceId, direction: Direction) {
-        self.talks.insert(connection, Talk::new(peer, direction));
+    /// A connection to a peer at `remote` was made: its session begins once its counter is on disk.
+    pub fn handle_connected(
+        &mut self,
+        connection: ConnectionId,
+        peer: DeviceId,
+        direction: Direction,
+        remote: SocketAddr,
+    ) {
+        self.talks.insert(connection, Talk::new(peer, direction, remote));
         self.queue.push_back(Write::BeginSession(connection));
     }
 
@@ -213,7 +220,7 @@ impl<W, A> Engine<W, A> {
 
     fn carry_out(&mut self, connection: ConnectionId, lane: Lane, output: session::Output, now: Instant) {
         let Some(talk) = self.talks.get_mut(&connection) else { return };
-        let (peer, direction) = (talk.peer, talk.direction);
+        let (peer, direction, remote) = (talk.peer, talk.direction, talk.remote);
         let Some(conversation) = talk.conversation(lane) else { return };
         let scope = match lane {
             Lane::Shared => Scope::Ours,
@@ -251,7 +258,7 @@ impl<W, A> Engine<W, A> {
                 talk.was_met = true;
                 self.lazy.counters.push((peer, counter));
                 self.lazy_at.get_or_insert(now + LAZY);
-                self.dialer.handle_connected(peer, connection, direction, now);
+                self.dialer.handle_connected(peer, connection, direction, remote, now);
                 self.outputs.push_back(Output::Peer { peer, change: PeerChange::Met });
             }
             session::Output::Event(Event::InStep) => {

@@ -1,5 +1,6 @@
 //! A connection with a peer, and the sessions on it.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::Instant;
 
@@ -69,6 +70,8 @@ impl PrivateTalk {
 pub struct Talk {
     pub(super) peer: DeviceId,
     pub(super) direction: Direction,
+    /// Where the peer was when the connection was made.
+    pub(super) remote: SocketAddr,
     /// Over what is shared. Begins when its counter is on disk.
     pub(super) shared: Conversation,
     pub(super) private: PrivateTalk,
@@ -78,9 +81,9 @@ pub struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(peer: DeviceId, direction: Direction) -> Self {
+    pub(super) fn new(peer: DeviceId, direction: Direction, remote: SocketAddr) -> Self {
         let (shared, private) = (Conversation::default(), PrivateTalk::default());
-        Self { peer, direction, shared, private, was_met: false, closed: false }
+        Self { peer, direction, remote, shared, private, was_met: false, closed: false }
     }
 
     /// The device at the other end.

@@ -48,6 +48,8 @@ pub(super) struct Attempt {
 
 pub(super) struct Connected {
     pub(super) connection: ConnectionId,
+    /// Where the peer was when it began.
+    pub(super) remote: SocketAddr,
     /// When the round began that dialled it; `None` when the peer did.
     pub(super) dialled: Option<Option<Instant>>,
     pub(super) at: Instant,
@@ -94,6 +96,10 @@ impl Peer {
     pub(super) fn has_room_by_hand(&self, address: &SocketAddr) -> bool {
         let by_hand = self.candidates.iter().filter(|candidate| candidate.source == Source::ByHand);
         by_hand.filter(|candidate| candidate.address != *address).count() < MAX_BY_HAND
+    }
+
+    pub(super) fn has_by_hand(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.source == Source::ByHand)
     }
 
     /// Whether the address is new. One known from a better source keeps it.
@@ -164,14 +170,19 @@ impl Peer {
         !self.queue.is_empty() && self.attempts.len() < MAX_PARALLEL
     }
 
-    /// The next address of the round, if its time has come.
-    pub(super) fn next_dial(&mut self, now: Instant) -> Option<(SocketAddr, Source, bool)> {
+    /// The next address of the round, if its time has come. Those that are taken by others are passed over.
+    pub(super) fn next_dial(
+        &mut self,
+        now: Instant,
+        is_taken: impl Fn(&SocketAddr) -> bool,
+    ) -> Option<(SocketAddr, Source, bool)> {
         if !self.may_dial() || self.next_dial.is_some_and(|next| now < next) {
             return None;
         }
         while let Some(address) = self.queue.pop_front() {
             // It may have been forgotten meanwhile.
-            if let Some(candidate) = self.candidates.iter().find(|candidate| candidate.address == address) {
+            let candidate = self.candidates.iter().find(|candidate| candidate.address == address);
+            if let Some(candidate) = candidate.filter(|_| !is_taken(&address)) {
                 self.next_dial = Some(now + STAGGER);
                 return Some((address, candidate.source, candidate.on_link));
             }

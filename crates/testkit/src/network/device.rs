@@ -33,7 +33,7 @@ pub(super) enum Input {
     /// A person says something. What they saw is decided when it is said, from the page that they have before them.
     Say(Thought),
     /// A connection was made.
-    Connected { connection: ConnectionId, peer: DeviceId, direction: Direction },
+    Connected { connection: ConnectionId, peer: DeviceId, direction: Direction, remote: SocketAddr },
     /// A frame came.
     Frame { connection: ConnectionId, stream: IncomingStream, bytes: Vec<u8> },
     /// A connection is gone.
@@ -378,7 +378,9 @@ impl Device {
         let Some(Running { replica, engine, .. }) = &mut self.running else { return };
         match input {
             Input::Say(thought) => engine.write(Wish::Say(thought)),
-            Input::Connected { connection, peer, direction } => engine.handle_connected(connection, peer, direction),
+            Input::Connected { connection, peer, direction, remote } => {
+                engine.handle_connected(connection, peer, direction, remote);
+            }
             Input::Frame { connection, stream, bytes } => engine.handle_frame(replica, now, connection, stream, bytes),
             Input::Lost { connection } => engine.handle_lost(connection, now),
             Input::DialFailed { attempt } => engine.handle_dial_failed(attempt, now),

@@ -450,10 +450,11 @@ impl Network {
             self.survived.fault("second connection");
         }
         let connection = self.wires.connect(from, to, self.queue.now() + wait);
-        let peer = self.devices[to].id;
-        self.give_in(wait, from, Input::Connected { connection, peer, direction: Direction::Outgoing(attempt) });
-        let peer = self.devices[from].id;
-        self.give(to, Input::Connected { connection, peer, direction: Direction::Incoming });
+        let (peer, remote) = (self.devices[to].id, self.devices[to].address);
+        let direction = Direction::Outgoing(attempt);
+        self.give_in(wait, from, Input::Connected { connection, peer, direction, remote });
+        let (peer, remote) = (self.devices[from].id, self.devices[from].address);
+        self.give(to, Input::Connected { connection, peer, direction: Direction::Incoming, remote });
     }
 
     fn send(&mut self, from: usize, connection: ConnectionId, stream: OutgoingStream, bytes: Vec<u8>) {

@@ -119,11 +119,12 @@ impl Meeting {
         while let Some(output) = self.engines[who].poll_output() {
             any = true;
             match output {
-                Output::Dial { attempt, .. } if who == 0 && !talk.connected => {
+                Output::Dial { attempt, address, .. } if who == 0 && !talk.connected => {
                     talk.connected = true;
                     let direction = Direction::Outgoing(attempt);
-                    self.engines[0].handle_connected(talk.connection, devices[1], direction);
-                    self.engines[1].handle_connected(talk.connection, devices[0], Direction::Incoming);
+                    self.engines[0].handle_connected(talk.connection, devices[1], direction, address);
+                    let from = SocketAddr::from(([192, 0, 2, 1], 4000));
+                    self.engines[1].handle_connected(talk.connection, devices[0], Direction::Incoming, from);
                 }
                 Output::Dial { attempt, .. } => self.engines[who].handle_dial_failed(attempt, self.now),
                 Output::Send { stream, frame, .. } => {
