@@ -26,10 +26,10 @@ pub struct Piece {
 }
 
 #[derive(Debug)]
-enum State {
-    Unread(Vec<Change>),
-    /// What each brings that was not taken yet.
-    Read(BTreeMap<ChangeHash, Vec<Arrival>>),
+struct State {
+    unread: Vec<Change>,
+    /// What each of the others brings that was not taken yet.
+    read: BTreeMap<ChangeHash, Vec<Arrival>>,
 }
 
 impl Reading {
@@ -37,7 +37,8 @@ impl Reading {
     pub fn new(document: DocumentId, changes: &[Change], piece: usize) -> Self {
         let pieces = changes.chunks(piece.max(1)).map(|changes| {
             let hashes = changes.iter().map(Change::hash).collect();
-            Arc::new(Piece { document, hashes, state: Mutex::new(State::Unread(changes.to_vec())) })
+            let state = State { unread: changes.to_vec(), read: BTreeMap::new() };
+            Arc::new(Piece { document, hashes, state: Mutex::new(state) })
         });
         Self { pieces: pieces.collect() }
     }
@@ -60,21 +61,18 @@ impl Piece {
     }
 
     fn take(&self, change: &ChangeHash) -> Option<Vec<Arrival>> {
-        match &mut *self.been_read() {
-            State::Unread(_) => None,
-            State::Read(arrivals) => arrivals.remove(change),
-        }
+        self.been_read().read.remove(change)
     }
 
     /// Read by now: by this thread, or by another that is waited for.
     fn been_read(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked with it left it as it was.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Unread(changes) = &*state {
+        let unread = std::mem::take(&mut state.unread);
+        if !unread.is_empty() {
             // Where Automerge panics on one, nothing of the piece counts as read: each is read when it has its turn, and the one that
             // it is fails then, if it has any.
-            let arrivals = arrivals_of_each(self.document, changes).unwrap_or_default();
-            *state = State::Read(changes.iter().map(Change::hash).zip(arrivals).collect());
+            let arrivals = arrivals_of_each(self.document, &unread).unwrap_or_default();
+            state.read = unread.iter().map(Change::hash).zip(arrivals).collect();
         }
         state
     }
