@@ -226,6 +226,32 @@ async fn durable_before_told_a_transfer_that_kill_9_breaks_off_goes_on_where_it_
     assert_eq!(names[0], names[1]);
 }
 
+/// Which files a life names is read after the home was opened, 64 attachments in a turn of the loop: whoever unlocked waited for it, 0.2 s
+/// after a hundred years. What is here can be read at once all the same, and what is named is told once all of it was read.
+#[tokio::test]
+async fn hundreds_of_files_are_here_when_the_home_is_opened_and_all_come_to_the_other_device() {
+    let (mut robin, mut kim) = couple_on_loopback().await.unwrap();
+    robin.client().pause().await.unwrap();
+    kim.down().await.unwrap();
+    let mut added = Vec::new();
+    for number in 0..150_u64 {
+        let (new, photo) = (NewAttachment::default(), content(number, 200));
+        let file = attach(&robin, &format!("photo {number}"), &new, "image/x-photo", &photo).await.unwrap();
+        added.push((file.attachment.id, photo));
+    }
+    robin.down().await.unwrap();
+    robin.up_and_unlock().await.unwrap();
+    for (id, photo) in [&added[0], &added[149]] {
+        assert!(has(&robin, id, photo).await, "a file is here, and was not read yet");
+    }
+    kim.up_and_unlock().await.unwrap();
+    robin.client().resume().await.unwrap();
+    introduce(&robin, &kim).await.unwrap();
+    for (id, photo) in &added {
+        until("a photo at the partner's", async || has(&kim, id, photo).await).await;
+    }
+}
+
 #[tokio::test]
 async fn a_photo_loses_its_place_unless_that_is_kept_and_what_cannot_lose_it_is_not_added_unseen() {
     let home = Home::on_loopback();

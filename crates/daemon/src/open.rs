@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::Options;
 use crate::answer::once::Once;
 use crate::answer::problem::unreadable;
+use crate::attaching::Shelving;
 use crate::bridge::Bridge;
 use crate::bridging::Sockets;
 use crate::engine::{self, Engine, Knocks};
@@ -87,6 +88,7 @@ pub(crate) struct Open {
     /// The attached files on the disk, who reads and writes them, and how many may be taken in at once.
     pub(crate) attachments: Attachments,
     pub(crate) porter: Porter,
+    pub(crate) shelving: Shelving,
     pub(crate) adding: Arc<Semaphore>,
     pub(crate) bridge: Bridge,
     pub(crate) sockets: Sockets,
@@ -162,6 +164,7 @@ impl Open {
             backups: Once::default(),
             attachments,
             porter,
+            shelving: Shelving::default(),
             adding: Arc::new(Semaphore::new(MAX_ADDING)),
             bridge: Bridge::default(),
             sockets: Sockets::default(),
@@ -181,7 +184,7 @@ impl Open {
             epoch_renewed: false,
         };
         for scope in [Scope::Ours, Scope::Mine] {
-            open.open_attachments(scope);
+            open.open_attachments(scope, now);
         }
         // Before there is anybody to dial.
         open.engine.dialer().set_enabled(!paused, now);
@@ -196,10 +199,10 @@ impl Open {
     }
 
     /// Opens the home as what it has become: another device of somebody's, with the keys that it had.
-    pub(crate) fn joined(&mut self) -> Result<(), Problem> {
+    pub(crate) fn joined(&mut self, now: Instant) -> Result<(), Problem> {
         self.house.open_anew()?;
         for scope in [Scope::Ours, Scope::Mine] {
-            self.open_attachments(scope);
+            self.open_attachments(scope, now);
         }
         self.differing = Differing::new(&self.house.replica).map_err(|error| unreadable(&error))?;
         self.waiting = Waiting::default();
@@ -237,6 +240,7 @@ impl Open {
             self.requests.poll_timeout(),
             self.told.poll_timeout(),
             self.bridge.poll_timeout(),
+            self.shelving.poll_timeout(),
             self.here_until,
             self.searching.poll_timeout().filter(|_| !self.engine.is_recovering()),
             self.idle.poll_timeout().filter(|_| self.house.store.mine_is_open()),
@@ -253,6 +257,7 @@ impl Open {
         self.handle_pairing_timeout(now);
         self.told.forget(now);
         self.bridge.handle_timeout(now);
+        self.go_on_shelving(now);
         if self.requests.poll_timeout().is_some_and(|until| until <= now) {
             self.end_logins(now);
         }

@@ -98,11 +98,11 @@ impl Open {
                 self.pairing_stored(&peer);
                 self.bridge.opened();
                 // There was no shared part before.
-                self.open_attachments(Scope::Ours);
+                self.open_attachments(Scope::Ours, now);
                 outcome
             }
             After::Joined(peer) => {
-                if let Err(error) = self.joined() {
+                if let Err(error) = self.joined(now) {
                     tracing::error!(%error, "the home cannot be opened as what it is now");
                     self.trouble("This home is another device of yours now. Restart `betwixt` to go on with it.");
                 }
@@ -234,7 +234,7 @@ impl Open {
         let locked = self.house.lock_mine();
         self.differing.forget(Scope::Mine);
         self.waiting.forget(Scope::Mine);
-        self.engine.attachments_locked(Scope::Mine);
+        self.lock_attachments();
         self.bridge.locked();
         self.notices.tell_all(NoticeKind::Locked);
         let locked = locked.and_then(|()| self.status(&home, Sees::Everything)).map(Response::Status);

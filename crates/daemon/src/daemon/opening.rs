@@ -153,7 +153,7 @@ impl Daemon {
                 let outcome = outcome.and_then(|key| open.house.unlock_mine(key));
                 if outcome.is_ok() {
                     open.private_opened(now);
-                    open.open_attachments(betwixt_model::document::Scope::Mine);
+                    open.open_attachments(betwixt_model::document::Scope::Mine, now);
                     open.tell_unlocked();
                 }
                 let _ = answer.send(outcome.and_then(|()| self.status(Sees::Everything).map(Response::Status)));

@@ -38,15 +38,11 @@ struct Shelf {
     wanted: Vec<AttachmentId>,
     /// Whether anything was ever named: if not, nobody is told anything.
     was_named: bool,
+    /// Whether all attachments were read: before, what is named is told to nobody, who would have to be told again.
+    is_read: bool,
 }
 
 impl Shelf {
-    fn new(items: Vec<(ItemId, Files)>, whole: BTreeSet<AttachmentId>) -> Self {
-        let mut shelf = Self { items, whole, ..Self::default() };
-        shelf.refresh();
-        shelf
-    }
-
     fn refresh(&mut self) {
         let named = self.items.iter().flat_map(|(_, files)| files.named.clone());
         self.named = named.collect();
@@ -56,10 +52,10 @@ impl Shelf {
         self.wanted = live.filter(|id| !self.whole.contains(id)).collect();
     }
 
-    /// What may be handed out, with its length; `None` where nothing was ever named.
+    /// What may be handed out, with its length; `None` where nothing was ever named, and until everything was read.
     fn offered(&self) -> Option<BTreeMap<AttachmentId, u64>> {
         let offered = self.named.iter().filter(|(id, _)| self.whole.contains(*id));
-        self.was_named.then(|| offered.map(|(id, file)| (*id, file.bytes)).collect())
+        (self.was_named && self.is_read).then(|| offered.map(|(id, file)| (*id, file.bytes)).collect())
     }
 }
 
@@ -112,10 +108,35 @@ fn scope_of(lane: Lane) -> Scope {
 }
 
 impl<W, A> Engine<W, A> {
-    /// A scope was opened: what its facts name, and what of it is whole on the disk.
-    pub fn attachments_opened(&mut self, scope: Scope, items: Vec<(ItemId, Files)>, whole: BTreeSet<AttachmentId>) {
-        self.attachments.shelves.insert(scope, Shelf::new(items, whole));
-        self.attachments.changed = true;
+    /// A scope was opened, in which these files are whole on the disk. What its facts name follows with
+    /// [`Engine::attachments_read`].
+    pub fn attachments_opened(&mut self, scope: Scope, whole: BTreeSet<AttachmentId>) {
+        self.attachments.shelves.insert(scope, Shelf { whole, ..Shelf::default() });
+    }
+
+    /// What the facts of some attachments name, which were founded before all that were read so far, in the order in which
+    /// they were founded; and whether these were the last. An attachment of which something is said meanwhile is told with
+    /// [`Engine::attachment_said`], and is not among these, or is, as it is then. Answers everything that is named once the last was read.
+    pub fn attachments_read(
+        &mut self,
+        scope: Scope,
+        items: Vec<(ItemId, Files)>,
+        last: bool,
+    ) -> Option<BTreeSet<AttachmentId>> {
+        let shelf = self.attachments.shelves.get_mut(&scope)?;
+        shelf.items.splice(0..0, items);
+        shelf.refresh();
+        shelf.is_read |= last;
+        self.attachments.changed |= last;
+        last.then(|| shelf.named.keys().copied().collect())
+    }
+
+    /// Files that nothing names were taken away from the disk; these are whole there now.
+    pub fn attachments_swept(&mut self, scope: Scope, whole: BTreeSet<AttachmentId>) {
+        if let Some(shelf) = self.attachments.shelves.get_mut(&scope) {
+            shelf.whole = whole;
+            shelf.refresh();
+        }
     }
 
     /// A scope was locked.

@@ -108,8 +108,11 @@ impl Running {
 
 /// Tells the engine which files a scope names, and which are here.
 fn open_files(replica: &Replica, engine: &mut Engine<Wish, Followed>, shelf: &Shelf, scope: Scope) {
-    if let Some(items) = named(replica, scope) {
-        engine.attachments_opened(scope, items, shelf.whole(scope));
+    if let Some(mut earlier) = named(replica, scope) {
+        engine.attachments_opened(scope, shelf.whole(scope));
+        let later = earlier.split_off(earlier.len() / 2);
+        engine.attachments_read(scope, later, false);
+        engine.attachments_read(scope, earlier, true);
     }
 }
 
