@@ -5,9 +5,9 @@
 //!
 //! A peer that is not connected is dialled in rounds: its addresses one after the other a quarter of a second apart (as in
 //! RFC 8305), those on the link first, until one answers. After a round without an answer the next one waits, twice as long
-//! each time, with jitter; news (an address, another network, waking up) begin a round at once. The waits grow to a minute
-//! for a peer with an address by hand, and to five for others: a peer that comes back dials by itself, and one that is away
-//! for good costs some packets an hour. An address at which another peer is connected is passed over.
+//! each time, with jitter; news (an address, another network, waking up) begin a round at once. The waits grow to five
+//! minutes for a peer with an address by hand, and to fifteen for others: a peer that comes back dials by itself, and one that is
+//! away for good costs some packets an hour. An address at which another peer is connected is passed over.
 //!
 //! When both devices dial each other, both connections may come to stand; with several addresses, more. Within [`WINDOW`] the one that the lesser device
 //! dialled is used, the same on both sides; otherwise the newest one is, since it may replace one that is dead without
@@ -62,10 +62,10 @@ pub const HEAD_START: Duration = Duration::from_millis(150);
 pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest wait between rounds over a peer's addresses, if none was set by hand.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// The longest wait between rounds if an address was set by hand: perhaps only this device knows where the other one is.
-pub const LONGEST_WAIT_BY_HAND: Duration = Duration::from_secs(60);
+pub const LONGEST_WAIT_BY_HAND: Duration = Duration::from_secs(300);
 
 /// A connection that was lost before it lived so long counts as a failed round.
 pub const SETTLED: Duration = Duration::from_secs(10);

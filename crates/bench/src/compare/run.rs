@@ -51,6 +51,8 @@ async fn ask(
     let mut first = couple.installed.start(&couple.path(0)).await?;
     first.ask("read", json!({}), patience).await?;
     column.time(Figure::Cold, begun.elapsed());
+    // samod that was killed moments after it had loaded a document lacked that document from then on.
+    tokio::time::sleep(REST).await;
     drop(first);
     // Killed by that; what it had locked is free a moment later.
     tokio::time::sleep(REST).await;
