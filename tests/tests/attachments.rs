@@ -226,7 +226,7 @@ async fn durable_before_told_a_transfer_that_kill_9_breaks_off_goes_on_where_it_
     assert_eq!(names[0], names[1]);
 }
 
-/// Which files a life names is read after the home was opened, 64 attachments in a turn of the loop: whoever unlocked waited for it, 0.2 s
+/// Which files a life names is read after the home was opened, 64 attachments in a turn of the loop: whoever unlocked waited for it, 0.3 s
 /// after a hundred years. What is here can be read at once all the same, and what is named is told once all of it was read.
 #[tokio::test]
 async fn hundreds_of_files_are_here_when_the_home_is_opened_and_all_come_to_the_other_device() {

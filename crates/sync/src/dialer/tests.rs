@@ -121,7 +121,7 @@ fn rounds_back_off_with_jitter_and_news_end_the_wait() {
 }
 
 /// An address that is set by hand without naming a device counts for every device that is missing. Where the partner's laptop
-/// answers, the lost telephone was dialled every minute for years: 9 MB an hour, for seven such devices.
+/// answers, the lost telephone was dialled every minute for years: 0.7 MB an hour for each such device.
 #[test]
 fn where_one_peer_is_connected_no_other_one_is_dialled() {
     let start = Instant::now();
