@@ -104,15 +104,22 @@ impl Session {
         if brought_changes {
             changes.append(&mut exchange.parked);
         }
-        let persist = PersistId(self.next_persist);
-        self.next_persist += 1;
         // The peer speaks of it, so it has its turn.
         exchange.catching_up |= std::mem::take(&mut exchange.queued);
         exchange.synced = false;
-        exchange.persisting = Some(Persisting { message, changes: changes.clone(), brought_changes });
+        self.persist(id, Persisting { message, changes, brought_changes });
+        Ok(())
+    }
+
+    /// Asks the caller to store a message's changes.
+    fn persist(&mut self, id: DocumentName, persisting: Persisting) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let persist = PersistId(self.next_persist);
+        self.next_persist += 1;
+        let changes = persisting.changes.clone();
+        exchange.persisting = Some(persisting);
         self.persisting.insert(persist, id);
         self.outputs.push_back(Output::Persist { id: persist, document: id, changes });
-        Ok(())
     }
 
     /// The caller has stored what it was handed.
@@ -125,6 +132,13 @@ impl Session {
             exchange.park(changes, document);
             if exchange.parked.len() > caps::PARKED {
                 return Err(ProtocolViolation::TooManyParked(id));
+            }
+            // Whoever stores them in pieces offers the gate one piece after the other, and what waited in an earlier one may build on
+            // what came with a later one. Whatever is offered and can be taken is taken, or all of it refused, so this ends.
+            if exchange.parked.iter().any(|change| change.deps().iter().all(|hash| document.holds(hash))) {
+                let changes = std::mem::take(&mut exchange.parked);
+                self.persist(id, Persisting { message, changes, brought_changes });
+                return Ok(());
             }
         }
         exchange
@@ -197,6 +211,7 @@ impl Exchange {
 
     /// Takes in what the peer says of itself. The document holds the message's changes already and is not changed.
     fn hear(&mut self, message: Message, brought_changes: bool, document: &mut Document) -> Result<(), ChunkError> {
+        self.owes_answer |= brought_changes;
         let is_reset = message.need.is_empty() && matches!(message.have.as_slice(), [have] if *have == Have::default());
         let state = self.state(document);
         let last_sent_heads = state.last_sent_heads.clone();
@@ -243,7 +258,9 @@ impl Exchange {
         Some(saved)
     }
 
-    /// What Automerge has to say, within the caps.
+    /// What Automerge has to say, within the caps. Not what was said last: while the two differ, Automerge answers every message, and two
+    /// of which one waits for what the other takes for sent would do so for ever, as fast as they can. Silent, they part after
+    /// [`caps::STORED_WITHIN`], and the next session compares them anew.
     fn message_to_send(&mut self, document: &Document, packs: bool) -> Result<Vec<Frame>, CloseReason> {
         let missing = std::mem::take(&mut self.missing);
         let state = self.state(document);
@@ -255,10 +272,17 @@ impl Exchange {
         message.need = needed.into_iter().collect();
         cut(&mut message, state)?;
         self.unanswered = !message.changes.is_empty();
+        let owes_answer = std::mem::take(&mut self.owes_answer);
         if packs && let Some(packed) = packed(&mut message) {
+            self.said_last = None;
             return Ok(parts(&packed, |last, bytes| Frame::Packed { last, bytes }));
         }
         let bytes = message.encode();
+        let said = (!self.unanswered).then(|| blake3::hash(&bytes));
+        if said.is_some() && said == self.said_last && !owes_answer {
+            return Ok(Vec::new());
+        }
+        self.said_last = said;
         if bytes.len() > caps::MESSAGE {
             return Err(CloseReason::TooLarge("a sync message"));
         }

@@ -65,6 +65,10 @@ pub(super) struct Exchange {
     /// Changes are under way and the peer has said nothing since. What is new waits until it does, so that what is ahead
     /// of the peer's disk is bounded, and many small changes go as one message.
     pub(super) unanswered: bool,
+    /// The peer's last message brought changes, and waits to be answered, whatever there is to say.
+    pub(super) owes_answer: bool,
+    /// The hash of the last message sent, where it brought no changes.
+    pub(super) said_last: Option<blake3::Hash>,
     /// Both sides are known to have the same.
     pub(super) synced: bool,
 }

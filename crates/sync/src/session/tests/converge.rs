@@ -1,5 +1,7 @@
 //! What two devices have comes to be the same.
 
+use automerge::sync::{ChunkList, Message, MessageVersion};
+
 use super::*;
 
 #[test]
@@ -184,4 +186,49 @@ fn the_earliest_year_comes_first_and_two_documents_at_a_time() {
     assert_eq!(years, [StreamKey::Control].into_iter().chain(expected).collect::<Vec<_>>());
     connection.run(&mut homes);
     connection.assert_in_step(&homes);
+}
+
+/// Two who had each said 1,500 things apart spoke for ever, as fast as they could, and one lacked 98: a Bloom filter had taken the other's
+/// first for known, so that 1,402 waited for it. It came before the last 98, and the daemon, which takes a thousand of what comes at a
+/// time, offered those to the gate before the changes that had waited, on which they built. They waited then, with nothing missing.
+#[test]
+fn what_is_taken_in_pieces_comes_whole_though_a_piece_has_what_builds_on_a_later_one() {
+    for takes in 1..8 {
+        let mut homes = couple();
+        homes[0].takes = Some(takes);
+        homes[0].say(2026, "a");
+        let mut connection = meet(&mut homes, 1);
+        connection.say(&mut homes, 1, 2026, "b");
+        connection.run(&mut homes);
+        // What the peer's session says is made here, and it has said none of it itself.
+        let mut peer = homes[1].clone();
+        let before = peer.documents[&shared(2026)].heads();
+        for index in 0..6 {
+            peer.say(2026, &format!("apart {index}"));
+        }
+        let changes = peer.documents[&shared(2026)].changes_since(&before);
+        let message = |heads: usize, brought: &[usize]| {
+            let bytes: Vec<Vec<u8>> = brought.iter().map(|index| changes[*index].raw_bytes().to_vec()).collect();
+            let message = Message {
+                heads: vec![changes[heads].hash()],
+                need: vec![],
+                have: vec![],
+                changes: ChunkList::from(bytes),
+                flags: None,
+                version: MessageVersion::V1,
+            };
+            Frame::Sync { last: true, bytes: message.encode() }.encode()
+        };
+        let (now, end) = (connection.now, &mut connection.ends[0]);
+        let is_it = |(_, key): &(&IncomingStream, &StreamKey)| **key == StreamKey::Document(shared(2026));
+        let stream = *end.session.streams.iter().find(is_it).unwrap().0;
+        let mut hand = |frame: &[u8]| {
+            end.session.handle_frame(now, stream, frame).unwrap();
+            end.settle(now, &mut homes[0]);
+            end.session.exchanges[&shared(2026)].parked.len()
+        };
+        assert_eq!(hand(&message(4, &[1, 2, 3, 4])), 4, "they wait for the first");
+        assert_eq!(hand(&message(5, &[0, 5])), 0, "in pieces of {takes}");
+        assert_eq!(homes[0].documents[&shared(2026)].heads(), peer.documents[&shared(2026)].heads());
+    }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Home {
     pub(crate) said: u64,
     /// Whether sync states reach the disk.
     pub(crate) keeps_states: bool,
+    /// In pieces of how many changes it takes what came; `None` for all at once.
+    pub(crate) takes: Option<usize>,
     /// Whether facts name attached files.
     pub(crate) knows_attachments: bool,
     /// Those that are whole.
@@ -84,6 +86,7 @@ pub(crate) fn couple() -> [Home; 2] {
         roster: RosterOffer { heads: vec![[7; 32]], statements: vec![b"founding".to_vec()] },
         said: 0,
         keeps_states: true,
+        takes: None,
         knows_attachments: false,
         attachments: BTreeMap::new(),
         versions: VERSIONS,
@@ -223,9 +226,14 @@ impl End {
                     self.largest_persist = self.largest_persist.max(changes.len());
                     let (actors, named) = (home.actors(key), home.named(key));
                     let document = home.documents.entry(key).or_insert_with(|| Document::genesis(named));
-                    match admit(document, changes, &actors) {
-                        Ok(admitted) => {
-                            document.apply(&admitted.changes).unwrap();
+                    let pieces = changes.chunks(home.takes.unwrap_or(usize::MAX));
+                    let admitted = pieces.map(|piece| {
+                        let admitted = admit(document, piece.to_vec(), &actors)?;
+                        document.apply(&admitted.changes).unwrap();
+                        Ok(())
+                    });
+                    match admitted.collect::<Result<(), _>>() {
+                        Ok(()) => {
                             self.session.handle_persisted(now, id, document);
                             // A completion that comes twice does nothing.
                             self.session.handle_persisted(now, id, document);
