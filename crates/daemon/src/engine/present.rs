@@ -20,14 +20,40 @@ pub(super) struct PresentWanted {
     pub(super) asked: bool,
     /// It came.
     pub(super) came: Option<Vec<PresentFact>>,
-    /// It was asked of the peer: what documents bring waits for it until then.
-    awaited: Option<Instant>,
+    /// It was asked of the peer: what documents bring waits for it.
+    awaited: Option<Awaited>,
     /// It did not come for too long.
     is_late: bool,
 }
 
-/// For how long what documents bring waits for the present. The first of them comes with it, and takes longer to enter.
-const AWAITED: Duration = Duration::from_secs(3);
+/// A present that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    since: Instant,
+    /// Of how many bytes it last grew, and when.
+    bytes: usize,
+    grown: Instant,
+}
+
+/// For how long what documents bring waits for a present of which nothing comes. The first of them comes with it, and if it were
+/// entered before, the oldest year would be shown for how things stand. Whoever tells of it reads a life for it first: 0.6 s after thirty years, more on
+/// a machine that is busy.
+const STILL: Duration = Duration::from_secs(10);
+
+/// For how long at most, however it comes: a peer that sends it by the byte must not keep back what others bring.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+impl Awaited {
+    /// So many bytes have come by now.
+    fn seen(self, bytes: usize, now: Instant) -> Self {
+        if bytes == self.bytes { self } else { Self { bytes, grown: now, ..self } }
+    }
+
+    /// When it is no longer waited for.
+    fn until(&self) -> Instant {
+        (self.grown + STILL).min(self.since + AT_MOST)
+    }
+}
 
 impl<W, A> Engine<W, A> {
     /// Answers who asks for the present, and shows what came of it.
@@ -39,9 +65,13 @@ impl<W, A> Engine<W, A> {
                     continue;
                 };
                 let scope = session.scope();
-                present.is_late |= present.awaited.is_some_and(|until| until <= now);
-                let waits = session.awaits_present() && !present.is_late;
-                present.awaited = waits.then(|| present.awaited.unwrap_or(now + AWAITED));
+                present.awaited = session
+                    .awaited_present()
+                    .map(|bytes| present.awaited.unwrap_or(Awaited { since: now, bytes, grown: now }).seen(bytes, now));
+                present.is_late |= present.awaited.is_some_and(|awaited| awaited.until() <= now);
+                if present.is_late {
+                    present.awaited = None;
+                }
                 if std::mem::take(&mut present.asked) {
                     let facts = replica.present(scope).unwrap_or_else(|error| {
                         tracing::error!(%error, "the present cannot be read for another device");
@@ -67,7 +97,7 @@ impl<W, A> Engine<W, A> {
     pub(super) fn present_timeout(&self) -> Option<Instant> {
         let talks = self.talks.values().filter(|talk| !talk.closed);
         let conversations = talks.flat_map(|talk| [&talk.shared, &talk.private.conversation]);
-        conversations.filter_map(|conversation| conversation.present.awaited).min()
+        conversations.filter_map(|conversation| Some(conversation.present.awaited?.until())).min()
     }
 
     /// Takes what documents bring out of the queue while the present is awaited.
@@ -102,5 +132,27 @@ impl<W, A> Engine<W, A> {
         sessions
             .filter_map(betwixt_sync::session::Session::progress)
             .max_by_key(|progress| (progress.in_step, progress.of))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_present_is_waited_for_as_long_as_more_of_it_comes_and_not_for_ever() {
+        let since = Instant::now();
+        let at = |seconds| since + Duration::from_secs(seconds);
+        let mut awaited = Awaited { since, bytes: 0, grown: since };
+        assert_eq!(awaited.until(), at(10));
+        // Asked again and again while nothing comes, it waits no longer for that.
+        awaited = awaited.seen(0, at(9));
+        assert_eq!(awaited.until(), at(10));
+        awaited = awaited.seen(1, at(9));
+        assert_eq!(awaited.until(), at(19));
+        for (bytes, seconds) in (2..).zip((18..100).step_by(9)) {
+            awaited = awaited.seen(bytes, at(seconds));
+        }
+        assert_eq!(awaited.until(), at(60), "by the byte");
     }
 }

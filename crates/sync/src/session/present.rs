@@ -62,9 +62,12 @@ impl Session {
         }
     }
 
-    /// Whether the present was asked for and has not come.
-    pub fn awaits_present(&self) -> bool {
-        matches!(self.present.incoming, Incoming::Awaited(_)) && self.phase != Phase::Closed
+    /// How many bytes have come of a present that was asked for and has not come whole; `None` where none is awaited.
+    pub fn awaited_present(&self) -> Option<usize> {
+        match &self.present.incoming {
+            Incoming::Awaited(bytes) if self.phase != Phase::Closed => Some(bytes.len()),
+            _ => None,
+        }
     }
 
     pub(super) fn receive_ask_present(&mut self) -> Result<(), ProtocolViolation> {
