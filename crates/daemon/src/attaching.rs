@@ -122,17 +122,18 @@ impl Open {
             if self.shelving.left.get(scope).is_some_and(|left| left.contains(&key.item)) {
                 continue;
             }
-            let Some(space) = self.house.replica.space(*scope) else { continue };
-            let files = self.house.store.read().map_err(IndexError::Rows);
-            let files = files.and_then(|view| attachment::files(&view.reader().rows(*scope), &space, &key.item));
-            match files {
-                Ok(files) => {
-                    let gone = self.engine.attachment_said(*scope, key.item, files);
-                    if !gone.is_empty() {
-                        self.porter.give(Job::Remove { scope: *scope, files: gone });
-                    }
+            let read = match self.read_attachments(*scope, vec![key.item]) {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(%error, "the index of attached files cannot be read");
+                    continue;
                 }
-                Err(error) => tracing::error!(%error, "the index of attached files cannot be read"),
+            };
+            for (item, files) in read {
+                let gone = self.engine.attachment_said(*scope, item, files);
+                if !gone.is_empty() {
+                    self.porter.give(Job::Remove { scope: *scope, files: gone });
+                }
             }
         }
     }
