@@ -1,7 +1,7 @@
 //! Attached files in an open home: which the facts name, which are on the disk, and what the engine wants of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use betwixt_api::{Collection, Notice, NoticeKind};
 use betwixt_model::attachment::{self, FILE, Files, KIND};
@@ -18,6 +18,9 @@ use crate::replica::Committed;
 /// How many attachments are read in one turn of the loop: some milliseconds. Those of a life take some hundred, for which nobody
 /// should wait who unlocks.
 const AT_ONCE: usize = 64;
+
+/// How long whoever opened a scope is left alone with it, before what is yet to be read competes with their first page.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Attachments of scopes that were opened, which are yet to be read.
 #[derive(Debug, Default)]
@@ -48,8 +51,7 @@ impl Open {
         };
         self.engine.attachments_opened(scope, self.whole_attachments(scope));
         self.shelving.left.insert(scope, left);
-        self.shelve(scope);
-        self.shelving.at = Some(now);
+        self.shelving.at = Some(now + SETTLING);
     }
 
     /// The private part was locked.
@@ -58,8 +60,11 @@ impl Open {
         self.engine.attachments_locked(Scope::Mine);
     }
 
-    /// Goes on with what is yet to be read.
+    /// Goes on with what is yet to be read, when its time has come.
     pub(crate) fn go_on_shelving(&mut self, now: Instant) {
+        if self.shelving.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
         for scope in self.shelving.left.keys().copied().collect::<Vec<_>>() {
             self.shelve(scope);
         }
