@@ -199,8 +199,14 @@ impl Daemon {
         let State::Open(open) = &mut self.state else { return };
         open.search_if_due(now);
         loop {
-            open.engine.progress(&mut open.house.replica, now);
-            let told = open.carry_out(now) | open.bridge_progress();
+            let mut told = false;
+            loop {
+                open.engine.progress(&mut open.house.replica, now);
+                if !(open.carry_out(now) | open.bridge_progress()) {
+                    break;
+                }
+                told = true;
+            }
             if let Some(stage) = open.stage(now) {
                 let finished = self.finished.clone();
                 tokio::task::spawn_blocking(move || {

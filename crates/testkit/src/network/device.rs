@@ -441,9 +441,15 @@ impl Device {
     /// Does what there is to do, up to the beginning of a commit.
     pub(super) fn work(&mut self, moment: Moment, effects: &mut Vec<Effect>) {
         loop {
-            let Some(Running { replica, engine, .. }) = &mut self.running else { return };
-            engine.progress(replica, moment.now);
-            let told = self.carry_out(moment.now, effects);
+            let mut told = false;
+            loop {
+                let Some(Running { replica, engine, .. }) = &mut self.running else { return };
+                engine.progress(replica, moment.now);
+                if !self.carry_out(moment.now, effects) {
+                    break;
+                }
+                told = true;
+            }
             if let Some(flying) = self.stage(moment) {
                 effects.push(Effect::Commit);
                 let (stage, said) = flying;
