@@ -1,7 +1,7 @@
 //! Attached files in an open home: which the facts name, which are on the disk, and what the engine wants of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use betwixt_api::{Collection, Notice, NoticeKind};
 use betwixt_model::attachment::{self, FILE, Files, KIND};
@@ -11,16 +11,13 @@ use betwixt_model::index::{self, IndexError};
 use betwixt_store::StoreError;
 
 use crate::engine::Output;
-use crate::open::Open;
+use crate::open::{Open, SETTLING};
 use crate::porter::{Job, Moved};
 use crate::replica::Committed;
 
 /// How many attachments are read in one turn of the loop: some milliseconds. Those of a life take some hundred, for which nobody
 /// should wait who unlocks.
 const AT_ONCE: usize = 64;
-
-/// How long whoever opened a scope is left alone with it, before what is yet to be read competes with their first page.
-const SETTLING: Duration = Duration::from_secs(1);
 
 /// Attachments of scopes that were opened, which are yet to be read.
 #[derive(Debug, Default)]

@@ -38,6 +38,10 @@ use crate::telling::{self, Differing};
 use crate::waiting::Waiting;
 use crate::writes::{After, Write};
 
+/// How long whoever opened a part of the home is left alone with it, before what has to be looked at in it competes with their first
+/// page for the same rows and processors: what attachments name, and which sealed answers are due.
+pub(crate) const SETTLING: Duration = Duration::from_secs(1);
+
 /// For how long `here` takes any network for a home.
 pub(crate) const HERE: Duration = Duration::from_secs(600);
 
@@ -89,6 +93,8 @@ pub(crate) struct Open {
     pub(crate) attachments: Attachments,
     pub(crate) porter: Porter,
     pub(crate) shelving: Shelving,
+    /// When it is looked for sealed answers that became due while nothing private could be read.
+    pub(crate) answers_at: Option<Instant>,
     pub(crate) adding: Arc<Semaphore>,
     pub(crate) bridge: Bridge,
     pub(crate) sockets: Sockets,
@@ -165,6 +171,7 @@ impl Open {
             attachments,
             porter,
             shelving: Shelving::default(),
+            answers_at: None,
             adding: Arc::new(Semaphore::new(MAX_ADDING)),
             bridge: Bridge::default(),
             sockets: Sockets::default(),
@@ -241,6 +248,7 @@ impl Open {
             self.told.poll_timeout(),
             self.bridge.poll_timeout(),
             self.shelving.poll_timeout(),
+            self.answers_at,
             self.here_until,
             self.searching.poll_timeout().filter(|_| !self.engine.is_recovering()),
             self.idle.poll_timeout().filter(|_| self.house.store.mine_is_open()),
@@ -258,6 +266,9 @@ impl Open {
         self.told.forget(now);
         self.bridge.handle_timeout(now);
         self.go_on_shelving(now);
+        if self.answers_at.take_if(|at| *at <= now).is_some() {
+            self.engine.write(Write::OpenAnswers(None));
+        }
         if self.requests.poll_timeout().is_some_and(|until| until <= now) {
             self.end_logins(now);
         }

@@ -23,7 +23,7 @@ use crate::engine::{self, MAX_ADDRESSES, Moment};
 use crate::http::access::Stored;
 use crate::http::{Answer, Request, Response, Sees};
 use crate::idle::Idle;
-use crate::open::{LISTEN, Open, PAUSED, PeerNames, mark_home, names_setting};
+use crate::open::{LISTEN, Open, PAUSED, PeerNames, SETTLING, mark_home, names_setting};
 use crate::replica::{ActError, Belonging, Replica, Stage, StageError};
 use crate::searching::{self, Then};
 use crate::writes::{After, Write};
@@ -261,7 +261,7 @@ impl Open {
         self.idle.used(now, Timestamp::now());
         self.bridge.opened();
         self.searching.may_be_due(now);
-        self.engine.write(Write::OpenAnswers(None));
+        self.answers_at = Some(now + SETTLING);
     }
 }
 
