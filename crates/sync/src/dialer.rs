@@ -55,8 +55,8 @@ pub const WINDOW: Duration = Duration::from_secs(2);
 /// How many connections to a peer are kept that are not used.
 pub const MAX_SPARES: usize = 4;
 
-/// How long the greater device lets the lesser one go first, so that they seldom cross: some times what meeting takes at home (10 ms where
-/// nothing is far). Whoever comes back waits for it in half of all meetings, and crossing costs one connection.
+/// How long the greater device lets the lesser one go first, so that they seldom cross: a few times what meeting takes at home (10 ms on
+/// one machine). Whoever comes back waits for it in half of all meetings, and crossing costs one connection.
 pub const HEAD_START: Duration = Duration::from_millis(50);
 
 /// The longest wait before the second round; it doubles from there.
