@@ -282,7 +282,8 @@ impl<W, A> Engine<W, A> {
             // A device that came back without its private pages began a space anew. That is no fault of either, and what is
             // shared goes on.
             session::Output::Close(
-                CloseReason::Violation(ProtocolViolation::ForeignHousehold(_)) | CloseReason::ByPeer(_),
+                CloseReason::Violation(ProtocolViolation::ForeignHousehold(_))
+                | CloseReason::ByPeer(GoodbyeReason::Violation),
             ) if scope == Scope::Mine => {
                 talk.private.is_apart = true;
                 talk.private.conversation = Conversation::default();

@@ -9,8 +9,8 @@
 //!
 //! # How to drive it
 //!
-//! After every call, [`Engine::progress`], then [`Engine::stage`], each followed by [`Engine::poll_output`] until it
-//! answers `None`, and again while there were outputs. A stage that is answered is to be committed off the loop, and what
+//! After every call, [`Engine::progress`] and [`Engine::poll_output`] until it answers `None`, in turn for as long as there are outputs; then
+//! [`Engine::stage`], its outputs, and all of it again while there were any. A stage that is answered is to be committed off the loop, and what
 //! came of it told to [`Engine::handle_committed`]. Then one timer for [`Engine::poll_timeout`].
 //!
 //! # DurableBeforeTold

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_sync::session::Progress;
-use betwixt_sync::wire::PresentFact;
+use betwixt_sync::wire::{PresentFact, caps};
 
 use super::talk::Conversation;
 use super::writes::Write;
@@ -40,8 +40,9 @@ struct Awaited {
 /// a machine that is busy.
 const STILL: Duration = Duration::from_secs(10);
 
-/// For how long at most, however it comes: a peer that sends it by the byte must not keep back what others bring.
-const AT_MOST: Duration = Duration::from_secs(60);
+/// For how long at most, however it comes: a peer that sends it by the byte must not keep back what others bring. Half of the time after
+/// which the peer parts that has sent a document and does not hear that it is stored.
+const AT_MOST: Duration = caps::STORED_WITHIN.checked_div(2).expect("two is not zero");
 
 impl Awaited {
     /// So many bytes have come by now.
@@ -150,9 +151,9 @@ mod tests {
         assert_eq!(awaited.until(), at(10));
         awaited = awaited.seen(1, at(9));
         assert_eq!(awaited.until(), at(19));
-        for (bytes, seconds) in (2..).zip((18..100).step_by(9)) {
+        for (bytes, seconds) in (2..).zip((18..60).step_by(9)) {
             awaited = awaited.seen(bytes, at(seconds));
         }
-        assert_eq!(awaited.until(), at(60), "by the byte");
+        assert_eq!(awaited.until(), at(30), "by the byte");
     }
 }

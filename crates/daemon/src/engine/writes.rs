@@ -53,8 +53,8 @@ pub(super) struct Arrive {
 }
 
 impl<W> Write<W> {
-    /// Leaves what is beyond so many changes for later. A message tells changes in an order in which they can be taken, but for those
-    /// that waited for it: what a piece brings before what it builds on, the session offers again.
+    /// Leaves what is beyond so many changes for later. What is cut off never comes before what it builds on: a session hands changes on
+    /// in an order in which they can be taken.
     pub(super) fn cut(&mut self, at: usize) {
         if let Self::Arrive(Arrive { changes, later, .. }) = self
             && changes.len() > at

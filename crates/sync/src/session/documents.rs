@@ -6,7 +6,7 @@ use automerge::sync::{ChunkList, Have, Message, MessageVersion, State, SyncDoc};
 use automerge::{Change, ChangeHash};
 use betwixt_model::document::Document;
 
-use super::exchange::{Arrived, Exchange, Kind, Persisting, heads_of};
+use super::exchange::{Arrived, Exchange, Kind, Persisting, heads_of, in_causal_order};
 use super::{CloseReason, Event, Output, PersistId, Phase, ProtocolViolation, Session};
 use crate::wire::chunk::{ChunkError, change_hash, decode_document, measure_document};
 use crate::wire::{
@@ -103,23 +103,17 @@ impl Session {
         let brought_changes = !changes.is_empty();
         if brought_changes {
             changes.append(&mut exchange.parked);
+            changes = in_causal_order(changes);
         }
+        let persist = PersistId(self.next_persist);
+        self.next_persist += 1;
         // The peer speaks of it, so it has its turn.
         exchange.catching_up |= std::mem::take(&mut exchange.queued);
         exchange.synced = false;
-        self.persist(id, Persisting { message, changes, brought_changes });
-        Ok(())
-    }
-
-    /// Asks the caller to store a message's changes.
-    fn persist(&mut self, id: DocumentName, persisting: Persisting) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-        let persist = PersistId(self.next_persist);
-        self.next_persist += 1;
-        let changes = persisting.changes.clone();
-        exchange.persisting = Some(persisting);
+        exchange.persisting = Some(Persisting { message, changes: changes.clone(), brought_changes });
         self.persisting.insert(persist, id);
         self.outputs.push_back(Output::Persist { id: persist, document: id, changes });
+        Ok(())
     }
 
     /// The caller has stored what it was handed.
@@ -132,13 +126,6 @@ impl Session {
             exchange.park(changes, document);
             if exchange.parked.len() > caps::PARKED {
                 return Err(ProtocolViolation::TooManyParked(id));
-            }
-            // Whoever stores them in pieces offers the gate one piece after the other, and what waited in an earlier one may build on
-            // what came with a later one. Whatever is offered and can be taken is taken, or all of it refused, so this ends.
-            if exchange.parked.iter().any(|change| change.deps().iter().all(|hash| document.holds(hash))) {
-                let changes = std::mem::take(&mut exchange.parked);
-                self.persist(id, Persisting { message, changes, brought_changes });
-                return Ok(());
             }
         }
         exchange
@@ -259,8 +246,8 @@ impl Exchange {
     }
 
     /// What Automerge has to say, within the caps. Not what was said last: while the two differ, Automerge answers every message, and two
-    /// of which one waits for what the other takes for sent would do so for ever, as fast as they can. Silent, they part after
-    /// [`caps::STORED_WITHIN`], and the next session compares them anew.
+    /// of which one waits for what the other takes for sent would do so for ever, as fast as they can. Silent, they part when
+    /// nothing else has come for [`caps::STORED_WITHIN`], and the next session compares them anew.
     fn message_to_send(&mut self, document: &Document, packs: bool) -> Result<Vec<Frame>, CloseReason> {
         let missing = std::mem::take(&mut self.missing);
         let state = self.state(document);

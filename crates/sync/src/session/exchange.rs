@@ -1,6 +1,7 @@
 //! One document's part of a session: what was said about it, what waits, and Automerge's sync state.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use automerge::sync::{Have, Message, State};
 use automerge::{Change, ChangeHash};
@@ -168,4 +169,38 @@ pub(super) fn heads_of(changes: &[Change]) -> Vec<ChangeHash> {
         heads.remove(dependency);
     }
     heads.into_iter().collect()
+}
+
+/// The changes, each once and after those among them on which it builds; otherwise in the order in which they came.
+pub(super) fn in_causal_order(changes: Vec<Change>) -> Vec<Change> {
+    let mut places = BTreeMap::new();
+    let mut once = Vec::with_capacity(changes.len());
+    for change in changes {
+        if let Entry::Vacant(entry) = places.entry(change.hash()) {
+            entry.insert(once.len());
+            once.push(Some(change));
+        }
+    }
+    let mut waits_for = vec![0_usize; once.len()];
+    let mut dependents = vec![Vec::new(); once.len()];
+    for (place, change) in once.iter().enumerate() {
+        let dependencies = change.iter().flat_map(|change| change.deps()).filter_map(|hash| places.get(hash));
+        for before in dependencies.collect::<BTreeSet<_>>() {
+            waits_for[place] += 1;
+            dependents[*before].push(place);
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..once.len()).filter(|place| waits_for[*place] == 0).collect();
+    let mut ordered = Vec::with_capacity(once.len());
+    // None is left over: a change is named by a hash over those that it builds on, so they are in no circle.
+    while let Some(place) = ready.pop_first() {
+        ordered.extend(once[place].take());
+        for dependent in &dependents[place] {
+            waits_for[*dependent] -= 1;
+            if waits_for[*dependent] == 0 {
+                ready.insert(*dependent);
+            }
+        }
+    }
+    ordered
 }

@@ -30,7 +30,8 @@ pub enum Output {
     Generate(DocumentName),
     /// Changes came. Ask the gate, apply what it admits, commit, then call [`super::Session::handle_persisted`] with the
     /// document; make the document from genesis when there is none. What the gate parks is not to be kept: the session
-    /// offers it again with the changes that it waits for. So a caller may take them in pieces, each in a commit of its own.
+    /// offers it again with the changes that it waits for. Each comes after what it builds on, so a caller may take them in
+    /// pieces, each in a commit of its own.
     ///
     /// `changes` may be empty: then there is nothing to commit, and the answer may come at once.
     Persist {

@@ -1,7 +1,11 @@
 //! What two devices have comes to be the same.
 
+use std::collections::BTreeSet;
+
+use automerge::Change;
 use automerge::sync::{ChunkList, Message, MessageVersion};
 
+use super::super::exchange::in_causal_order;
 use super::*;
 
 #[test]
@@ -230,5 +234,33 @@ fn what_is_taken_in_pieces_comes_whole_though_a_piece_has_what_builds_on_a_later
         assert_eq!(hand(&message(4, &[1, 2, 3, 4])), 4, "they wait for the first");
         assert_eq!(hand(&message(5, &[0, 5])), 0, "in pieces of {takes}");
         assert_eq!(homes[0].documents[&shared(2026)].heads(), peer.documents[&shared(2026)].heads());
+    }
+}
+
+#[test]
+fn changes_are_handed_on_in_an_order_in_which_they_can_be_taken() {
+    let mut homes = couple();
+    homes[0].say(2026, "a");
+    meet(&mut homes, 1);
+    for index in 0..5 {
+        homes[0].say(2026, &format!("first {index}"));
+        homes[1].say(2026, &format!("second {index}"));
+    }
+    meet(&mut homes, 2);
+    homes[0].say(2026, "on both");
+    let told: Vec<Change> = homes[0].documents[&shared(2026)].changes_since(&[]);
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    for _ in 0..200 {
+        let mut mixed = [told.clone(), told[..3].to_vec()].concat();
+        for place in (1..mixed.len()).rev() {
+            mixed.swap(place, rng.next_u32() as usize % (place + 1));
+        }
+        let ordered = in_causal_order(mixed);
+        let mut hashes: BTreeSet<_> = ordered.iter().map(Change::hash).collect();
+        assert_eq!((ordered.len(), hashes.len()), (told.len(), told.len()), "each once");
+        for change in ordered.iter().rev() {
+            assert!(hashes.remove(&change.hash()));
+            assert!(change.deps().iter().all(|hash| hashes.contains(hash)), "after what it builds on");
+        }
     }
 }
