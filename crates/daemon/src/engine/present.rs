@@ -36,8 +36,8 @@ struct Awaited {
 }
 
 /// For how long what documents bring waits for a present of which nothing comes. The first of them comes with it, and if it were
-/// entered before, the oldest year would be shown for how things stand. Whoever tells of it reads a life for it first: 0.6 s after thirty years, more on
-/// a machine that is busy.
+/// entered before, the oldest year would be shown for how things stand. Whoever tells of it reads a life for it first, which takes
+/// seconds on a machine that is busy.
 const STILL: Duration = Duration::from_secs(10);
 
 /// For how long at most, however it comes: a peer that sends it by the byte must not keep back what others bring. Half of the time after
