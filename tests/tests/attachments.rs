@@ -411,3 +411,22 @@ async fn nothing_deleted_unless_both_say_so_and_then_the_file_goes_from_both() {
         assert!(has(home, &other.id, &kept).await);
     }
 }
+
+/// Which file it was that is erased knows only a device that has read what named it before. That is read a second after a home is opened, so
+/// as not to be in the way of whoever opens it; and whoever is met within that second brought the erasure first, and the file stayed.
+#[tokio::test]
+async fn a_file_that_is_erased_while_a_device_is_down_goes_from_it_when_it_is_opened_and_meets_at_once() {
+    let (mut robin, kim) = couple_on_loopback().await.unwrap();
+    let photo = content(8, 100_000);
+    let one = attach(&robin, "one", &NewAttachment::default(), "application/octet-stream", &photo).await.unwrap();
+    let one = one.attachment;
+    until("at the partner's", async || has(&kim, &one.id, &photo).await).await;
+    robin.client().chapter_propose(&ChapterRequest { erase: vec![one.fields["file"].seen.0.clone()] }).await.unwrap();
+    in_step(&robin, &kim, PATIENCE).await.unwrap();
+    robin.down().await.unwrap();
+    kim.client().chapter_agree().await.unwrap();
+    until("gone at the partner's", async || stored(&kim, "ours").is_empty()).await;
+    assert_eq!(stored(&robin, "ours").len(), 1);
+    robin.up_and_unlock().await.unwrap();
+    until("gone here", async || stored(&robin, "ours").is_empty()).await;
+}

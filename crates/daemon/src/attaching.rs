@@ -49,12 +49,21 @@ impl Open {
         self.engine.attachments_opened(scope, self.whole_attachments(scope));
         self.shelving.left.insert(scope, left);
         self.shelving.at = Some(now + SETTLING);
+        if self.engine.talks().any(|talk| talk.is_met()) {
+            self.hurry_shelving(now);
+        }
     }
 
     /// The private part was locked.
     pub(crate) fn lock_attachments(&mut self) {
         self.shelving.left.remove(&Scope::Mine);
         self.engine.attachments_locked(Scope::Mine);
+    }
+
+    /// Somebody is met, who may bring word that a file is erased. Which one it was knows only who has read what named it before: so it is
+    /// read now.
+    pub(crate) fn hurry_shelving(&mut self, now: Instant) {
+        self.shelving.at = self.shelving.at.map(|at| at.min(now));
     }
 
     /// Goes on with what is yet to be read, when its time has come.

@@ -7,7 +7,7 @@ use betwixt_net::{CloseCode, LostReason, NetEvent};
 use betwixt_sync::session::CloseReason;
 use betwixt_sync::wire::GoodbyeReason;
 
-use crate::engine::Output;
+use crate::engine::{Output, PeerChange};
 use crate::open::Open;
 use crate::words;
 use crate::writes::Write;
@@ -87,7 +87,12 @@ impl Open {
                         self.trouble(&words);
                     }
                 }
-                Output::Peer { peer, change } => self.tell_peer(peer, change),
+                Output::Peer { peer, change } => {
+                    if change == PeerChange::Met {
+                        self.hurry_shelving(now);
+                    }
+                    self.tell_peer(peer, change);
+                }
                 Output::Trouble(trouble) => self.trouble(words::of_trouble(trouble)),
                 Output::Meaningless { keys, facts, .. } => {
                     tracing::warn!(keys, facts, "a peer brought what has no meaning");
