@@ -199,23 +199,23 @@ impl Daemon {
         let State::Open(open) = &mut self.state else { return };
         open.search_if_due(now);
         loop {
-            let mut told = false;
             loop {
                 open.engine.progress(&mut open.house.replica, now);
                 if !(open.carry_out(now) | open.bridge_progress()) {
                     break;
                 }
-                told = true;
             }
-            if let Some(stage) = open.stage(now) {
+            let stage = open.stage(now);
+            let staged = stage.is_some();
+            if let Some(stage) = stage {
                 let finished = self.finished.clone();
                 tokio::task::spawn_blocking(move || {
                     // The loop is gone only when the process ends.
                     let _ = finished.send(Finished::Committed(stage.commit()));
                 });
             }
-            // What is carried out may ask for more.
-            if !open.carry_out(now) && !told {
+            // What is carried out may ask for more, and what was staged may have told sessions something.
+            if !open.carry_out(now) && !staged {
                 break;
             }
         }

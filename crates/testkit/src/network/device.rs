@@ -441,21 +441,21 @@ impl Device {
     /// Does what there is to do, up to the beginning of a commit.
     pub(super) fn work(&mut self, moment: Moment, effects: &mut Vec<Effect>) {
         loop {
-            let mut told = false;
             loop {
                 let Some(Running { replica, engine, .. }) = &mut self.running else { return };
                 engine.progress(replica, moment.now);
                 if !self.carry_out(moment.now, effects) {
                     break;
                 }
-                told = true;
             }
-            if let Some(flying) = self.stage(moment) {
+            let flying = self.stage(moment);
+            let staged = flying.is_some();
+            if let Some(flying) = flying {
                 effects.push(Effect::Commit);
                 let (stage, said) = flying;
                 self.running.as_mut().expect("it was running").flying = Some((Flight::Staged(Box::new(stage)), said));
             }
-            if !self.carry_out(moment.now, effects) && !told {
+            if !self.carry_out(moment.now, effects) && !staged {
                 break;
             }
         }

@@ -103,13 +103,8 @@ impl Meeting {
             any = true;
         }
         self.engines[who].handle_timeout(replica, now);
-        loop {
-            self.engines[who].progress(replica, now);
-            if !self.carry_out(who, devices, talk) {
-                break;
-            }
-            any = true;
-        }
+        self.engines[who].progress(replica, now);
+        any |= self.carry_out(who, devices, talk);
         let moment = Moment { now, date: date(2036, 12, 31), at: 0 };
         if let Some(stage) = self.engines[who].stage(replica, moment, |_, _, ()| Ok(())) {
             let committed = stage.commit();
