@@ -10,7 +10,7 @@
 //! # How to drive it
 //!
 //! After every call, [`Engine::progress`] and [`Engine::poll_output`] until it answers `None`, in turn for as long as there are outputs; then
-//! [`Engine::stage`], its outputs, and all of it again while there were any. A stage that is answered is to be committed off the loop, and what
+//! [`Engine::stage`], its outputs, and all of it again where there were any, or a stage was answered. A stage that is answered is to be committed off the loop, and what
 //! came of it told to [`Engine::handle_committed`]. Then one timer for [`Engine::poll_timeout`].
 //!
 //! # DurableBeforeTold
