@@ -9,7 +9,7 @@ use betwixt_model::ids::HouseholdId;
 use betwixt_sync::session::{
     CounterWindow, Event, Output, Role, RosterOffer, Session, SessionConfig, SessionScope, SharedDocument,
 };
-use betwixt_sync::wire::{DocumentName, IncomingStream, StreamKey, VERSIONS};
+use betwixt_sync::wire::{DocumentName, IncomingStream, StreamKey, VERSIONS, caps};
 
 /// What it cost to find out that everything is the same.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,7 @@ pub(crate) fn measure(documents: usize) -> anyhow::Result<Cost> {
             scope: SessionScope::Ours,
             household: HouseholdId::from_bytes([7; 32]),
             versions: VERSIONS,
+            changes_cut: caps::CHANGES_CUT,
             counter: 1,
             peer_counters: CounterWindow::default(),
             roster: RosterOffer { heads: vec![[1; 32], [2; 32]], statements: Vec::new() },

@@ -173,6 +173,7 @@ impl<W, A> Engine<W, A> {
             scope: SessionScope::Ours,
             household,
             versions: self.versions,
+            changes_cut: self.changes_cut,
             counter,
             peer_counters: stored.map(CounterWindow::from_bytes).unwrap_or_default(),
             roster,

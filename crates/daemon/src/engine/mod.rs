@@ -36,7 +36,7 @@ use betwixt_model::document::Scope;
 use betwixt_model::ids::DeviceId;
 use betwixt_net::interfaces::Network;
 use betwixt_sync::dialer::{ConnectionId, Dialer, Reach};
-use betwixt_sync::wire::{VERSIONS, VersionRange};
+use betwixt_sync::wire::{VERSIONS, VersionRange, caps};
 use jiff::civil::Date;
 
 use crate::replica::Replica;
@@ -107,6 +107,8 @@ pub struct Engine<W, A> {
     versions: VersionRange,
     /// So many changes of peers end a stage; see [`MANY_CHANGES`].
     many_changes: usize,
+    /// So many changes at most go with one message; see [`caps::CHANGES_CUT`].
+    changes_cut: usize,
 }
 
 impl<W, A> Engine<W, A> {
@@ -129,6 +131,7 @@ impl<W, A> Engine<W, A> {
             attachments: Attachments::default(),
             versions: VERSIONS,
             many_changes: MANY_CHANGES,
+            changes_cut: caps::CHANGES_CUT,
         }
     }
 
@@ -136,6 +139,12 @@ impl<W, A> Engine<W, A> {
     /// the stages of one message happens in a short life, too.
     pub fn set_many_changes(&mut self, many: usize) {
         self.many_changes = many.max(1);
+    }
+
+    /// From the next session on so many changes at most go with one message, one at least, instead of [`caps::CHANGES_CUT`]: for the
+    /// same reason.
+    pub fn set_changes_cut(&mut self, most: usize) {
+        self.changes_cut = most.max(1);
     }
 
     /// From the next session on it speaks these versions of the protocol alone, as a build of an earlier time does: devices of one

@@ -90,6 +90,7 @@ impl<W, A> Engine<W, A> {
             scope: SessionScope::Mine(own),
             household: space,
             versions: self.versions,
+            changes_cut: self.changes_cut,
             // Whether the other home is a copy, the shared session has found out.
             counter: u64::from(private.number),
             peer_counters: CounterWindow::default(),

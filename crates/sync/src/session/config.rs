@@ -69,6 +69,9 @@ pub struct SessionConfig {
     pub household: HouseholdId,
     /// The versions to offer; [`crate::wire::VERSIONS`] outside tests.
     pub versions: VersionRange,
+    /// Changes after which this side cuts a sync message, one at least; [`crate::wire::caps::CHANGES_CUT`] outside tests. The rest goes
+    /// with the next message.
+    pub changes_cut: usize,
     /// This home's counter, raised by one and on disk before the session begins.
     pub counter: u64,
     /// The counters that this peer has used, as [`super::Event::Met`] said them.

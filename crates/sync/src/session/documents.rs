@@ -143,14 +143,14 @@ impl Session {
 
     /// Says what there is to be said about a document that is on disk entirely.
     pub(super) fn speak(&mut self, id: DocumentName, document: &Document) {
-        let packs = self.version >= PACKED_SINCE;
+        let (packs, most) = (self.version >= PACKED_SINCE, self.config.changes_cut);
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         exchange.asked = false;
         if !exchange.unanswered {
             exchange.dirty = false;
             let frames = match exchange.whole_to_send(document) {
                 Some(saved) => Ok(parts(&saved, |last, bytes| Frame::Whole { last, bytes })),
-                None => exchange.message_to_send(document, packs),
+                None => exchange.message_to_send(document, packs, most),
             };
             match frames {
                 Ok(frames) => {
@@ -201,7 +201,6 @@ impl Exchange {
         self.owes_answer |= brought_changes;
         let is_reset = message.need.is_empty() && matches!(message.have.as_slice(), [have] if *have == Have::default());
         let state = self.state(document);
-        let last_sent_heads = state.last_sent_heads.clone();
         if is_reset && !brought_changes {
             // The peer does not have what this side remembers as shared: its document was restored. What it has is its
             // heads, and what it says next.
@@ -217,9 +216,8 @@ impl Exchange {
             state.their_have = None;
         }
         if brought_changes {
-            // Automerge takes a message without changes for an acknowledgement, which it need not answer. This one did
-            // bring changes; they were applied before.
-            state.last_sent_heads = last_sent_heads;
+            // They were applied before, so Automerge saw none and need not answer. The peer says nothing more until it is answered.
+            state.have_responded = false;
         }
         Ok(())
     }
@@ -248,7 +246,7 @@ impl Exchange {
     /// What Automerge has to say, within the caps. Not what was said last: while the two differ, Automerge answers every message, and two
     /// of which one waits for what the other takes for sent would do so for ever, as fast as they can. Silent, they part when
     /// nothing else has come for [`caps::STORED_WITHIN`], and the next session compares them anew.
-    fn message_to_send(&mut self, document: &Document, packs: bool) -> Result<Vec<Frame>, CloseReason> {
+    fn message_to_send(&mut self, document: &Document, packs: bool, most: usize) -> Result<Vec<Frame>, CloseReason> {
         let missing = std::mem::take(&mut self.missing);
         let state = self.state(document);
         // Once only: to a peer that claims a last meeting that this side does not know, it would answer for ever.
@@ -257,16 +255,18 @@ impl Exchange {
         message.version = MessageVersion::V1;
         let needed: BTreeSet<_> = message.need.iter().copied().chain(missing).take(caps::HEADS).collect();
         message.need = needed.into_iter().collect();
-        cut(&mut message, state)?;
-        self.unanswered = !message.changes.is_empty();
+        cut(&mut message, state, most)?;
+        let (brings, differs) = (!message.changes.is_empty(), state.their_heads.as_ref() != Some(&message.heads));
         let owes_answer = std::mem::take(&mut self.owes_answer);
+        self.unanswered = brings || differs;
         if packs && let Some(packed) = packed(&mut message) {
             self.said_last = None;
             return Ok(parts(&packed, |last, bytes| Frame::Packed { last, bytes }));
         }
         let bytes = message.encode();
-        let said = (!self.unanswered).then(|| blake3::hash(&bytes));
+        let said = (!brings).then(|| blake3::hash(&bytes));
         if said.is_some() && said == self.said_last && !owes_answer {
+            self.unanswered = false;
             return Ok(Vec::new());
         }
         self.said_last = said;
@@ -278,21 +278,21 @@ impl Exchange {
 }
 
 /// What `receive_sync_message` does with a message that brings nothing, from a peer that has exactly what the document has:
-/// the usual one. Automerge walks the whole history to find that nothing of it is unseen.
+/// the usual one. Automerge walks the whole history to find that nothing of it is unseen. And it takes the peer's heads for said to it,
+/// as though the peer knew that they are this side's, too: who has them from a third device would never tell, and the peer wait for it.
 fn hear_the_same(state: &mut State, message: Message, document: &Document) {
     state.in_flight = false;
     state.sent_hashes.retain(|sent| !document.holds(sent));
-    state.last_sent_heads.clone_from(&message.heads);
     state.shared_heads.clone_from(&message.heads);
     state.their_have = Some(message.have);
     state.their_heads = Some(message.heads);
     state.their_need = Some(message.need);
 }
 
-/// Leaves to the next message what would make this one too long.
-fn cut(message: &mut Message, state: &mut State) -> Result<(), CloseReason> {
+/// Leaves to the next message what would make this one too long, or more than so many changes.
+fn cut(message: &mut Message, state: &mut State, most: usize) -> Result<(), CloseReason> {
     let mut bytes = 0;
-    let fits = message.changes.iter().take(caps::CHANGES_CUT).take_while(|change| {
+    let fits = message.changes.iter().take(most.max(1)).take_while(|change| {
         let first = bytes == 0;
         bytes += change.len();
         first || bytes <= caps::MESSAGE_CUT
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_a_peer_with_the_same_does_to_the_state_what_automerge_does() {
+    fn a_message_of_a_peer_with_the_same_does_to_the_state_what_automerge_does_but_is_no_word_of_ours() {
         let mut document = Document::genesis(DocumentId { scope: Scope::Ours, year: 2026, generation: 0 });
         let message = Message {
             heads: document.heads(),
@@ -392,7 +392,9 @@ mod tests {
         };
         let (mut ours, mut automerges) = (before.clone(), before);
         hear_the_same(&mut ours, message.clone(), &document);
+        let said = automerges.last_sent_heads.clone();
         document.automerge_mut().receive_sync_message(&mut automerges, message).unwrap();
+        automerges.last_sent_heads = said;
         assert_eq!(ours, automerges);
     }
 }

@@ -63,8 +63,8 @@ pub(super) struct Exchange {
     pub(super) dirty: bool,
     /// The caller was asked for the document.
     pub(super) asked: bool,
-    /// Changes are under way and the peer has said nothing since. What is new waits until it does, so that what is ahead
-    /// of the peer's disk is bounded, and many small changes go as one message.
+    /// Changes are under way, or heads that are not the peer's, and the peer has said nothing since. What is new waits until it does, so
+    /// that what is ahead of the peer's disk is bounded, and many small changes go as one message.
     pub(super) unanswered: bool,
     /// The peer's last message brought changes, and waits to be answered, whatever there is to say.
     pub(super) owes_answer: bool,

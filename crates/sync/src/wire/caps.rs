@@ -86,8 +86,8 @@ pub const PRESENT_UNPACKED: usize = 16 * 1024 * 1024;
 /// Columns of one chunk.
 pub const COLUMNS: u64 = 64;
 
-/// Frames of one document that wait until the one before them is stored. A peer of this version never has more than
-/// three under way.
+/// Messages of one document that wait until the one before them is stored. A peer of this version says one thing that wants an answer,
+/// and waits for it; beside that there are its answers, so that there are never more than three under way.
 pub const WAITING_FRAMES: usize = 8;
 
 /// Bytes of frames and parts that wait, over all documents.

@@ -59,6 +59,7 @@ impl End {
             scope: SessionScope::Ours,
             household: HOUSEHOLD,
             versions: VERSIONS,
+            changes_cut: caps::CHANGES_CUT,
             counter,
             peer_counters: CounterWindow::default(),
             roster: roster(),

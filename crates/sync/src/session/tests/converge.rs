@@ -264,3 +264,94 @@ fn changes_are_handed_on_in_an_order_in_which_they_can_be_taken() {
         }
     }
 }
+
+/// Both get from third devices what the other has, at any moment of their talk. Who had it when the peer brought it left the peer without
+/// an answer, and what was said there meanwhile waited for a minute.
+#[test]
+fn what_comes_from_a_third_device_meanwhile_leaves_nobody_waiting() {
+    for seed in 0..400 {
+        let mut homes = couple();
+        homes[0].say(2026, "a calm home");
+        meet(&mut homes, seed);
+        for home in &mut homes {
+            home.cuts = 2;
+        }
+        for index in 0..1 + seed % 5 {
+            homes[0].say(2026, &format!("first {index}"));
+            homes[1].say(2026, &format!("second {index}"));
+        }
+        let mut connection = Connection::new(&mut homes, seed);
+        let mut from_third = vec![0, 1];
+        loop {
+            if connection.rng.next_u32().is_multiple_of(6)
+                && let Some(side) = from_third.pop()
+            {
+                let theirs = homes[1 - side].documents[&shared(2026)].changes_since(&[]);
+                let own = homes[side].documents.get_mut(&shared(2026)).unwrap();
+                let missing: Vec<Change> = theirs.into_iter().filter(|change| !own.holds(&change.hash())).collect();
+                own.apply(&missing).unwrap();
+                connection.ends[side].session.handle_local_change(connection.now, shared(2026));
+                connection.settle(&mut homes);
+            } else if !connection.step(&mut homes) {
+                break;
+            }
+        }
+        connection.assert_in_step(&homes);
+    }
+}
+
+/// Automerge takes it for known to the peer, and says nothing: the peer would never know, and wait.
+#[test]
+fn whoever_is_told_of_heads_that_came_from_a_third_device_says_that_they_are_here() {
+    let mut homes = couple();
+    homes[0].say(2026, "a calm home");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 1, 2026, "so that there is a stream");
+    connection.run(&mut homes);
+    let mut third = homes[1].clone();
+    third.say(2026, "by a third");
+    let heads = third.documents[&shared(2026)].heads();
+    let changes = third.documents[&shared(2026)].changes_since(&homes[0].documents[&shared(2026)].heads());
+    for home in &mut homes {
+        home.documents.get_mut(&shared(2026)).unwrap().apply(&changes).unwrap();
+    }
+    let message = Message {
+        heads: heads.clone(),
+        need: vec![],
+        have: vec![],
+        changes: ChunkList::empty(),
+        flags: None,
+        version: MessageVersion::V1,
+    };
+    let key = StreamKey::Document(shared(2026));
+    let told = Frame::Sync { last: true, bytes: message.encode() }.encode();
+    connection.hand(&mut homes, 0, key, &told);
+    let answer = connection.ends[0].sent.get_mut(&key).and_then(VecDeque::pop_front).expect("it is answered");
+    let Ok(Frame::Sync { bytes, .. }) = Frame::decode(&answer) else { panic!("{answer:?} is no sync message") };
+    assert_eq!(Message::decode(&bytes).unwrap().heads, heads);
+    connection.hand(&mut homes, 0, key, &told);
+    assert!(connection.ends[0].sent[&key].is_empty(), "once");
+}
+
+/// Who did not know what the peer had told it of every change of its own, and a machine that was stopped for a while found more messages
+/// than may wait, took that for a breach of the protocol, and ended the session.
+#[test]
+fn whoever_is_not_answered_says_no_more_than_one_thing() {
+    let mut homes = couple();
+    homes[0].say(2026, "a calm home");
+    meet(&mut homes, 1);
+    homes[0].say(2026, "first");
+    homes[1].say(2026, "second");
+    let mut connection = Connection::new(&mut homes, 1);
+    let key = StreamKey::Document(shared(2026));
+    while connection.ends[1].sent.get(&key).is_none_or(VecDeque::is_empty) {
+        assert!(connection.step(&mut homes), "they speak of it");
+    }
+    let under_way = connection.ends[1].sent[&key].len();
+    for index in 0..20 {
+        connection.say(&mut homes, 1, 2026, &format!("meanwhile {index}"));
+    }
+    assert_eq!(connection.ends[1].sent[&key].len(), under_way);
+    connection.run(&mut homes);
+    connection.assert_in_step(&homes);
+}

@@ -26,7 +26,7 @@ use super::{
     ChunkStored, CloseReason, CounterWindow, Event, FetchEnd, Output, Role, RosterOffer, Session, SessionConfig,
     SessionScope, SharedDocument,
 };
-use crate::wire::{DocumentName, Frame, IncomingStream, PresentFact, StreamKey, VERSIONS, VersionRange};
+use crate::wire::{DocumentName, Frame, IncomingStream, PresentFact, StreamKey, VERSIONS, VersionRange, caps};
 
 /// Simulated time begins at some instant, and only the test moves it.
 #[allow(clippy::disallowed_methods)]
@@ -55,6 +55,8 @@ pub(crate) struct Home {
     pub(crate) keeps_states: bool,
     /// In pieces of how many changes it takes what came; `None` for all at once.
     pub(crate) takes: Option<usize>,
+    /// After how many changes it cuts a message.
+    pub(crate) cuts: usize,
     /// Whether facts name attached files.
     pub(crate) knows_attachments: bool,
     /// Those that are whole.
@@ -87,6 +89,7 @@ pub(crate) fn couple() -> [Home; 2] {
         said: 0,
         keeps_states: true,
         takes: None,
+        cuts: caps::CHANGES_CUT,
         knows_attachments: false,
         attachments: BTreeMap::new(),
         versions: VERSIONS,
@@ -163,6 +166,7 @@ impl Home {
             scope: self.scope,
             household: HouseholdId::from_bytes([3; 32]),
             versions: self.versions,
+            changes_cut: self.cuts,
             counter: self.counter,
             peer_counters: self.seen,
             roster: self.roster.clone(),
