@@ -10,6 +10,8 @@ pub const RUNS: &str = "BETWIXT_RUNS";
 
 /// The variable with the number of lives, which take milliseconds each where simulated networks take a second.
 pub const LIVES: &str = "BETWIXT_LIVES";
+/// The variable with the number of runs that take half a minute each.
+pub const LONG_RUNS: &str = "BETWIXT_LONG_RUNS";
 
 /// Calls `run` with one seed after the other, `runs` of them unless the environment says otherwise, and prints the seed of
 /// a run that panics together with the way to repeat it.

@@ -33,7 +33,8 @@ fn life(plan: impl FnOnce(&mut Network, DeviceName, DeviceName)) -> bool {
     }
     network.compact(first);
     network.heal();
-    network.run_for(Duration::from_millis(400));
+    // Nobody may be told of it, and dial only when their turn comes.
+    network.run_for(Duration::from_secs(40));
     network.say(second, None, "thanks", "what", json!("That you waited"));
     network.run_for(Duration::from_secs(2));
     let came = !network.cancel_planned();

@@ -13,7 +13,7 @@ const TRAVEL: Duration = Duration::from_millis(50);
 /// A couple in step, of whom the first writes into one year and the second into the one before.
 fn couple_in_step(seed: u64) -> (Network, DeviceName, DeviceName) {
     let mut network = Network::seeded(seed);
-    network.set_weather(Weather { latency: (TRAVEL, TRAVEL), lost_at_frame: 0 });
+    network.set_weather(Weather { latency: (TRAVEL, TRAVEL), lost_at_frame: 0, ..Weather::default() });
     let (first, second) = network.couple();
     network.set_calendar(first, 10);
     network.set_calendar(second, -10);

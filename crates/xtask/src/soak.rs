@@ -78,9 +78,13 @@ impl Options {
 /// What is built, always all of it, so that dependencies have the same features and are built once.
 const PACKAGES: [&str; 6] = ["--package", "betwixt-cli", "--package", "betwixt-tests", "--package", "betwixt-testkit"];
 
+/// To how many networks there is one of those in which people say thousands of things.
+const NETWORKS_A_LONG_RUN: u32 = 50;
+
 /// Every test of simulations but the lives, which have a step of their own.
-const SIMULATIONS: [&str; 12] = [
+const SIMULATIONS: [&str; 13] = [
     "network",
+    "apart",
     "versions",
     "files",
     "lying_disks",
@@ -99,7 +103,7 @@ const PROCESSES: [&str; 6] =
     ["crashes", "faults_between", "faults_process", "faults_disk", "recovery", "network_faults"];
 
 /// Runs all of it one after the other, and answers whether everything passed. The numbers go to the tests as environment
-/// variables: `BETWIXT_LIVES`, `BETWIXT_RUNS`, `BETWIXT_DAYS`, `BETWIXT_QUIET`, `BETWIXT_KILLS`, `BETWIXT_DAMAGES`, `PROPTEST_CASES`,
+/// variables: `BETWIXT_LIVES`, `BETWIXT_RUNS`, `BETWIXT_LONG_RUNS`, `BETWIXT_DAYS`, `BETWIXT_QUIET`, `BETWIXT_KILLS`, `BETWIXT_DAMAGES`, `PROPTEST_CASES`,
 /// `BETWIXT_SEED`; and the tests say in the file that `BETWIXT_SURVIVED` names what they went through.
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let options = &options.spelled_out();
@@ -129,6 +133,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
             .env("BETWIXT_BIN", &binary)
             .env("BETWIXT_LIVES", options.lives.to_string())
             .env("BETWIXT_RUNS", options.networks.to_string())
+            .env("BETWIXT_LONG_RUNS", options.networks.div_ceil(NETWORKS_A_LONG_RUN).to_string())
             .env("BETWIXT_DAYS", options.days.to_string())
             .env("BETWIXT_QUIET", options.quiet.to_string())
             .env("BETWIXT_KILLS", options.kills.to_string())

@@ -23,6 +23,8 @@ pub struct Counts {
     pub restored: u64,
     /// Sessions that ended because the other side broke the rules.
     pub broken: u64,
+    /// Sessions that ended because nothing came any more, though the connection stood.
+    pub stalled: u64,
     /// How often a device learned that one of the household runs twice.
     pub run_twice: u64,
     /// Keys and facts that came and have no meaning.
@@ -50,6 +52,7 @@ impl std::ops::AddAssign for Counts {
             compacted,
             restored,
             broken,
+            stalled,
             run_twice,
             meaningless,
             erased,
@@ -67,6 +70,7 @@ impl std::ops::AddAssign for Counts {
         self.compacted += compacted;
         self.restored += restored;
         self.broken += broken;
+        self.stalled += stalled;
         self.run_twice += run_twice;
         self.meaningless += meaningless;
         self.erased += erased;

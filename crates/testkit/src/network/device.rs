@@ -226,8 +226,9 @@ impl Device {
         let mut engine = Engine::new(dialer, vec![the_network()], Knocks::default());
         engine.set_versions(self.versions);
         if self.id.as_bytes()[0].is_multiple_of(2) {
-            // On every other device a stage is as short as may be.
+            // On every other device stages and messages are as short as may be.
             engine.set_many_changes(2);
+            engine.set_changes_cut(3);
         }
         let mut running = Running { replica, engine, flying: None, epoch_renewed: false };
         // Answers may have become due while it was down.
@@ -363,6 +364,10 @@ impl Device {
             running.open_files(&self.shelf, Scope::Ours);
         }
         self.meet(now);
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.engine.is_committing())
     }
 
     /// Changes what is on the disk behind the replica's back, durably and at once. Not while it writes itself; answers
@@ -555,6 +560,7 @@ impl Device {
                     let honest = matches!(reason, CloseReason::ByPeer(_) | CloseReason::Here(_) | CloseReason::Stalled);
                     assert!(honest || !self.trusting, "between honest devices a session ended: {reason}");
                     counts.broken += u64::from(!honest);
+                    counts.stalled += u64::from(matches!(reason, CloseReason::Stalled));
                     if reason == CloseReason::ByPeer(GoodbyeReason::RepeatedCounter) && !running.epoch_renewed {
                         running.epoch_renewed = true;
                         running.engine.write(Wish::NewEpoch);

@@ -70,6 +70,10 @@ impl Network {
     /// Another device of the partner that `of` speaks for, which has to run: what pairing with an own device does at its
     /// end, by roster statements alone. The other devices learn of it when they meet one that knows it.
     pub fn another_device(&mut self, of: DeviceName) -> DeviceName {
+        // There is one writer to a store at a time, and this one would wait for ever.
+        while self.devices[of.0].is_committing() {
+            self.run_for(Duration::from_millis(1));
+        }
         let rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
         let other = self.devices[of.0].replica().expect("who adds a device runs");
         let (device, added) = Device::join(self.next_number(), self.queue.now(), rng, other);

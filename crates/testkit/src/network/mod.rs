@@ -25,6 +25,7 @@ mod counts;
 mod device;
 mod faults;
 mod files;
+mod filters;
 mod hostile;
 mod household;
 mod in_step;
@@ -68,11 +69,14 @@ pub struct Weather {
     pub latency: (Duration, Duration),
     /// One frame in this many takes its connection down with it; 0 for none.
     pub lost_at_frame: u32,
+    /// How many bits of a hundred are set in the Bloom filters by which devices say what they have: the more, the more of what is
+    /// missing they hide. 0 for those that Automerge makes.
+    pub set_in_filters: u32,
 }
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { latency: (Duration::from_micros(100), Duration::from_millis(80)), lost_at_frame: 200 }
+        Self { latency: (Duration::from_micros(100), Duration::from_millis(80)), lost_at_frame: 200, set_in_filters: 0 }
     }
 }
 
@@ -465,6 +469,7 @@ impl Network {
                 self.assert_is_understood(from, to, &bytes);
             }
         }
+        let bytes = self.with_bits_set(bytes);
         let bytes = self.altered(from, bytes);
         let latency = self.latency();
         let Some(sent) = self.wires.send(connection, from, stream, self.queue.now() + latency) else { return };
