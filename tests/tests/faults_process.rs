@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use betwixt_api::Collection;
+use betwixt_api::{Collection, InitRequest, Secret};
 use betwixt_testkit::needs::{Need, libfaketime, met};
 use betwixt_tests::faults::Told;
-use betwixt_tests::home::{Home, couple_on_loopback, in_step, introduce, pair};
+use betwixt_tests::home::{Home, PASSPHRASE, couple_on_loopback, in_step, introduce, pair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -138,4 +138,48 @@ async fn a_large_year_that_comes_to_a_device_with_too_little_memory_harms_nothin
     second.limit_memory(8 << 30);
     second.up_and_unlock().await.unwrap();
     told.survived(&first, &second, PATIENCE, &[("memory too little", ended)]).await;
+}
+
+/// A frontend that asks without end, on several connections and without waiting for an answer, keeps nobody else waiting. The loop took
+/// calls before its timers, so that as long as one waited there was no day's snapshot, and nobody was dialled.
+#[tokio::test]
+async fn a_frontend_that_asks_without_end_leaves_time_for_everything_else() {
+    let mut home = Home::on_loopback().unwrap();
+    home.up().await.unwrap();
+    let (socket, snapshots) = (home.path().join("api.sock"), home.path().join("snapshots"));
+    let ask = || {
+        let socket = socket.clone();
+        std::thread::spawn(move || ask_without_end(&socket))
+    };
+    let asking: Vec<_> = (0..16).map(|_| ask()).collect();
+    let (name, device) = ("Robin".to_owned(), "laptop".to_owned());
+    let request = InitRequest { name, device, passphrase: Secret::from(PASSPHRASE.to_owned()) };
+    home.client().init(&request).await.unwrap();
+    // So that the loop takes longer for an answer than everybody else for asking.
+    for number in 0..50 {
+        home.create(Collection::Goals, &number.to_string(), "title", json!("Learn to sail")).await.unwrap();
+    }
+    let begun = std::time::Instant::now();
+    while !snapshots.exists() {
+        assert!(begun.elapsed() < PATIENCE, "the first snapshot of the day is not taken");
+        home.client().status().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(asking.iter().any(|thread| !thread.is_finished()), "it was asked all the time");
+    drop(home);
+    asking.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// Until the daemon ends.
+fn ask_without_end(socket: &std::path::Path) {
+    use std::io::{Read, Write};
+    let mut asked = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let mut answered = asked.try_clone().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while answered.read(&mut bytes).is_ok_and(|read| read > 0) {}
+    });
+    let many = "GET /v1/goals?limit=50 HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(50);
+    while asked.write_all(many.as_bytes()).is_ok() {}
+    reading.join().unwrap();
 }

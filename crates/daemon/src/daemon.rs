@@ -102,8 +102,9 @@ impl Daemon {
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         while !daemon.going_down {
             let deadline = daemon.deadline();
+            // In no fixed order: of two that always have something the second would never have its turn, and behind a frontend that asks
+            // without end nothing that waits for a time.
             let event = tokio::select! {
-                biased;
                 Some(finished) = done.recv() => Event::Finished(Box::new(finished)),
                 _ = terminate.recv() => Event::Terminate,
                 _ = interrupt.recv() => Event::Terminate,
