@@ -57,6 +57,45 @@ fn no_silent_winner_where_filters_hide_what_is_missing() {
     });
 }
 
+/// Nobody waits with what they say until the others have come into step: on up to five devices people go on while they meet, some of
+/// which sleep, are cut off or lose their power, and everybody hears most things from several others.
+#[test]
+fn no_silent_winner_where_everybody_goes_on_speaking_while_they_meet() {
+    seeds::each(8, |seed| {
+        let mut network = Network::seeded(seed);
+        let others: Vec<usize> = (0..1 + network.draw(3)).map(|other| other as usize % 2).collect();
+        let devices = network.household(&others);
+        filters_that_hide(&mut network);
+        say_apart(&mut network, &devices, 6);
+        network.heal();
+        for _ in 0..100 {
+            let at = devices[network.draw(devices.len() as u32) as usize];
+            let other = devices[network.draw(devices.len() as u32) as usize];
+            match network.draw(24) {
+                0 if at != other => network.partition(at, other),
+                1..=2 => network.heal(),
+                3 => {
+                    let seconds = network.draw(14);
+                    network.put_to_sleep(at, Duration::from_secs(u64::from(seconds)), true);
+                }
+                4 => network.crash(at),
+                5..=6 => network.restart(at),
+                7 => network.say_privately(at),
+                8 => network.compact(at),
+                _ => network.say_anything(at),
+            }
+            let pause = network.draw(60);
+            network.run_for(Duration::from_millis(u64::from(pause)));
+        }
+        network.heal();
+        devices.iter().for_each(|device| network.restart(*device));
+        // Until it is noticed everywhere who went without a word, and who never said Hello.
+        network.run_for(Duration::from_secs(25));
+        meets_again(&mut network);
+        network.assert_private_stays_home();
+    });
+}
+
 /// Two that had each said 1,500 things apart never came into step, and talked without end: a filter hid the first of them, all the
 /// others waited for it and were stored by the thousand, the last ones first, which then waited with nothing missing. It took a
 /// thousand words and one meeting in a hundred, so it was found by chance; here filters hide more.
