@@ -104,14 +104,22 @@ impl Daemon {
             let deadline = daemon.deadline();
             // In no fixed order: of two that always have something the second would never have its turn, and behind a frontend that asks
             // without end nothing that waits for a time.
+            let come = async {
+                tokio::select! {
+                    _ = terminate.recv() => Event::Terminate,
+                    _ = interrupt.recv() => Event::Terminate,
+                    Some(event) = next(&mut daemon.net) => Event::Net(event),
+                    Some(event) = bridged.recv() => Event::Bridge(event),
+                    Some(call) = calls.recv() => Event::Call(call),
+                    () = tokio::time::sleep_until(deadline.into()) => Event::Timeout,
+                }
+            };
+            // What was begun beside the loop comes first: it is no more than was begun, and some of it comes again until the disk is free,
+            // which it never would be if more to write were taken meanwhile.
             let event = tokio::select! {
+                biased;
                 Some(finished) = done.recv() => Event::Finished(Box::new(finished)),
-                _ = terminate.recv() => Event::Terminate,
-                _ = interrupt.recv() => Event::Terminate,
-                Some(event) = next(&mut daemon.net) => Event::Net(event),
-                Some(event) = bridged.recv() => Event::Bridge(event),
-                Some(call) = calls.recv() => Event::Call(call),
-                () = tokio::time::sleep_until(deadline.into()) => Event::Timeout,
+                event = come => event,
             };
             daemon.handle(event);
         }
