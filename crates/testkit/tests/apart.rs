@@ -58,7 +58,7 @@ fn no_silent_winner_where_filters_hide_what_is_missing() {
 }
 
 /// Nobody waits with what they say until the others have come into step: on up to five devices people go on while they meet, some of
-/// which sleep, are cut off or lose their power, and everybody hears most things from several others.
+/// which sleep, are cut off, lose their power or are put back to an earlier copy, and everybody hears most things from several others.
 #[test]
 fn no_silent_winner_where_everybody_goes_on_speaking_while_they_meet() {
     seeds::each(8, |seed| {
@@ -82,6 +82,8 @@ fn no_silent_winner_where_everybody_goes_on_speaking_while_they_meet() {
                 5..=6 => network.restart(at),
                 7 => network.say_privately(at),
                 8 => network.compact(at),
+                9 => network.back_up(at),
+                10 => network.restore(at),
                 _ => network.say_anything(at),
             }
             let pause = network.draw(60);

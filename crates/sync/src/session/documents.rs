@@ -172,6 +172,7 @@ impl Session {
             && !exchange.dirty
             && !exchange.unanswered
             && exchange.parked.is_empty()
+            && exchange.persisting.is_none()
             && exchange.partial.is_none()
             && exchange.waiting.is_empty();
         if synced && !exchange.synced {
@@ -199,7 +200,7 @@ impl Exchange {
     /// Takes in what the peer says of itself. The document holds the message's changes already and is not changed.
     fn hear(&mut self, message: Message, brought_changes: bool, document: &mut Document) -> Result<(), ChunkError> {
         self.owes_answer |= brought_changes;
-        let is_reset = message.need.is_empty() && matches!(message.have.as_slice(), [have] if *have == Have::default());
+        let is_reset = message.need.is_empty() && is_reset(&message);
         let state = self.state(document);
         if is_reset && !brought_changes {
             // The peer does not have what this side remembers as shared: its document was restored. What it has is its
@@ -247,14 +248,20 @@ impl Exchange {
     /// of which one waits for what the other takes for sent would do so for ever, as fast as they can. Silent, they part when
     /// nothing else has come for [`caps::STORED_WITHIN`], and the next session compares them anew.
     fn message_to_send(&mut self, document: &Document, packs: bool, most: usize) -> Result<Vec<Frame>, CloseReason> {
+        // Once only: to a peer that claims a last meeting that this side does not know, it would answer for ever.
         let missing = std::mem::take(&mut self.missing);
         let state = self.state(document);
-        // Once only: to a peer that claims a last meeting that this side does not know, it would answer for ever.
         let Some(mut message) = document.automerge().generate_sync_message(state) else { return Ok(Vec::new()) };
         message.flags = None;
         message.version = MessageVersion::V1;
-        let needed: BTreeSet<_> = message.need.iter().copied().chain(missing).take(caps::HEADS).collect();
-        message.need = needed.into_iter().collect();
+        if is_reset(&message) {
+            // It has to be known as one; what is missing is asked for with the next message.
+            self.missing = missing;
+        } else {
+            let needed: BTreeSet<_> = message.need.iter().copied().chain(missing).take(caps::HEADS).collect();
+            message.need = needed.into_iter().collect();
+        }
+        let state = self.state(document);
         cut(&mut message, state, most)?;
         let (brings, differs) = (!message.changes.is_empty(), state.their_heads.as_ref() != Some(&message.heads));
         let owes_answer = std::mem::take(&mut self.owes_answer);
@@ -275,6 +282,11 @@ impl Exchange {
         }
         Ok(parts(&bytes, |last, bytes| Frame::Sync { last, bytes }))
     }
+}
+
+/// Whether a message says, as Automerge does it, that its sender does not know the last meeting of which it was told.
+fn is_reset(message: &Message) -> bool {
+    matches!(message.have.as_slice(), [have] if *have == Have::default())
 }
 
 /// What `receive_sync_message` does with a message that brings nothing, from a peer that has exactly what the document has:

@@ -233,7 +233,10 @@ impl Session {
         }
         self.in_step = false;
         self.ask(document);
-        self.progressed(now);
+        // What is said here gives a peer no more time that is to answer what was said before.
+        if let Phase::Exchanging { until: until @ None } = &mut self.phase {
+            *until = Some(now + caps::STORED_WITHIN);
+        }
     }
 
     /// Answers [`Output::Generate`]: says to the peer what there is to be said about a document. Harmless at other times.

@@ -87,7 +87,7 @@ pub const PRESENT_UNPACKED: usize = 16 * 1024 * 1024;
 pub const COLUMNS: u64 = 64;
 
 /// Messages of one document that wait until the one before them is stored. A peer of this version says one thing that wants an answer,
-/// and waits for it; beside that there are its answers, so that there are never more than three under way.
+/// and waits for anything; beside that there are its answers, and what crosses: never more than five were under way in a search.
 pub const WAITING_FRAMES: usize = 8;
 
 /// Bytes of frames and parts that wait, over all documents.

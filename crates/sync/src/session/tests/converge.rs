@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use automerge::Change;
-use automerge::sync::{ChunkList, Message, MessageVersion};
+use automerge::sync::{ChunkList, Have, Message, MessageVersion};
+use automerge::{Change, ChangeHash};
 
 use super::super::exchange::in_causal_order;
 use super::*;
@@ -354,4 +354,60 @@ fn whoever_is_not_answered_says_no_more_than_one_thing() {
     assert_eq!(connection.ends[1].sent[&key].len(), under_way);
     connection.run(&mut homes);
     connection.assert_in_step(&homes);
+}
+
+/// Somebody whose peer does not answer wrote something every now and then, which gave the peer another minute each time.
+#[test]
+fn edits_on_this_side_give_a_silent_peer_no_more_time() {
+    let mut homes = couple();
+    homes[0].say(2026, "a calm home");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 0, 2026, "said, and not answered");
+    let until = connection.ends[0].session.poll_timeout().expect("an answer is waited for");
+    for _ in 0..5 {
+        connection.now += caps::STORED_WITHIN / 8;
+        connection.say(&mut homes, 0, 2026, "said meanwhile");
+    }
+    assert_eq!(connection.ends[0].session.poll_timeout(), Some(until));
+    connection.ends[0].session.handle_timeout(until);
+    connection.ends[0].settle(until, &mut homes[0]);
+    assert_eq!(connection.ends[0].closed, Some(CloseReason::Stalled));
+}
+
+/// A restored home was told of a last meeting that it does not know, with changes of which one was hidden. It asked for that one in the
+/// message which says that it does not know the meeting, and which was then not known as such: its peer sent the same changes again and
+/// again, without end.
+#[test]
+fn a_reset_asks_for_nothing_and_what_is_missing_is_asked_for_after_it() {
+    let mut homes = couple();
+    homes[0].say(2026, "a calm home");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 1, 2026, "so that there is a stream");
+    connection.run(&mut homes);
+    let mut peer = homes[1].clone();
+    let before = peer.documents[&shared(2026)].heads();
+    peer.say(2026, "hidden");
+    peer.say(2026, "what builds on it");
+    let changes = peer.documents[&shared(2026)].changes_since(&before);
+    let key = StreamKey::Document(shared(2026));
+    let mut said_to = |last_sync: Vec<ChangeHash>, brought: &[Change]| {
+        let bytes: Vec<Vec<u8>> = brought.iter().map(|change| change.raw_bytes().to_vec()).collect();
+        let message = Message {
+            heads: vec![changes[1].hash()],
+            need: vec![],
+            have: vec![Have { last_sync, ..Have::default() }],
+            changes: ChunkList::from(bytes),
+            flags: None,
+            version: MessageVersion::V1,
+        };
+        let frame = Frame::Sync { last: true, bytes: message.encode() }.encode();
+        connection.hand(&mut homes, 0, key, &frame);
+        let answer = connection.ends[0].sent.get_mut(&key).and_then(VecDeque::pop_front).expect("it is answered");
+        let Ok(Frame::Sync { bytes, .. }) = Frame::decode(&answer) else { panic!("{answer:?} is no sync message") };
+        Message::decode(&bytes).unwrap()
+    };
+    let reset = said_to(vec![ChangeHash([1; 32])], &changes[1..]);
+    assert_eq!((reset.have, reset.need), (vec![Have::default()], vec![]));
+    let next = said_to(before, &[]);
+    assert!(next.need.contains(&changes[0].hash()), "{:?}", next.need);
 }
