@@ -36,8 +36,9 @@ fn meets_again(network: &mut Network) {
 }
 
 /// A Bloom filter takes one change in a hundred for had that is not, and the one that many others build on with it. Whatever it
-/// hides, what is missing is asked for and comes, in however small messages it goes and stages it is stored. With the seeds 1 and 31 two
-/// waited for each other until they parted, and somebody said more than may wait.
+/// hides, what is missing is asked for and comes, in however small messages it goes and stages it is stored. With seed 1 two waited for
+/// each other until they parted; with seed 31, which only a soak comes to, somebody said more than may wait. Both have tests of their own
+/// in the sessions.
 #[test]
 fn no_silent_winner_where_filters_hide_what_is_missing() {
     seeds::each(16, |seed| {

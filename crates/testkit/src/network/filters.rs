@@ -2,7 +2,8 @@
 //!
 //! Automerge's sync protocol says what a side has by a Bloom filter, which takes one change in a hundred for had that is not. What
 //! follows when that one is what many others build on happens in one meeting of a hundred, too seldom for small runs. So bits of the
-//! filters are set on their way: every such filter is one that chance could have made.
+//! filters are set on their way: every such filter is one that chance could have made. Those of messages that bring changes arrive as they
+//! are, since these are packed; the first of a session, by which the two find out what is missing, brings none.
 
 use automerge::sync::{BloomFilter, Message};
 use betwixt_sync::wire::Frame;
