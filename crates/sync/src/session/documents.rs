@@ -200,9 +200,9 @@ impl Exchange {
     /// Takes in what the peer says of itself. The document holds the message's changes already and is not changed.
     fn hear(&mut self, message: Message, brought_changes: bool, document: &mut Document) -> Result<(), ChunkError> {
         self.owes_answer |= brought_changes;
-        let is_reset = message.need.is_empty() && is_reset(&message);
+        let resets = is_reset(&message) && !brought_changes;
         let state = self.state(document);
-        if is_reset && !brought_changes {
+        if resets {
             // The peer does not have what this side remembers as shared: its document was restored. What it has is its
             // heads, and what it says next.
             state.shared_heads.clear();
@@ -213,7 +213,7 @@ impl Exchange {
         } else {
             document.automerge_mut().receive_sync_message(state, message).map_err(|_| ChunkError::Refused)?;
         }
-        if is_reset && !brought_changes {
+        if resets {
             state.their_have = None;
         }
         if brought_changes {
@@ -286,7 +286,7 @@ impl Exchange {
 
 /// Whether a message says, as Automerge does it, that its sender does not know the last meeting of which it was told.
 fn is_reset(message: &Message) -> bool {
-    matches!(message.have.as_slice(), [have] if *have == Have::default())
+    message.need.is_empty() && matches!(message.have.as_slice(), [have] if *have == Have::default())
 }
 
 /// What `receive_sync_message` does with a message that brings nothing, from a peer that has exactly what the document has:

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use automerge::sync::{ChunkList, Have, Message, MessageVersion};
-use automerge::{Change, ChangeHash};
-
 use super::super::exchange::in_causal_order;
 use super::*;
 
@@ -198,12 +195,8 @@ fn the_earliest_year_comes_first_and_two_documents_at_a_time() {
 #[test]
 fn what_is_taken_in_pieces_comes_whole_though_a_piece_has_what_builds_on_a_later_one() {
     for takes in 1..8 {
-        let mut homes = couple();
+        let (mut homes, mut connection, key) = in_step();
         homes[0].takes = Some(takes);
-        homes[0].say(2026, "a");
-        let mut connection = meet(&mut homes, 1);
-        connection.say(&mut homes, 1, 2026, "b");
-        connection.run(&mut homes);
         // What the peer's session says is made here, and it has said none of it itself.
         let mut peer = homes[1].clone();
         let before = peer.documents[&shared(2026)].heads();
@@ -212,19 +205,12 @@ fn what_is_taken_in_pieces_comes_whole_though_a_piece_has_what_builds_on_a_later
         }
         let changes = peer.documents[&shared(2026)].changes_since(&before);
         let message = |heads: usize, brought: &[usize]| {
-            let bytes: Vec<Vec<u8>> = brought.iter().map(|index| changes[*index].raw_bytes().to_vec()).collect();
-            let message = Message {
-                heads: vec![changes[heads].hash()],
-                need: vec![],
-                have: vec![],
-                changes: ChunkList::from(bytes),
-                flags: None,
-                version: MessageVersion::V1,
-            };
+            let brought = raw_bytes(brought.iter().map(|index| &changes[*index]));
+            let message = message(vec![changes[heads].hash()], vec![], brought);
             Frame::Sync { last: true, bytes: message.encode() }.encode()
         };
         let (now, end) = (connection.now, &mut connection.ends[0]);
-        let is_it = |(_, key): &(&IncomingStream, &StreamKey)| **key == StreamKey::Document(shared(2026));
+        let is_it = |(_, of): &(&IncomingStream, &StreamKey)| **of == key;
         let stream = *end.session.streams.iter().find(is_it).unwrap().0;
         let mut hand = |frame: &[u8]| {
             end.session.handle_frame(now, stream, frame).unwrap();
@@ -303,11 +289,7 @@ fn what_comes_from_a_third_device_meanwhile_leaves_nobody_waiting() {
 /// Automerge takes it for known to the peer, and says nothing: the peer would never know, and wait.
 #[test]
 fn whoever_is_told_of_heads_that_came_from_a_third_device_says_that_they_are_here() {
-    let mut homes = couple();
-    homes[0].say(2026, "a calm home");
-    let mut connection = meet(&mut homes, 1);
-    connection.say(&mut homes, 1, 2026, "so that there is a stream");
-    connection.run(&mut homes);
+    let (mut homes, mut connection, key) = in_step();
     let mut third = homes[1].clone();
     third.say(2026, "by a third");
     let heads = third.documents[&shared(2026)].heads();
@@ -315,15 +297,7 @@ fn whoever_is_told_of_heads_that_came_from_a_third_device_says_that_they_are_her
     for home in &mut homes {
         home.documents.get_mut(&shared(2026)).unwrap().apply(&changes).unwrap();
     }
-    let message = Message {
-        heads: heads.clone(),
-        need: vec![],
-        have: vec![],
-        changes: ChunkList::empty(),
-        flags: None,
-        version: MessageVersion::V1,
-    };
-    let key = StreamKey::Document(shared(2026));
+    let message = message(heads.clone(), vec![], vec![]);
     let told = Frame::Sync { last: true, bytes: message.encode() }.encode();
     connection.hand(&mut homes, 0, key, &told);
     let answer = connection.ends[0].sent.get_mut(&key).and_then(VecDeque::pop_front).expect("it is answered");
@@ -379,27 +353,15 @@ fn edits_on_this_side_give_a_silent_peer_no_more_time() {
 /// again, without end.
 #[test]
 fn a_reset_asks_for_nothing_and_what_is_missing_is_asked_for_after_it() {
-    let mut homes = couple();
-    homes[0].say(2026, "a calm home");
-    let mut connection = meet(&mut homes, 1);
-    connection.say(&mut homes, 1, 2026, "so that there is a stream");
-    connection.run(&mut homes);
+    let (mut homes, mut connection, key) = in_step();
     let mut peer = homes[1].clone();
     let before = peer.documents[&shared(2026)].heads();
     peer.say(2026, "hidden");
     peer.say(2026, "what builds on it");
     let changes = peer.documents[&shared(2026)].changes_since(&before);
-    let key = StreamKey::Document(shared(2026));
     let mut said_to = |last_sync: Vec<ChangeHash>, brought: &[Change]| {
-        let bytes: Vec<Vec<u8>> = brought.iter().map(|change| change.raw_bytes().to_vec()).collect();
-        let message = Message {
-            heads: vec![changes[1].hash()],
-            need: vec![],
-            have: vec![Have { last_sync, ..Have::default() }],
-            changes: ChunkList::from(bytes),
-            flags: None,
-            version: MessageVersion::V1,
-        };
+        let have = vec![Have { last_sync, ..Have::default() }];
+        let message = message(vec![changes[1].hash()], have, raw_bytes(brought));
         let frame = Frame::Sync { last: true, bytes: message.encode() }.encode();
         connection.hand(&mut homes, 0, key, &frame);
         let answer = connection.ends[0].sent.get_mut(&key).and_then(VecDeque::pop_front).expect("it is answered");

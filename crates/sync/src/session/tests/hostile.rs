@@ -1,7 +1,6 @@
 //! HostileInputIsAnError: whatever a peer sends, the session says what is wrong with it and ends, and nothing is lost.
 
-use automerge::sync::{BloomFilter, ChunkList, Have, Message, MessageVersion};
-use automerge::{Change, ChangeHash};
+use automerge::sync::BloomFilter;
 use betwixt_model::gate::GateError;
 use proptest::prelude::*;
 
@@ -9,16 +8,6 @@ use super::*;
 use crate::session::ProtocolViolation;
 use crate::wire::chunk::ChunkError;
 use crate::wire::{GoodbyeReason, Malformed, caps};
-
-/// In step over one document, with its stream open from the second to the first.
-fn in_step() -> ([Home; 2], Connection, StreamKey) {
-    let mut homes = couple();
-    homes[0].say(2026, "a");
-    let mut connection = meet(&mut homes, 1);
-    connection.say(&mut homes, 1, 2026, "b");
-    connection.run(&mut homes);
-    (homes, connection, StreamKey::Document(shared(2026)))
-}
 
 /// What the first says to a sync message; and that both meet again afterwards, with everything there.
 fn said_to(message: Vec<u8>) -> Option<CloseReason> {
@@ -46,14 +35,7 @@ fn with_filter(filter: &[u8]) -> Vec<u8> {
 }
 
 fn with_changes(changes: Vec<Vec<u8>>) -> Vec<u8> {
-    let message = Message {
-        heads: vec![ChangeHash([1; 32])],
-        need: vec![],
-        have: vec![],
-        changes: ChunkList::from(changes),
-        flags: None,
-        version: MessageVersion::V1,
-    };
+    let message = message(vec![ChangeHash([1; 32])], vec![], changes);
     message.encode()
 }
 
@@ -97,14 +79,8 @@ fn hostile_input_is_an_error_other_messages_than_lists_of_changes() {
 #[test]
 fn a_peer_that_claims_a_last_meeting_nobody_remembers_is_answered_once() {
     let (mut homes, mut connection, key) = in_step();
-    let message = Message {
-        heads: vec![ChangeHash([1; 32])],
-        need: vec![],
-        have: vec![Have { last_sync: vec![ChangeHash([9; 32])], ..Have::default() }],
-        changes: ChunkList::empty(),
-        flags: None,
-        version: MessageVersion::V1,
-    };
+    let have = vec![Have { last_sync: vec![ChangeHash([9; 32])], ..Have::default() }];
+    let message = message(vec![ChangeHash([1; 32])], have, vec![]);
     let frame = Frame::Sync { last: true, bytes: message.encode() }.encode();
     connection.ends[0].sent.clear();
     for _ in 0..5 {

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use attachments::File;
+use automerge::sync::{Have, Message, MessageVersion};
+use automerge::{Change, ChangeHash};
 use betwixt_model::document::{Document, DocumentId, Scope, actor_id};
 use betwixt_model::fact::{Draft, Fact, Nonce, SignedFact};
 use betwixt_model::gate::{Actors, admit};
@@ -419,4 +421,23 @@ pub(super) fn meet(homes: &mut [Home; 2], seed: u64) -> Connection {
     connection.run(homes);
     connection.assert_in_step(homes);
     connection
+}
+
+/// In step over one document, with its stream open from the second to the first.
+fn in_step() -> ([Home; 2], Connection, StreamKey) {
+    let mut homes = couple();
+    homes[0].say(2026, "a");
+    let mut connection = meet(&mut homes, 1);
+    connection.say(&mut homes, 1, 2026, "b");
+    connection.run(&mut homes);
+    (homes, connection, StreamKey::Document(shared(2026)))
+}
+
+/// A sync message that asks for nothing, as a peer might make it.
+fn message(heads: Vec<ChangeHash>, have: Vec<Have>, changes: Vec<Vec<u8>>) -> Message {
+    Message { heads, need: vec![], have, changes: changes.into(), flags: None, version: MessageVersion::V1 }
+}
+
+fn raw_bytes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> Vec<Vec<u8>> {
+    changes.into_iter().map(|change| change.raw_bytes().to_vec()).collect()
 }
